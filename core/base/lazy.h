@@ -1,0 +1,18 @@
+/*
+ * Shared libraries that are opened at their first use. libcurl alone brings 30 others and 4 ms of start-up, which
+ * a script that never leaves the machine should not pay.
+ */
+#ifndef LUFF_BASE_LAZY_H
+#define LUFF_BASE_LAZY_H
+
+#include "luff.h"
+
+struct luff_lazy_symbol {
+	const char *name;
+	void *slot; /* address of a function pointer */
+};
+
+/** Opens the library and fills in every slot, up to the entry whose name is NULL. LUFF_ENOTSUP names what is missing. */
+int luff_lazy_load(const char *soname, const struct luff_lazy_symbol *symbols, struct luff_error *err);
+
+#endif

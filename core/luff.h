@@ -1,0 +1,406 @@
+/*
+ * luff: container images in C.
+ *
+ * A *medium* is a place that holds content by digest and names by tag: a registry repository, an OCI layout
+ * folder, memory. Image, Layer and Index are defined once, over (medium, descriptor), and so is everything that is
+ * done with them. To move an image:
+ *
+ *	struct luff_error err = {0};
+ *	struct luff_medium *src = NULL, *dst = NULL;
+ *	struct luff_name from, to;
+ *
+ *	if (luff_medium_open(&src, &from, "docker.io/library/alpine:3", NULL, &err) < 0 ||
+ *	    luff_medium_open(&dst, &to, "oci:./mirror:alpine", NULL, &err) < 0 ||
+ *	    luff_copy(NULL, dst, &to, src, &from, NULL, &err) < 0)
+ *		fprintf(stderr, "%s\n", err.msg);
+ *	luff_medium_unref(src);
+ *	luff_medium_unref(dst);
+ *
+ * Conventions
+ *  - Outputs come first, `err` last. A function returns 0 or a negative LUFF_E*; on failure outputs are NULL or
+ *    zero and `err` (never NULL) says what, where and how to mend it. On success `err` is untouched.
+ *  - A getter that returns its value cannot fail, and what it points to is borrowed while its owner lives.
+ *  - _open and _new make, _ref and _unref share (atomic count, NULL is fine), _close ends what has one owner.
+ *  - Sizes are int64_t bytes. Strings are UTF-8, NUL-terminated. Every function may be called on any thread; one
+ *    reader, cursor or job is used by one thread at a time.
+ *  - Calls block. Cancel them through the scope that they run under (struct luff_scope).
+ */
+#ifndef LUFF_H
+#define LUFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LUFF_API __attribute__((visibility("default")))
+
+#define LUFF_VERSION "0.1.0"
+
+/* ---- Errors ------------------------------------------------------------------------------------------------- */
+
+enum {
+	LUFF_ENOMEM = -1,    /* out of memory */
+	LUFF_EINVAL = -2,    /* an argument or option that makes no sense */
+	LUFF_ENAME = -3,     /* a name, tag, digest or platform that does not parse */
+	LUFF_ENOTFOUND = -4, /* no such repository, tag, blob, file or platform */
+	LUFF_EEXISTS = -5,   /* is there already */
+	LUFF_ENOTSUP = -6,   /* the medium or the format cannot do that */
+	LUFF_EFORMAT = -7,   /* content that is not what it should be; truncated input */
+	LUFF_EDIGEST = -8,   /* bytes do not match their digest */
+	LUFF_ESIZE = -9,     /* bytes do not match their size */
+	LUFF_ELIMIT = -10,   /* over one of the caps below */
+	LUFF_EIO = -11,      /* files, disks; sys_errno is set */
+	LUFF_ENET = -12,     /* could not connect, connection lost, TLS failed */
+	LUFF_EAUTH = -13,    /* credentials are missing or wrong (401) */
+	LUFF_EDENIED = -14,  /* not allowed (403) */
+	LUFF_ERATE = -15,    /* too many requests (429) */
+	LUFF_EHTTP = -16,    /* any other unexpected answer; http_status is set */
+	LUFF_ETIMEOUT = -17, /* took too long */
+	LUFF_ECANCELED = -18 /* the scope was cancelled */
+};
+
+/* A value in the caller's frame; nothing to free. Zero it before the first call. Never holds a secret. */
+struct luff_error {
+	int code;        /* LUFF_E*, 0: no error */
+	int sys_errno;   /* errno where the system failed, else 0 */
+	int http_status; /* where a server answered, else 0 */
+	char msg[512];   /* one line, lower case */
+};
+
+/** The code as scripts see it: "not_found", "digest_mismatch", …; "unknown" for a number that is none. */
+LUFF_API const char *luff_error_name(int code);
+
+/* ---- Caps: every length that comes from outside has one ------------------------------------------------------ */
+
+#define LUFF_MANIFEST_MAX (4 << 20) /* bytes of a manifest or index (distribution-spec asks for at least 4 MiB) */
+#define LUFF_CONFIG_MAX (8 << 20)   /* bytes of an image config */
+#define LUFF_DIGEST_MAX 135         /* characters of "sha512:" and its hex */
+#define LUFF_MEDIA_TYPE_MAX 255     /* RFC 6838 4.2: 127 / 127 */
+#define LUFF_TAG_MAX 511            /* a registry's tag has at most 128, a layout's ref.name may be a whole image name */
+#define LUFF_NAME_MAX 255           /* registry host; repository (distribution-spec, "Pulling manifests") */
+#define LUFF_DEPTH_MAX 16           /* indexes within indexes */
+
+/* ---- The process --------------------------------------------------------------------------------------------- */
+
+/**
+ * Counted: each luff_init() needs its luff_shutdown(). The last one joins the worker threads and closes kept
+ * connections. Worker threads, per-host gates and connections are the process's; everything else is the caller's.
+ */
+LUFF_API int luff_init(struct luff_error *err);
+LUFF_API void luff_shutdown(void);
+
+/*
+ * What calls run under: entered on a thread, inherited by the worker threads that help the calls made there, nested
+ * by entering another. Lives in the caller's frame until it is left; every job started under it has ended by then.
+ */
+struct luff_scope {
+	struct luff_scope *parent; /* set by enter */
+	volatile int cancelled;    /* set by luff_scope_cancel; seen by every scope inside */
+	/* Optional. One line of trace without its newline ("GET https://… 200 1.2 kB 35 ms"); any thread, no secrets. */
+	void (*log)(void *arg, const char *line);
+	void *log_arg;
+};
+LUFF_API void luff_scope_enter(struct luff_scope *scope);
+LUFF_API void luff_scope_leave(struct luff_scope *scope);
+/** Calls under the scope end with LUFF_ECANCELED within about a tenth of a second. Safe in a signal handler. */
+LUFF_API void luff_scope_cancel(struct luff_scope *scope);
+
+/* ---- Digests (image-spec, descriptor.md "Digests") ----------------------------------------------------------- */
+
+struct luff_digest {
+	char text[LUFF_DIGEST_MAX + 1]; /* "sha256:" or "sha512:" and lower-case hex; "" is no digest */
+};
+
+/** Strict: known algorithm, lower-case hex, exact length. LUFF_ENAME otherwise. */
+LUFF_API int luff_digest_parse(struct luff_digest *out, const char *text, struct luff_error *err);
+LUFF_API bool luff_digest_equal(const struct luff_digest *a, const struct luff_digest *b);
+/** Digest of bytes at hand; algorithm "sha256" or "sha512". */
+LUFF_API int luff_digest_of(struct luff_digest *out, const char *algorithm, const void *bytes, size_t len,
+			    struct luff_error *err);
+/** The hex after the colon; borrowed from d. */
+LUFF_API const char *luff_digest_hex(const struct luff_digest *d);
+
+/* ---- Platforms (image-spec, image-index.md "platform") ------------------------------------------------------- */
+
+struct luff_platform {
+	char os[32];         /* "" in a descriptor that names no platform */
+	char arch[32];       /* GOARCH */
+	char variant[32];    /* "" where normalised away: arm64/v8 is arm64, arm is arm/v7, amd64/v1 is amd64 */
+	char os_version[64]; /* Windows builds; "" is any */
+};
+
+#define LUFF_PLATFORM_TEXT_MAX 176
+
+/** "os/arch[/variant][:os_version]", or "arch" or "os" alone with the rest from the host. Normalises. LUFF_ENAME. */
+LUFF_API int luff_platform_parse(struct luff_platform *out, const char *text, struct luff_error *err);
+/** The machine's: Linux containers on every host, with the host's architecture. */
+LUFF_API void luff_platform_host(struct luff_platform *out);
+/** Writes text of at most LUFF_PLATFORM_TEXT_MAX with its NUL and returns buf; "unknown" for an empty platform. */
+LUFF_API const char *luff_platform_format(char buf[LUFF_PLATFORM_TEXT_MAX], const struct luff_platform *p);
+/**
+ * How well `have` runs on `want`: 0 not at all, else the higher the better (same variant before a lower one, as arm/v7
+ * runs arm/v6). A variant or OS version that `want` leaves empty matches any.
+ */
+LUFF_API int luff_platform_match(const struct luff_platform *want, const struct luff_platform *have);
+
+/* ---- Names ---------------------------------------------------------------------------------------------------- */
+
+/* A name in a registry after the distribution grammar, with Docker's defaults filled in. A value. */
+struct luff_reference {
+	char registry[LUFF_NAME_MAX + 1];   /* host[:port]; "docker.io" where none was given */
+	char repository[LUFF_NAME_MAX + 1]; /* "library/nginx" */
+	char tag[LUFF_TAG_MAX + 1];         /* "latest" where neither tag nor digest was given; "" with a digest alone */
+	struct luff_digest digest;          /* "" where none was given; tag and digest may both be there */
+};
+
+/** LUFF_ENAME, with the offending place in the message. "index.docker.io" and "registry-1.docker.io" are docker.io. */
+LUFF_API int luff_reference_parse(struct luff_reference *out, const char *text, struct luff_error *err);
+/** Canonical text, "registry/repository[:tag][@digest]", at most `size` with its NUL (1200 is always enough). */
+LUFF_API const char *luff_reference_format(char *buf, size_t size, const struct luff_reference *ref);
+
+/* What picks one thing in a medium: a tag, a digest, or both (then the digest decides). */
+struct luff_name {
+	char tag[LUFF_TAG_MAX + 1];
+	struct luff_digest digest;
+};
+
+/* ---- Descriptors (image-spec, descriptor.md) ------------------------------------------------------------------- */
+
+struct luff_descriptor {
+	char media_type[LUFF_MEDIA_TYPE_MAX + 1];
+	struct luff_digest digest;
+	int64_t size;
+	bool manifest; /* held as a manifest (a registry keeps those apart from blobs), whatever its media type says */
+	struct luff_platform platform; /* of an index's entry; os is "" where it names none */
+};
+
+#define LUFF_MEDIA_OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define LUFF_MEDIA_OCI_INDEX "application/vnd.oci.image.index.v1+json"
+#define LUFF_MEDIA_OCI_CONFIG "application/vnd.oci.image.config.v1+json"
+#define LUFF_MEDIA_OCI_LAYER "application/vnd.oci.image.layer.v1.tar"
+#define LUFF_MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define LUFF_MEDIA_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+#define LUFF_MEDIA_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+
+/** OCI image manifest or Docker schema 2. */
+LUFF_API bool luff_media_is_image(const char *media_type);
+/** OCI image index or Docker manifest list. */
+LUFF_API bool luff_media_is_index(const char *media_type);
+
+/* ---- Streams ---------------------------------------------------------------------------------------------------- */
+
+struct luff_reader;
+
+/**
+ * Progresses, ends, or fails.
+ *
+ * @param n_out  0 with > 0: that many bytes were read; 0 with 0: the end, for good, and what was read is what its
+ *               descriptor promised (size and digest)
+ * @param len    at least 1
+ * @return 0; LUFF_EDIGEST, LUFF_ESIZE or LUFF_EFORMAT in place of the end; after a failure only close is allowed
+ */
+LUFF_API int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err);
+/** Closes what it wraps too. NULL is fine. */
+LUFF_API void luff_reader_close(struct luff_reader *r);
+
+/* A list that arrives piece by piece. */
+struct luff_cursor;
+
+/** @param out  the next item, borrowed until the next call; NULL at the end */
+LUFF_API int luff_cursor_next(const char **out, struct luff_cursor *c, struct luff_error *err);
+LUFF_API void luff_cursor_close(struct luff_cursor *c);
+
+/* ---- Mediums ----------------------------------------------------------------------------------------------------- */
+
+struct luff_medium;
+
+struct luff_open_options {
+	bool plain_http; /* speak http to a registry whose host is not loopback (loopback always may) */
+	bool create;     /* make the layout folder where it is missing; without it: LUFF_ENOTFOUND */
+};
+
+/**
+ * Opens the place that `text` names, without asking whether the name is there.
+ *
+ *	nginx:1.27  docker://ghcr.io/org/app@sha256:…   a registry repository
+ *	oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…          an OCI layout folder (image-spec, image-layout.md)
+ *
+ * @param name_out  what the text picks there; all empty for "oci:DIR"
+ * @param options   may be NULL
+ * @return 0; LUFF_ENAME, LUFF_ENOTFOUND (no such folder), LUFF_EFORMAT (the folder is no layout), LUFF_EIO
+ *
+ * No network. "memory:" is refused here: a memory medium has no name beyond the process (luff_memory_new).
+ */
+LUFF_API int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const char *text,
+			      const struct luff_open_options *options, struct luff_error *err);
+/** An empty place in memory that holds at most `cap` bytes of content. */
+LUFF_API int luff_memory_new(struct luff_medium **out, int64_t cap, struct luff_error *err);
+/** Reads go to `front` and then to `back`, writes to `front` alone: new content over an untouched medium. Refs both. */
+LUFF_API int luff_overlay_new(struct luff_medium **out, struct luff_medium *front, struct luff_medium *back,
+			      struct luff_error *err);
+
+LUFF_API struct luff_medium *luff_medium_ref(struct luff_medium *m);
+LUFF_API void luff_medium_unref(struct luff_medium *m);
+/** The place without a tag, as it goes into messages: "localhost:5000/app", "oci:./dir", "memory". Borrowed. */
+LUFF_API const char *luff_medium_place(const struct luff_medium *m);
+
+/**
+ * The descriptor that a name stands for.
+ *
+ * @param document_out  may be NULL: only the descriptor is wanted; else the manifest's bytes, verified, NUL-terminated,
+ *                      out->size long; free() them
+ * @param name          neither tag nor digest: the only name that the medium holds, else LUFF_ENOTFOUND with the list
+ */
+LUFF_API int luff_medium_resolve(struct luff_descriptor *out, char **document_out, struct luff_medium *m,
+				 const struct luff_name *name, struct luff_error *err);
+/** Bytes of d from `offset` on. From 0 they are verified; from elsewhere only their number is. */
+LUFF_API int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			       int64_t offset, struct luff_error *err);
+/** All of a small document, verified and NUL-terminated, d->size bytes of at most `cap`; free() it. */
+LUFF_API int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t cap,
+				   struct luff_error *err);
+LUFF_API int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+				struct luff_error *err);
+/** Stores what src yields as d. Reads src to its end or fails; what failed leaves no trace. Does not close src. */
+LUFF_API int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+			      struct luff_error *err);
+/** The same for bytes at hand. */
+LUFF_API int luff_medium_push_bytes(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+				    struct luff_error *err);
+/** Stores a manifest's bytes as d and gives them the name, the last step of a write: others see all of it or nothing. */
+LUFF_API int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+			     const char *tag, struct luff_error *err);
+/** Tags in the medium's own order. */
+LUFF_API int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+/** With a tag: the name alone goes where the medium can do that. With a digest: the content goes. */
+LUFF_API int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
+
+/* ---- Image, Index, Layer: immutable, shared, lazy ------------------------------------------------------------------ */
+
+struct luff_image;
+struct luff_index;
+struct luff_layer;
+
+/**
+ * An image from a descriptor that resolve or an index gave.
+ *
+ * @param document  the manifest's bytes where they are at hand (copied), or NULL: they are fetched
+ * @return 0; LUFF_EFORMAT if it is no image (the message says what it is), not JSON, or both manifest and index
+ */
+LUFF_API int luff_image_open(struct luff_image **out, struct luff_medium *m, const struct luff_descriptor *d,
+			     const char *document, struct luff_error *err);
+LUFF_API struct luff_image *luff_image_ref(struct luff_image *image);
+LUFF_API void luff_image_unref(struct luff_image *image);
+LUFF_API struct luff_medium *luff_image_medium(const struct luff_image *image);
+LUFF_API const struct luff_descriptor *luff_image_descriptor(const struct luff_image *image);
+/** The manifest's bytes as they were received, luff_image_descriptor()->size of them, NUL-terminated. */
+LUFF_API const char *luff_image_raw_manifest(const struct luff_image *image);
+/** The config's descriptor; its digest is the image ID. */
+LUFF_API const struct luff_descriptor *luff_image_config(const struct luff_image *image);
+/** The config's bytes, config()->size of them, NUL-terminated; fetched and verified once, borrowed. */
+LUFF_API int luff_image_raw_config(const char **out, struct luff_image *image, struct luff_error *err);
+/** From the config; empty for an artifact whose config is no image config. */
+LUFF_API int luff_image_platform(struct luff_platform *out, struct luff_image *image, struct luff_error *err);
+LUFF_API size_t luff_image_layer_count(const struct luff_image *image);
+/** @param i  0 is the base; must be below the count */
+LUFF_API int luff_image_layer(struct luff_layer **out, struct luff_image *image, size_t i, struct luff_error *err);
+
+LUFF_API int luff_index_open(struct luff_index **out, struct luff_medium *m, const struct luff_descriptor *d,
+			     const char *document, struct luff_error *err);
+LUFF_API struct luff_index *luff_index_ref(struct luff_index *index);
+LUFF_API void luff_index_unref(struct luff_index *index);
+LUFF_API struct luff_medium *luff_index_medium(const struct luff_index *index);
+LUFF_API const struct luff_descriptor *luff_index_descriptor(const struct luff_index *index);
+LUFF_API const char *luff_index_raw_manifest(const struct luff_index *index);
+LUFF_API size_t luff_index_count(const struct luff_index *index);
+/** @param i  below the count */
+LUFF_API const struct luff_descriptor *luff_index_entry(const struct luff_index *index, size_t i);
+/**
+ * The entry that runs best on `want`, looking into nested indexes. NULL is the host's platform.
+ * @return 0; LUFF_ENOTFOUND with the platforms that there are
+ */
+LUFF_API int luff_index_select(struct luff_descriptor *out, struct luff_index *index,
+			       const struct luff_platform *want, struct luff_error *err);
+
+LUFF_API struct luff_layer *luff_layer_ref(struct luff_layer *layer);
+LUFF_API void luff_layer_unref(struct luff_layer *layer);
+/** Digest, size and media type of the layer as it is stored (compressed). */
+LUFF_API const struct luff_descriptor *luff_layer_descriptor(const struct luff_layer *layer);
+/** Digest of the uncompressed tar: from the image's config where it says, else computed by reading the layer once. */
+LUFF_API int luff_layer_diff_id(struct luff_digest *out, struct luff_layer *layer, struct luff_error *err);
+/** As stored, verified. */
+LUFF_API int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err);
+/** Plain tar, whatever the compression (found by magic number: gzip, zstd or none). */
+LUFF_API int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err);
+
+/* ---- Copy ----------------------------------------------------------------------------------------------------------- */
+
+enum luff_copy_event_kind {
+	LUFF_COPY_START,   /* a blob starts to move */
+	LUFF_COPY_BYTES,   /* `bytes` more of it have arrived */
+	LUFF_COPY_DONE,    /* it is there, verified */
+	LUFF_COPY_SKIPPED, /* it was there before */
+	LUFF_COPY_MOUNTED  /* the destination took it over without bytes */
+};
+
+struct luff_copy_event {
+	enum luff_copy_event_kind kind;
+	const struct luff_descriptor *descriptor; /* borrowed for the call */
+	int64_t bytes;
+	int64_t total; /* bytes of all blobs found so far, those that are there included */
+};
+
+struct luff_copy_options {
+	const struct luff_platform *platform; /* of an index, only the image for it; NULL: everything */
+	int jobs;                             /* blobs at a time, 1 to 64; 0: 4 */
+	/* Optional. From any thread, one call at a time; must not block for long. */
+	void (*progress)(void *arg, const struct luff_copy_event *event);
+	void *progress_arg;
+};
+
+struct luff_copy_result {
+	struct luff_descriptor root; /* what the destination's name stands for now */
+	int64_t copied;              /* blobs that moved */
+	int64_t skipped;             /* blobs that were there */
+	int64_t mounted;
+	int64_t bytes;     /* that moved */
+	int64_t manifests; /* that were written, indexes included */
+};
+
+/**
+ * Copies what `src_name` stands for, bytes and digests unchanged. Blobs go before manifests, manifests before
+ * indexes, the name last; killed at any moment the destination stays readable, and the next run moves only what is missing.
+ *
+ * @param out       may be NULL
+ * @param dst_name  no tag: the source's tag; a digest must be the source's digest (LUFF_EDIGEST)
+ * @param options   may be NULL
+ */
+LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
+		       struct luff_medium *src, const struct luff_name *src_name,
+		       const struct luff_copy_options *options, struct luff_error *err);
+
+/* ---- The embedded registry (distribution-spec) ------------------------------------------------------------------------ */
+
+struct luff_server;
+
+struct luff_server_options {
+	const char *listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
+	const char *root;   /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
+	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
+};
+
+LUFF_API int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
+			       struct luff_error *err);
+/** "127.0.0.1:41573", the address that is really listened on. Borrowed. */
+LUFF_API const char *luff_server_address(const struct luff_server *server);
+/** Ends running requests and waits for them. NULL is fine. */
+LUFF_API void luff_server_stop(struct luff_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,81 @@
+/*
+ * What a medium is to its writer. A new place that holds images is one file with one const table of functions; the
+ * model, copying and everything else come with it. Only the luff_medium_*() wrappers in medium.c call this table: they
+ * clear outputs, check arguments, put the digest check in the chain, and answer for what is NULL.
+ */
+#ifndef LUFF_MEDIUM_H
+#define LUFF_MEDIUM_H
+
+#include <stdatomic.h>
+
+#include "luff.h"
+
+struct luff_medium_ops {
+	const char *scheme; /* "oci" in "oci:./dir:tag"; used in messages */
+
+	/*
+	 * Required. name -> descriptor. `out->manifest` and `out->digest` are always set; the digest decides over the tag.
+	 * `document`: NULL, or where to leave the manifest's bytes (malloc'ed, NUL-terminated, out->size long) if they
+	 * had to be read anyway, else leave it NULL; the wrapper fetches and verifies. An empty name is the only one
+	 * there is. LUFF_ENOTFOUND says what there is, where that is cheap.
+	 */
+	int (*resolve)(struct luff_descriptor *out, char **document, struct luff_medium *m,
+		       const struct luff_name *name, struct luff_error *err);
+	/* Required. Bytes of d from offset on (0 <= offset <= d->size); a fresh reader per call; any thread. */
+	int (*fetch)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t offset,
+		     struct luff_error *err);
+	/* Optional. NULL: fetch is tried. */
+	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err);
+	/* Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves no trace. */
+	int (*push)(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+		    struct luff_error *err);
+	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
+	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
+		     struct luff_error *err);
+	/* Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. */
+	int (*tag)(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
+		   struct luff_error *err);
+	/* Optional. NULL: LUFF_ENOTSUP. */
+	int (*tags)(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+	/* Optional. NULL: LUFF_ENOTSUP. */
+	int (*remove)(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
+	/* Required. The last reference is gone; cannot fail. Frees m. */
+	void (*destroy)(struct luff_medium *m);
+};
+
+/* The first member of every medium. */
+struct luff_medium {
+	const struct luff_medium_ops *ops;
+	atomic_int refs;
+	char *place; /* luff_medium_place(); owned by the medium's own struct */
+};
+
+/** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
+int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
+		      struct luff_error *err);
+
+/* ---- Readers and cursors, for those who make them ---------------------------------------------------------------- */
+
+struct luff_reader_ops {
+	/* Required. luff_reader_read()'s contract; never called again after an end or a failure. */
+	int (*read)(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err);
+	/* Required. Frees r and closes what it wraps. */
+	void (*close)(struct luff_reader *r);
+};
+
+/* The first member of every reader. `ended` and `failed` belong to luff_reader_read(). */
+struct luff_reader {
+	const struct luff_reader_ops *ops;
+	bool ended, failed;
+};
+
+struct luff_cursor_ops {
+	int (*next)(const char **out, struct luff_cursor *c, struct luff_error *err);
+	void (*close)(struct luff_cursor *c);
+};
+
+struct luff_cursor {
+	const struct luff_cursor_ops *ops;
+};
+
+#endif

@@ -1,0 +1,17 @@
+/* What opens each medium, for medium.c alone. */
+#ifndef LUFF_MEDIUMS_MEDIUMS_H
+#define LUFF_MEDIUMS_MEDIUMS_H
+
+#include "medium.h"
+#include "store/store.h"
+
+int luff_registry_open(struct luff_medium **out, const struct luff_reference *ref, bool plain_http,
+		       struct luff_error *err);
+/** Closes connections that are kept and forgets tokens; part of luff_shutdown(). */
+void luff_registry_shutdown(void);
+
+/** An OCI layout over a store: a folder's ("oci:./dir") or memory's ("memory"). Takes a reference to the store. */
+int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *scheme, const char *place,
+		    struct luff_error *err);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Content by digest plus one root document (an OCI layout's index.json), in a folder or in memory. Writes are atomic:
+ * a temporary file under ingest/, checked, synced, renamed. What a killed writer left in ingest/ goes when the next writer opens
+ * the store. Any thread; on a folder also any number of processes.
+ */
+#ifndef LUFF_STORE_STORE_H
+#define LUFF_STORE_STORE_H
+
+#include "base/hash.h"
+#include "luff.h"
+
+struct luff_store;
+struct luff_store_writer;
+
+/** @param create  make the folder and its oci-layout and index.json where they are missing; else LUFF_ENOTFOUND */
+int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
+/** @param cap  bytes of blobs in all; LUFF_ELIMIT beyond. `shared`: counts against this instead; may be NULL */
+int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_error *err);
+struct luff_store *luff_store_ref(struct luff_store *s);
+void luff_store_unref(struct luff_store *s);
+
+/** Size of a blob. LUFF_ENOTFOUND. */
+int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+/** Not verified: who reads verifies. */
+int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
+		     struct luff_error *err);
+/** A descriptor of the blob's file for sendfile, which the caller closes; LUFF_ENOTSUP in memory. */
+int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+/** LUFF_ENOTFOUND if it was not there. */
+int luff_store_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+/** Takes a blob over from another store without moving bytes (hard link, shared memory), or says false. */
+int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
+		    struct luff_error *err);
+
+/** Starts a blob. @param hash  compute its digest on the way: needed unless the bytes come verified */
+int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash, enum luff_algorithm algorithm,
+		     struct luff_error *err);
+int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
+/** Bytes so far. */
+int64_t luff_store_writer_size(const struct luff_store_writer *w);
+/**
+ * Makes the blob visible as d, durably. Where the writer hashes and d is something else: LUFF_EDIGEST. That it is there
+ * already is fine. The writer is gone afterwards, whatever happened.
+ */
+int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
+/** Leaves no trace. NULL is fine. */
+void luff_store_writer_abort(struct luff_store_writer *w);
+
+/** The root document, NUL-terminated; free() it. */
+int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err);
+/**
+ * Reads, changes and writes the root document under a lock that also keeps other processes out.
+ *
+ * @param change  gets the text, returns in *out_text a malloc'ed new one (NULL: nothing to change) or fails
+ */
+int luff_store_change_index(struct luff_store *s,
+			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
+					  struct luff_error *err),
+			    void *arg, struct luff_error *err);
+
+#endif

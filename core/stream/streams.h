@@ -1,0 +1,28 @@
+/* Readers over readers, and readers over bytes and files. Each takes ownership of what it wraps, also when it fails. */
+#ifndef LUFF_STREAM_STREAMS_H
+#define LUFF_STREAM_STREAMS_H
+
+#include "medium.h"
+
+/** Size and digest are checked in place of the end. */
+int luff_reader_open_verify(struct luff_reader **out, struct luff_reader *inner, const struct luff_digest *digest,
+			    int64_t size, struct luff_error *err);
+/** True if r checks just this digest and size, from its first byte on. */
+bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest *digest, int64_t size);
+/** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
+int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, int64_t size, struct luff_error *err);
+/** The reader's bytes are read in a thread of its own, up to 1 MiB ahead. */
+int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/** Calls fn with the number of bytes of each read. */
+int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner, void (*fn)(void *arg, size_t n),
+			   void *arg, struct luff_error *err);
+/** Plain bytes of gzip (all members), zstd (all frames) or neither, found by magic number. */
+int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/** Bytes at hand; borrowed while the reader lives. */
+int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err);
+/** From `offset` of a regular file to its end. Takes the descriptor over. */
+int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err);
+/** Reads to the end, checking all there is to check, and keeps nothing. */
+int luff_reader_drain(struct luff_reader *r, struct luff_error *err);
+
+#endif
