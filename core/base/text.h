@@ -17,6 +17,8 @@ char *luff_text_base64(const void *bytes, size_t len);
 char *luff_text_unbase64(size_t *len_out, const char *text);
 /** "1.2 kB", "29.3 MB": decimal units, at most 16 characters with the NUL. Returns buf. */
 const char *luff_text_size(char buf[16], int64_t bytes);
+/** Well-formed UTF-8 (RFC 3629). */
+bool luff_text_utf8(const char *text, size_t len);
 /** Text from outside, fit for one line of a message: control characters and broken UTF-8 become '?'. Returns buf. */
 const char *luff_text_printable(char *buf, size_t size, const char *text);
 

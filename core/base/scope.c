@@ -1,0 +1,78 @@
+/* The scope is the one thing that a thread carries with it: cancelling and tracing reach every call without an argument. */
+#include "base/scope.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+static _Thread_local struct luff_scope *current;
+
+struct luff_scope *luff_scope_current(void)
+{
+	return current;
+}
+
+struct luff_scope *luff_scope_swap(struct luff_scope *scope)
+{
+	struct luff_scope *old = current;
+
+	current = scope;
+	return old;
+}
+
+void luff_scope_enter(struct luff_scope *scope)
+{
+	scope->parent = current;
+	current = scope;
+}
+
+void luff_scope_leave(struct luff_scope *scope)
+{
+	assert(current == scope);
+	current = scope->parent;
+}
+
+/* A relaxed atomic store is one plain instruction: no signal handler is too narrow for it. */
+void luff_scope_cancel(struct luff_scope *scope)
+{
+	__atomic_store_n(&scope->cancelled, 1, __ATOMIC_RELAXED);
+}
+
+int luff_scope_check(struct luff_error *err)
+{
+	for (const struct luff_scope *s = current; s; s = s->parent) {
+		if (__atomic_load_n(&s->cancelled, __ATOMIC_RELAXED))
+			return luff_fail(err, LUFF_ECANCELED, "cancelled");
+	}
+	return 0;
+}
+
+static const struct luff_scope *listener(void)
+{
+	const struct luff_scope *s = current;
+
+	while (s && !s->log)
+		s = s->parent;
+	return s;
+}
+
+bool luff_scope_logs(void)
+{
+	return listener() != NULL;
+}
+
+void luff_scope_log(const char *fmt, ...)
+{
+	const struct luff_scope *s = listener();
+	char line[1024];
+	va_list ap;
+
+	if (!s)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	s->log(s->log_arg, line);
+}

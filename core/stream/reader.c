@@ -1,0 +1,144 @@
+/* The contract of luff_reader_read(), kept in one place for all readers, and the readers over bytes and files. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "stream/streams.h"
+
+int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
+{
+	int rc;
+
+	*n_out = 0;
+	assert(len > 0);
+	if (r->failed)
+		return luff_fail(err, LUFF_EINVAL, "read after a failure");
+	if (r->ended)
+		return 0;
+	rc = luff_scope_check(err);
+	if (rc == 0)
+		rc = r->ops->read(n_out, r, buf, len, err);
+	r->failed = rc < 0;
+	r->ended = rc == 0 && *n_out == 0;
+	if (rc < 0)
+		*n_out = 0;
+	return rc;
+}
+
+void luff_reader_close(struct luff_reader *r)
+{
+	if (r)
+		r->ops->close(r);
+}
+
+int luff_reader_drain(struct luff_reader *r, struct luff_error *err)
+{
+	char buf[32 << 10];
+	size_t n;
+	int rc;
+
+	do
+		rc = luff_reader_read(&n, r, buf, sizeof buf, err);
+	while (rc == 0 && n > 0);
+	return rc;
+}
+
+int luff_cursor_next(const char **out, struct luff_cursor *c, struct luff_error *err)
+{
+	*out = NULL;
+	return c->ops->next(out, c, err);
+}
+
+void luff_cursor_close(struct luff_cursor *c)
+{
+	if (c)
+		c->ops->close(c);
+}
+
+/* ---- bytes ---- */
+
+struct bytes_reader {
+	struct luff_reader base;
+	const char *bytes;
+	size_t left;
+};
+
+static int bytes_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
+{
+	struct bytes_reader *b = (struct bytes_reader *)r;
+
+	(void)err;
+	*n_out = len < b->left ? len : b->left;
+	memcpy(buf, b->bytes, *n_out);
+	b->bytes += *n_out;
+	b->left -= *n_out;
+	return 0;
+}
+
+static void bytes_close(struct luff_reader *r)
+{
+	free(r);
+}
+
+static const struct luff_reader_ops bytes_ops = {.read = bytes_read, .close = bytes_close};
+
+int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err)
+{
+	struct bytes_reader *b = calloc(1, sizeof *b);
+
+	*out = NULL;
+	if (!b)
+		return luff_fail_nomem(err);
+	*b = (struct bytes_reader){.base.ops = &bytes_ops, .bytes = len ? bytes : "", .left = len};
+	*out = &b->base;
+	return 0;
+}
+
+/* ---- fd ---- */
+
+struct fd_reader {
+	struct luff_reader base;
+	int fd;
+	int64_t offset;
+};
+
+static int fd_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
+{
+	struct fd_reader *f = (struct fd_reader *)r;
+	ssize_t n;
+
+	do
+		n = pread(f->fd, buf, len, f->offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return luff_fail_errno(err, errno, "cannot read");
+	f->offset += n;
+	*n_out = (size_t)n;
+	return 0;
+}
+
+static void fd_close(struct luff_reader *r)
+{
+	close(((struct fd_reader *)r)->fd);
+	free(r);
+}
+
+static const struct luff_reader_ops fd_ops = {.read = fd_read, .close = fd_close};
+
+int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err)
+{
+	struct fd_reader *f = calloc(1, sizeof *f);
+
+	*out = NULL;
+	if (!f) {
+		close(fd);
+		return luff_fail_nomem(err);
+	}
+	*f = (struct fd_reader){.base.ops = &fd_ops, .fd = fd, .offset = offset};
+	*out = &f->base;
+	return 0;
+}
