@@ -1,0 +1,148 @@
+-- Images for specs: small ones made on the spot, and the official busybox layouts where they are at hand.
+local process = require "spec.support.process"
+
+local images = {}
+
+local function luff()
+	return require "luff"
+end
+
+-- One ustar header (POSIX.1-2017, pax "ustar Interchange Format").
+local function tar_header(name, size)
+	local header = ("%s%s"):format(name, ("\0"):rep(100 - #name)) .. "0000644\0" .. "0000000\0" .. "0000000\0"
+		.. ("%011o\0"):format(size) .. "00000000000\0" .. (" "):rep(8) .. "0" .. ("\0"):rep(100) .. "ustar\00000"
+	header = header .. ("\0"):rep(512 - #header)
+	local sum = 0
+	for i = 1, 512 do
+		sum = sum + header:byte(i)
+	end
+	return header:sub(1, 148) .. ("%06o\0 "):format(sum) .. header:sub(157)
+end
+
+--- A tar of regular files: { ["etc/name"] = "content" }.
+function images.tar(files)
+	local names, parts = {}, {}
+	for name in pairs(files) do
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	for _, name in ipairs(names) do
+		local content = files[name]
+		parts[#parts + 1] = tar_header(name, #content) .. content .. ("\0"):rep(-#content % 512)
+	end
+	return table.concat(parts) .. ("\0"):rep(1024)
+end
+
+--- Bytes that no compression makes smaller.
+function images.random(size)
+	local file = assert(io.open("/dev/urandom", "rb"))
+	local bytes = file:read(size)
+	file:close()
+	return bytes
+end
+
+-- "oci:DIR:TAG" and "host/repository:tag" without what names something in the place.
+local function place_of(name)
+	local bare = name:gsub("@[%w:]+$", "")
+	if bare:match("^oci:") or bare:match("^memory:") then
+		return (bare:gsub("^(%l+:[^:]+):.*$", "%1"))
+	end
+	return (bare:gsub(":[%w._-]+$", ""))
+end
+
+local function split_platform(text)
+	local os, arch, variant = text:match("^([^/]+)/([^/]+)/?(.*)$")
+	return { os = os, architecture = arch, variant = variant ~= "" and variant or nil }
+end
+
+--- Builds an image and leaves it under a name ("oci:DIR:TAG", "memory:x:TAG", "host/repo:tag", or any of them
+-- with @digest or without a tag).
+-- opts, each optional: platform ("linux/amd64"), layers (list of a tar's bytes, a number of random bytes in a tar, or
+-- { bytes =, media_type = }; one small layer by default), config (members beside those that are made), annotations,
+-- docker (true: Docker's media types), untagged (true: pushed by digest only).
+-- Returns the Image.
+function images.make_image(name, opts)
+	opts = opts or {}
+	local L = luff()
+	local place = place_of(name)
+	local kind = opts.docker and {
+		manifest = "application/vnd.docker.distribution.manifest.v2+json",
+		config = "application/vnd.docker.container.image.v1+json",
+		layer = "application/vnd.docker.image.rootfs.diff.tar",
+	} or {
+		manifest = "application/vnd.oci.image.manifest.v1+json",
+		config = "application/vnd.oci.image.config.v1+json",
+		layer = "application/vnd.oci.image.layer.v1.tar",
+	}
+	local layers, diff_ids = L.array {}, L.array {}
+	for i, layer in ipairs(opts.layers or { images.tar { ["etc/made-by"] = "specs\n" } }) do
+		local bytes, media_type = layer, kind.layer
+		if type(layer) == "number" then
+			bytes = images.tar { ["data/" .. i] = images.random(layer) }
+		elseif type(layer) == "table" then
+			bytes, media_type = layer.bytes, layer.media_type or kind.layer
+		end
+		layers[i] = L.push_blob(place, bytes, { media_type = media_type })
+		diff_ids[i] = L.digest(bytes)
+	end
+	local config = split_platform(opts.platform or "linux/amd64")
+	config.rootfs = { type = "layers", diff_ids = diff_ids }
+	for key, value in pairs(opts.config or {}) do
+		config[key] = value
+	end
+	local manifest = {
+		schemaVersion = 2,
+		mediaType = kind.manifest,
+		config = L.push_blob(place, L.json.encode(config), { media_type = kind.config }),
+		layers = layers,
+		annotations = opts.annotations,
+	}
+	local text = L.json.encode(manifest)
+	return L.push_manifest(opts.untagged and place .. "@" .. L.digest(text) or name, text)
+end
+
+--- Builds one image for each platform and an index over them under the name.
+-- opts: as make_image's, for each of them; layers may be a function of the platform. Returns the Index.
+function images.make_index(name, platforms, opts)
+	local L = luff()
+	local place = place_of(name)
+	local manifests = L.array {}
+	for i, platform in ipairs(platforms) do
+		local one = { platform = platform, untagged = true, layers = {
+			images.tar { ["etc/platform"] = platform .. "\n" }, images.tar { ["etc/shared"] = "the same in each\n" },
+		} }
+		for key, value in pairs(opts or {}) do
+			one[key] = type(value) == "function" and value(platform) or value
+		end
+		local image = images.make_image(place, one)
+		manifests[i] = {
+			mediaType = image:media_type(),
+			digest = image:digest(),
+			size = #image:raw_manifest(),
+			platform = split_platform(platform),
+		}
+	end
+	return L.push_manifest(name, {
+		schemaVersion = 2,
+		mediaType = opts and opts.docker and "application/vnd.docker.distribution.manifest.list.v2+json"
+			or "application/vnd.oci.image.index.v1+json",
+		manifests = manifests,
+	})
+end
+
+--- A scratch copy of the folder with official images ($LUFF_IMAGES, or ../shared/images), nil where there is none.
+-- The busybox layouts' blobs are symlinks; a checkout that could not make links left their targets as text.
+function images.official()
+	local dir = os.getenv("LUFF_IMAGES") or "../shared/images"
+	if not process.exists(dir .. "/multi-busybox-oci/index.json") then
+		return nil
+	end
+	local copy = process.scratch()
+	assert(os.execute(("cp -R %s/busybox %s/multi-busybox-oci %s && chmod -R u+w %s"):format(
+		process.quote(dir), process.quote(dir), copy, copy)))
+	assert(os.execute(([[find %s/busybox -path '*/blobs/*' -type f -size -2 | while read -r f; do
+		case $(head -c 6 "$f") in ../../) ln -sf "$(cat "$f")" "$f";; esac; done]]):format(copy)))
+	return copy
+end
+
+return images

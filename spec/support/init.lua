@@ -1,0 +1,68 @@
+-- What specs share: `local support = require "spec.support"`. Whatever it makes inside a test (folders, servers,
+-- programs) is gone when the test ends; what it makes outside of one, at the end of the file.
+local busted = require "busted"
+local images = require "spec.support.images"
+local process = require "spec.support.process"
+
+local support = { canned = require "spec.support.canned" }
+
+for _, module in ipairs { process, images } do
+	for name, value in pairs(module) do
+		support[name] = value
+	end
+end
+
+local mark
+busted.subscribe({ "test", "start" }, function()
+	mark = process.undo_mark()
+	return nil, true
+end)
+busted.subscribe({ "test", "end" }, function()
+	process.undo_to(mark)
+	return nil, true
+end)
+busted.subscribe({ "file", "end" }, function()
+	process.undo_to(0)
+	return nil, true
+end)
+
+--- The luff program under test.
+support.program = process.sh("realpath -m " .. process.quote(os.getenv("LUFF") or "build/luff"))
+
+--- Runs luff: support.luff("digest", name) or support.luff({ arguments… }, opts); opts as run's.
+function support.luff(...)
+	local argv, opts = { ... }, nil
+	if type(argv[1]) == "table" then
+		argv, opts = argv[1], argv[2]
+	end
+	return process.run({ support.program, table.unpack(argv) }, opts)
+end
+
+--- Calls f, which must raise one of luff's errors; returns it after the checks that hold for each of them: a known
+-- code, one line, no trailing full stop or blank.
+function support.fails(f, ...)
+	local ok, err = pcall(f, ...)
+	if ok then
+		error("it did not fail", 2)
+	end
+	if type(err) ~= "table" or type(err.code) ~= "string" or type(err.message) ~= "string" then
+		error("not one of luff's errors: " .. tostring(err), 2)
+	end
+	if tostring(err) ~= err.message or err.message == "" or err.message:find("[\n\r]") or err.message:find("[%s.]$") then
+		error(("not one plain line: %q"):format(err.message), 2)
+	end
+	return err
+end
+
+--- Every file and folder below a folder with its size, one a line and sorted, to compare before and after.
+function support.tree(dir)
+	return process.sh(("cd %s && find . -mindepth 1 \\( -type d -printf '%%p/\\n' -o -printf '%%p %%s %%l\\n' \\) | sort")
+		:format(process.quote(dir)))
+end
+
+--- The same with a checksum for each file.
+function support.checksums(dir)
+	return process.sh(("cd %s && find . -type f -exec cksum {} + | sort -k3"):format(process.quote(dir)))
+end
+
+return support

@@ -1,0 +1,260 @@
+-- Programs beside luff: run one to its end, start one and stop it, find the tools that specs and measurements meet.
+-- Stock Lua and a POSIX shell, nothing else, so that it serves busted and the luff host alike.
+local process = {}
+
+-- What is still to be undone, last first; who loads this module decides when (undo_to).
+local undo = {}
+
+function process.defer(f)
+	undo[#undo + 1] = f
+end
+
+function process.undo_mark()
+	return #undo
+end
+
+function process.undo_to(mark)
+	while #undo > mark do
+		table.remove(undo)()
+	end
+end
+
+function process.quote(text)
+	return "'" .. tostring(text):gsub("'", [['\'']]) .. "'"
+end
+
+local function quote_all(argv)
+	local words = {}
+	for i, word in ipairs(argv) do
+		words[i] = process.quote(word)
+	end
+	return table.concat(words, " ")
+end
+
+function process.read(path)
+	local file = assert(io.open(path, "rb"))
+	local text = file:read("a")
+	file:close()
+	return text
+end
+
+function process.write(path, text)
+	local file = assert(io.open(path, "wb"))
+	assert(file:write(text))
+	assert(file:close())
+	return path
+end
+
+function process.exists(path)
+	local file = io.open(path, "rb")
+	return file ~= nil and file:close()
+end
+
+-- First line of a shell command's output; for mktemp, find and the like.
+function process.sh(command)
+	local pipe = assert(io.popen(command, "r"))
+	local text = pipe:read("a")
+	local ok = pipe:close()
+	return ok and (text:gsub("\n$", "")) or nil
+end
+
+function process.sleep(seconds)
+	os.execute(("sleep %.3f"):format(seconds))
+end
+
+-- An empty folder that goes away with everything in it.
+function process.scratch()
+	local dir = assert(process.sh("mktemp -d " .. process.quote((os.getenv("TMPDIR") or "/tmp") .. "/luff-spec.XXXXXX")))
+	process.defer(function()
+		os.execute("chmod -R u+rwX " .. process.quote(dir) .. " 2>/dev/null; rm -rf " .. process.quote(dir))
+	end)
+	return dir
+end
+
+-- A sanitizer that is preloaded into the Lua that runs the specs is not for other people's programs.
+local function command_line(argv, opts)
+	local words = { "exec env -u LD_PRELOAD" }
+	for name, value in pairs(opts.env or {}) do
+		words[#words + 1] = value and process.quote(name .. "=" .. value) or "-u " .. name
+	end
+	words[#words + 1] = quote_all(argv)
+	return (opts.cwd and "cd " .. process.quote(opts.cwd) .. " && " or "") .. table.concat(words, " ")
+end
+
+--- Runs a program to its end.
+-- opts: stdin (text), env (false unsets), cwd, timeout (seconds, 60).
+-- Returns { code, stdout, stderr }; the code of a program that was killed is 128 + signal, 124 that of a time-out.
+function process.run(argv, opts)
+	opts = opts or {}
+	local dir = assert(process.sh("mktemp -d"))
+	process.write(dir .. "/in", opts.stdin or "")
+	local script = process.write(dir .. "/run", command_line(argv, opts) .. "\n")
+	local _, how, code = os.execute(("timeout -k 5 %d sh %s <%s/in >%s/out 2>%s/err"):format(
+		opts.timeout or 60, script, dir, dir, dir))
+	local result = {
+		code = how == "signal" and 128 + code or code,
+		stdout = process.read(dir .. "/out"),
+		stderr = process.read(dir .. "/err"),
+	}
+	os.execute("rm -rf " .. dir)
+	return result
+end
+
+--- Runs a program that must succeed; returns what it printed.
+function process.must(argv, opts)
+	local result = process.run(argv, opts)
+	if result.code ~= 0 then
+		error(("%s: exit code %d\n%s%s"):format(table.concat(argv, " "), result.code, result.stdout, result.stderr), 2)
+	end
+	return result.stdout
+end
+
+local Background = {}
+Background.__index = Background
+
+--- Starts a program in the background; it is stopped when the test ends, if not before.
+-- opts: env, cwd. Returns a Background: pid, stdout(), stderr(), running(), wait(), kill(signal), stop().
+function process.start(argv, opts)
+	opts = opts or {}
+	local self = setmetatable({ dir = assert(process.sh("mktemp -d")) }, Background)
+	process.write(self.dir .. "/run", command_line(argv, opts) .. "\n")
+	-- The shell in between waits for the program, so that its exit code is known and no zombie is left.
+	os.execute(([[D=%s; { { sh $D/run >$D/out 2>$D/err </dev/null & echo $! >$D/pid; wait $!; echo $? >$D/code.new
+		mv $D/code.new $D/code; } >/dev/null 2>&1 & }]]):format(self.dir))
+	self.pid = process.eventually(function()
+		return process.exists(self.dir .. "/pid") and tonumber(process.read(self.dir .. "/pid"))
+	end)
+	process.defer(function()
+		self:stop()
+		os.execute("rm -rf " .. self.dir)
+	end)
+	return self
+end
+
+function Background:stdout()
+	return process.read(self.dir .. "/out")
+end
+
+function Background:stderr()
+	return process.read(self.dir .. "/err")
+end
+
+function Background:running()
+	return not process.exists(self.dir .. "/code")
+end
+
+function Background:kill(signal)
+	if self:running() then
+		os.execute(("kill -%s %d 2>/dev/null"):format(signal, self.pid))
+	end
+end
+
+--- Waits for its end; returns the exit code.
+function Background:wait(seconds)
+	process.eventually(function()
+		return not self:running()
+	end, seconds or 60, "the end of process " .. self.pid)
+	return tonumber(process.read(self.dir .. "/code"))
+end
+
+function Background:stop()
+	if not self:running() then
+		return
+	end
+	self:kill("TERM")
+	if not pcall(self.wait, self, 10) then
+		self:kill("KILL")
+		self:wait(10)
+	end
+end
+
+--- Calls f until it gives something, and returns that; raises when it takes too long.
+function process.eventually(f, seconds, what)
+	local deadline = os.time() + (seconds or 20) + 1
+	local pause = 0.005
+	while true do
+		local value = f()
+		if value then
+			return value
+		end
+		if os.time() > deadline then
+			error("waited in vain for " .. (what or "something"), 2)
+		end
+		process.sleep(pause)
+		pause = math.min(pause * 1.5, 0.1)
+	end
+end
+
+function process.free_port()
+	return tonumber(process.must {
+		"perl", "-MIO::Socket::INET", "-e",
+		'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:0")->sockport',
+	})
+end
+
+local function on_path(name)
+	return process.sh("command -v " .. process.quote(name) .. " 2>/dev/null")
+end
+
+local function peers_folder()
+	return os.getenv("LUFF_PEERS") or (os.getenv("HOME") or "/root") .. "/.cache/luff-peers"
+end
+
+--- Path of another tool, from PATH or from ${LUFF_PEERS:-~/.cache/luff-peers}/bin; nil where there is none.
+function process.peer(name)
+	local beside = peers_folder() .. "/bin/" .. name
+	return on_path(name) or (process.exists(beside) and beside or nil)
+end
+
+--- Every such path, the newest last: the distribution's own and the one beside it may both be there.
+function process.peers(name)
+	local beside, found = peers_folder() .. "/bin/" .. name, {}
+	found[1] = on_path(name)
+	if process.exists(beside) and found[1] ~= beside then
+		found[#found + 1] = beside
+	end
+	return found
+end
+
+-- The bcrypt of the system's crypt(), which is what docker-registry reads.
+local function htpasswd(users)
+	local lines = {}
+	for user, password in pairs(users) do
+		lines[#lines + 1] = user .. ":" .. process.must {
+			"perl", "-e", 'print crypt($ARGV[0], q($2y$05$) . "abcdefghijklmnopqrstuu")', password,
+		}
+	end
+	return table.concat(lines, "\n") .. "\n"
+end
+
+--- A real registry (the distribution project's) on loopback, nil where it is not installed.
+-- opts: htpasswd = { user = password }, root (folder). Returns a Background with .address and .root.
+function process.docker_registry(opts)
+	opts = opts or {}
+	local program = process.peer("docker-registry")
+	if not program then
+		return nil
+	end
+	local dir = process.scratch()
+	local root = opts.root or dir .. "/root"
+	local auth = ""
+	if opts.htpasswd then
+		process.write(dir .. "/htpasswd", htpasswd(opts.htpasswd))
+		auth = ("auth: {htpasswd: {realm: specs, path: %s/htpasswd}}\n"):format(dir)
+	end
+	process.write(dir .. "/config.yml", ([[
+version: 0.1
+log: {level: info, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
+http: {addr: "127.0.0.1:0", secret: specs}
+%s]]):format(root, auth))
+	local registry = process.start({ program, "serve", dir .. "/config.yml" }, { env = { OTEL_TRACES_EXPORTER = "none" } })
+	registry.root = root
+	registry.address = process.eventually(function()
+		return (registry:stderr() .. registry:stdout()):match("listening on ([%d.]+:%d+)")
+			or not registry:running() and error("docker-registry: " .. registry:stderr())
+	end, 20, "docker-registry")
+	return registry
+end
+
+return process
