@@ -42,6 +42,7 @@ static void run(struct luff_job *job)
 	pthread_cond_broadcast(&pool.done);
 }
 
+/* A thread is idle, and counted so, from its making on but for the time of its jobs. */
 static void *work(void *arg)
 {
 	(void)arg;
@@ -54,20 +55,21 @@ static void *work(void *arg)
 			if (!pool.head)
 				pool.tail = &pool.head;
 			pool.queued--;
+			pool.idle--;
 			run(job);
+			pool.idle++;
 		} else if (pool.closing) {
 			break;
 		} else {
-			pool.idle++;
 			pthread_cond_wait(&pool.work, &pool.lock);
-			pool.idle--;
 		}
 	}
+	pool.idle--;
 	pthread_mutex_unlock(&pool.lock);
 	return NULL;
 }
 
-/* One more thread where all are busy. The lock is held. */
+/* One more thread, unless the idle ones suffice for what is queued. The lock is held. */
 static void grow(void)
 {
 	pthread_attr_t attr;
@@ -75,31 +77,55 @@ static void grow(void)
 	if (pool.idle >= pool.queued || pool.count == LUFF_POOL_MAX || pthread_attr_init(&attr) != 0)
 		return;
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (pthread_create(&pool.threads[pool.count], &attr, work, NULL) == 0)
+	if (pthread_create(&pool.threads[pool.count], &attr, work, NULL) == 0) {
 		pool.count++;
+		pool.idle++;
+	}
 	pthread_attr_destroy(&attr);
+}
+
+/* The lock is held. */
+static void enqueue(struct luff_job *job, struct luff_job **at)
+{
+	job->scope = luff_scope_current();
+	job->state = QUEUED;
+	job->next = *at;
+	*at = job;
+	if (pool.tail == at)
+		pool.tail = &job->next;
+	pool.queued++;
+	pthread_cond_signal(&pool.work);
 }
 
 int luff_pool_submit(struct luff_job *job, struct luff_error *err)
 {
 	int rc = 0;
 
-	job->scope = luff_scope_current();
-	job->next = NULL;
 	pthread_mutex_lock(&pool.lock);
 	pool.queued++;
 	grow();
-	if (pool.count == 0) {
-		pool.queued--;
+	pool.queued--;
+	if (pool.count > 0)
+		enqueue(job, pool.tail);
+	else
 		rc = luff_fail(err, LUFF_ENOMEM, "cannot start a thread");
-	} else {
-		job->state = QUEUED;
-		*pool.tail = job;
-		pool.tail = &job->next;
-		pthread_cond_signal(&pool.work);
-	}
 	pthread_mutex_unlock(&pool.lock);
 	return rc;
+}
+
+bool luff_pool_start(struct luff_job *job)
+{
+	bool taken;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.queued++;
+	grow();
+	pool.queued--;
+	taken = pool.idle > pool.queued;
+	if (taken)
+		enqueue(job, &pool.head);
+	pthread_mutex_unlock(&pool.lock);
+	return taken;
 }
 
 /* Out of the queue; the lock is held. False: it is not in there. */

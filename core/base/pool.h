@@ -19,6 +19,8 @@ struct luff_job {
 
 /** Queues the job. LUFF_ENOMEM where not even one thread could be started: then run it yourself. */
 int luff_pool_submit(struct luff_job *job, struct luff_error *err);
+/** Hands the job to a thread that is free right now; false, and nothing happened, where none is. */
+bool luff_pool_start(struct luff_job *job);
 /** True: it had not begun and never will; run it yourself or drop it. False: it runs or is done. */
 bool luff_pool_take_back(struct luff_job *job);
 /** Waits until a submitted job is done; runs it right here if it has not begun. */

@@ -1,7 +1,7 @@
 /*
  * A reader whose inner reader runs in a thread of its own, so that receiving and hashing overlap with writing or sending. A
- * ring of fixed slots stands between the two. If no thread gets to it before the first read, the reader reads for
- * itself: it never waits for a worker that may not come.
+ * ring of fixed slots stands between the two. Where no thread is free the reader reads for itself: it never waits
+ * for a worker that may not come.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct ahead_reader {
 	struct luff_reader *inner;
 	struct luff_job job;
 	struct luff_scope scope; /* the producer's own; cancelled on close */
-	bool submitted, alone;   /* alone: no thread came, read inline */
+	bool alone;              /* no thread was free: read inline */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	char *ring;            /* SLOTS * SLOT_SIZE */
@@ -106,10 +106,6 @@ static int ahead_read(size_t *n_out, struct luff_reader *r, void *buf, size_t le
 {
 	struct ahead_reader *a = (struct ahead_reader *)r;
 
-	if (a->submitted) {
-		a->alone = luff_pool_take_back(&a->job);
-		a->submitted = a->alone ? false : a->submitted;
-	}
 	return a->alone ? luff_reader_read(n_out, a->inner, buf, len, err) : take(n_out, a, buf, len, err);
 }
 
@@ -117,7 +113,7 @@ static void ahead_close(struct luff_reader *r)
 {
 	struct ahead_reader *a = (struct ahead_reader *)r;
 
-	if (a->submitted && !luff_pool_take_back(&a->job)) {
+	if (!a->alone) {
 		pthread_mutex_lock(&a->lock);
 		a->closing = true;
 		luff_scope_cancel(&a->scope);
@@ -137,7 +133,6 @@ static const struct luff_reader_ops ahead_ops = {.read = ahead_read, .close = ah
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
 {
 	struct ahead_reader *a = calloc(1, sizeof *a);
-	struct luff_error ignored = {0};
 
 	*out = NULL;
 	if (a)
@@ -152,8 +147,7 @@ int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, 
 	a->job.run = produce;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->changed, NULL);
-	a->submitted = luff_pool_submit(&a->job, &ignored) == 0;
-	a->alone = !a->submitted;
+	a->alone = !luff_pool_start(&a->job);
 	*out = &a->base;
 	return 0;
 }

@@ -1,0 +1,232 @@
+/* The only callers of a medium's table: arguments are checked, outputs cleared and digests verified here, once for all mediums. */
+#include "medium.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "model/descriptor.h"
+#include "stream/streams.h"
+
+struct luff_medium *luff_medium_ref(struct luff_medium *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+void luff_medium_unref(struct luff_medium *m)
+{
+	if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
+		m->ops->destroy(m);
+}
+
+const char *luff_medium_place(const struct luff_medium *m)
+{
+	return m->place;
+}
+
+static int read_only(const struct luff_medium *m, struct luff_error *err)
+{
+	return luff_fail(err, LUFF_ENOTSUP, "%s: this medium is read-only", m->place);
+}
+
+/* What a server's label leaves open, the document says. A label that claims to be one kind of manifest has to be right. */
+static int settle_type(struct luff_descriptor *d, const char *document, struct luff_error *err)
+{
+	struct luff_document doc;
+	bool known = luff_media_is_image(d->media_type) || luff_media_is_index(d->media_type);
+	int rc = luff_document_parse(&doc, document, (size_t)d->size, known ? d->media_type : NULL, err);
+
+	if (rc < 0)
+		return rc;
+	memcpy(d->media_type, doc.media_type, sizeof d->media_type);
+	luff_document_release(&doc);
+	return 0;
+}
+
+int luff_medium_resolve(struct luff_descriptor *out, char **document_out, struct luff_medium *m,
+			const struct luff_name *name, struct luff_error *err)
+{
+	LUFF_AUTO(text) document = NULL;
+	struct luff_descriptor d = {0};
+	struct luff_digest actual;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	if (document_out)
+		*document_out = NULL;
+	rc = m->ops->resolve(&d, document_out ? &document : NULL, m, name, err);
+	if (rc < 0)
+		return rc;
+	if (document_out) {
+		if (!document) {
+			rc = luff_medium_fetch_all(&document, m, &d, LUFF_MANIFEST_MAX, err);
+			if (rc < 0)
+				return rc;
+		}
+		rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d.digest)), document,
+				    (size_t)d.size, err);
+		if (rc == 0 && !luff_digest_equal(&actual, &d.digest))
+			rc = luff_fail(err, LUFF_EDIGEST, "manifest %s has the digest %s", d.digest.text, actual.text);
+		if (rc == 0)
+			rc = settle_type(&d, document, err);
+		if (rc < 0)
+			return luff_fail_context(err, "%s", m->place);
+		*document_out = luff_take(document);
+	}
+	*out = d;
+	return 0;
+}
+
+int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+		      int64_t offset, struct luff_error *err)
+{
+	struct luff_reader *raw = NULL;
+	int rc;
+
+	*out = NULL;
+	if (offset < 0 || offset > d->size)
+		return luff_fail(err, LUFF_EINVAL, "%s: %s has no byte %lld", m->place, d->digest.text, (long long)offset);
+	rc = m->ops->fetch(&raw, m, d, offset, err);
+	if (rc < 0)
+		return rc;
+	return offset == 0 ? luff_reader_open_verify(out, raw, &d->digest, d->size, err)
+			   : luff_reader_open_exact(out, raw, d->size - offset, err);
+}
+
+int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t cap,
+			  struct luff_error *err)
+{
+	LUFF_AUTO(reader) r = NULL;
+	LUFF_AUTO(text) bytes = NULL;
+	int64_t done = 0;
+	size_t n = 1;
+	int rc;
+
+	*out = NULL;
+	if (d->size > cap)
+		return luff_fail(err, LUFF_ELIMIT, "%s: %s has %lld bytes, more than %lld", m->place, d->digest.text,
+				 (long long)d->size, (long long)cap);
+	rc = luff_medium_fetch(&r, m, d, 0, err);
+	if (rc < 0)
+		return rc;
+	bytes = malloc((size_t)d->size + 1);
+	if (!bytes)
+		return luff_fail_nomem(err);
+	/* one byte more than promised fits, so that the reader is asked for its end */
+	while (rc == 0 && n > 0) {
+		rc = luff_reader_read(&n, r, bytes + done, (size_t)(d->size - done) + 1, err);
+		done += (int64_t)n;
+	}
+	if (rc < 0)
+		return luff_fail_context(err, "%s", m->place);
+	bytes[d->size] = '\0';
+	*out = luff_take(bytes);
+	return 0;
+}
+
+int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+{
+	LUFF_AUTO(reader) r = NULL;
+	struct luff_error ignored = {0};
+	int rc;
+
+	*out = false;
+	if (m->ops->exists)
+		return m->ops->exists(out, m, d, err);
+	rc = m->ops->fetch(&r, m, d, 0, &ignored);
+	*out = rc == 0;
+	if (rc == 0 || rc == LUFF_ENOTFOUND)
+		return 0;
+	*err = ignored;
+	return rc;
+}
+
+/* Lends a reader whose owner is somebody else to a chain that closes what it wraps. */
+struct lent_reader {
+	struct luff_reader base;
+	struct luff_reader *owner;
+};
+
+static int lent_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
+{
+	return luff_reader_read(n_out, ((struct lent_reader *)r)->owner, buf, len, err);
+}
+
+static void lent_close(struct luff_reader *r)
+{
+	free(r);
+}
+
+static const struct luff_reader_ops lent_ops = {.read = lent_read, .close = lent_close};
+
+int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+		     struct luff_error *err)
+{
+	LUFF_AUTO(reader) checked = NULL;
+	struct lent_reader *lent;
+	int rc;
+
+	if (!m->ops->push)
+		return read_only(m, err);
+	if (luff_reader_verifies(src, &d->digest, d->size))
+		return m->ops->push(m, d, src, err);
+	lent = calloc(1, sizeof *lent);
+	if (!lent)
+		return luff_fail_nomem(err);
+	lent->base.ops = &lent_ops;
+	lent->owner = src;
+	rc = luff_reader_open_verify(&checked, &lent->base, &d->digest, d->size, err);
+	return rc < 0 ? rc : m->ops->push(m, d, checked, err);
+}
+
+int luff_medium_push_bytes(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+			   struct luff_error *err)
+{
+	LUFF_AUTO(reader) r = NULL;
+	int rc = luff_reader_open_bytes(&r, bytes, (size_t)d->size, err);
+
+	return rc < 0 ? rc : luff_medium_push(m, d, r, err);
+}
+
+int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
+		      struct luff_error *err)
+{
+	*mounted = false;
+	return m->ops->mount ? m->ops->mount(mounted, m, d, from, err) : 0;
+}
+
+int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
+		    struct luff_error *err)
+{
+	struct luff_digest actual;
+	int rc;
+
+	if (!m->ops->tag)
+		return read_only(m, err);
+	if (!*tag || strlen(tag) > LUFF_TAG_MAX)
+		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place, *tag ? "too long" : "empty");
+	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes, (size_t)d->size,
+			    err);
+	if (rc == 0 && !luff_digest_equal(&actual, &d->digest))
+		rc = luff_fail(err, LUFF_EDIGEST, "%s: manifest %s has the digest %s", m->place, d->digest.text,
+			       actual.text);
+	return rc < 0 ? rc : m->ops->tag(m, d, bytes, tag, err);
+}
+
+int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err)
+{
+	*out = NULL;
+	if (!m->ops->tags)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium lists no tags", m->place);
+	return m->ops->tags(out, m, err);
+}
+
+int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+{
+	if (!m->ops->remove)
+		return read_only(m, err);
+	return m->ops->remove(m, name, err);
+}

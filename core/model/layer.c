@@ -1,0 +1,104 @@
+/* A layer: one entry of an image's manifest. Nothing is read before it is asked for. */
+#include "model/layer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "model/image.h"
+#include "stream/streams.h"
+
+struct luff_layer {
+	atomic_int refs;
+	struct luff_image *image;
+	size_t i;
+	struct luff_descriptor descriptor;
+	pthread_mutex_t lock;
+	struct luff_digest diff_id; /* "" until it is known */
+};
+
+int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i, const struct luff_descriptor *d,
+		   struct luff_error *err)
+{
+	struct luff_layer *layer = calloc(1, sizeof *layer);
+
+	*out = layer;
+	if (!layer)
+		return luff_fail_nomem(err);
+	layer->refs = 1;
+	layer->image = luff_image_ref(image);
+	layer->i = i;
+	layer->descriptor = *d;
+	pthread_mutex_init(&layer->lock, NULL);
+	return 0;
+}
+
+struct luff_layer *luff_layer_ref(struct luff_layer *layer)
+{
+	atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);
+	return layer;
+}
+
+void luff_layer_unref(struct luff_layer *layer)
+{
+	if (!layer || atomic_fetch_sub_explicit(&layer->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&layer->lock);
+	luff_image_unref(layer->image);
+	free(layer);
+}
+
+const struct luff_descriptor *luff_layer_descriptor(const struct luff_layer *layer)
+{
+	return &layer->descriptor;
+}
+
+int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err)
+{
+	return luff_medium_fetch(out, luff_image_medium(layer->image), &layer->descriptor, 0, err);
+}
+
+int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err)
+{
+	struct luff_reader *stored = NULL;
+	int rc = luff_layer_open_compressed(&stored, layer, err);
+
+	*out = NULL;
+	return rc < 0 ? rc : luff_reader_open_inflate(out, stored, err);
+}
+
+static int compute(struct luff_digest *out, struct luff_layer *layer, struct luff_error *err)
+{
+	LUFF_AUTO(reader) r = NULL;
+	struct luff_hash hash;
+	char buf[32 << 10];
+	size_t n;
+	int rc = luff_layer_open_uncompressed(&r, layer, err);
+
+	luff_hash_init(&hash, LUFF_SHA256);
+	while (rc == 0 && (rc = luff_reader_read(&n, r, buf, sizeof buf, err)) == 0 && n > 0)
+		luff_hash_update(&hash, buf, n);
+	if (rc == 0)
+		luff_hash_final(out, &hash);
+	return rc;
+}
+
+int luff_layer_diff_id(struct luff_digest *out, struct luff_layer *layer, struct luff_error *err)
+{
+	const char *type = luff_image_config(layer->image)->media_type;
+	bool image_config = luff_text_starts(type, LUFF_MEDIA_OCI_CONFIG) ||
+			    luff_text_starts(type, LUFF_MEDIA_DOCKER_CONFIG);
+	int rc = 0;
+
+	pthread_mutex_lock(&layer->lock);
+	if (!layer->diff_id.text[0])
+		rc = image_config ? luff_image_diff_id(&layer->diff_id, layer->image, layer->i, err)
+				  : compute(&layer->diff_id, layer, err);
+	*out = layer->diff_id;
+	pthread_mutex_unlock(&layer->lock);
+	return rc;
+}
