@@ -1,0 +1,274 @@
+# Builds luff: `make` leaves build/luff (the program), build/luff.so (the Lua module), build/libluff.a and
+# build/libluff.so (the C library). GNU make, no configure step; `make help` lists the targets.
+#
+# The usual variables work: CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR. BUILD=dir builds elsewhere, V=1 shows the commands,
+# WERROR= lets warnings pass, SANITIZE=address,undefined instruments.
+
+BUILD ?= build
+CFLAGS ?= -O2 -g
+WERROR ?= -Werror
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+LUA_MODDIR ?= $(PREFIX)/share/lua/5.4
+LUA_CMODDIR ?= $(PREFIX)/lib/lua/5.4
+PKG_CONFIG ?= pkg-config
+CLANG ?= clang
+LUA ?= lua5.4
+Q := $(if $(V),,@)
+comma := ,
+
+all: $(addprefix $(BUILD)/,luff luff.so libluff.a libluff.so)
+
+# ---- What there is to build ------------------------------------------------------------------------------------------
+
+version := $(shell sed -n 's/^.define LUFF_VERSION "\(.*\)"/\1/p' core/luff.h)
+soname := libluff.so.$(firstword $(subst ., ,$(version)))
+
+core_c := $(sort $(wildcard core/*.c core/*/*.c core/*/*/*.c))
+host_c := bindings/host.c
+module_c := $(filter-out $(host_c),$(sort $(wildcard bindings/*.c)))
+headers := $(sort $(wildcard core/*.h core/*/*.h core/*/*/*.h bindings/*.h))
+lua_files := $(sort $(wildcard lua/*/*.lua lua/*/*/*.lua lua/*/*/*/*.lua))
+unit_c := $(sort $(wildcard spec/c/*.c))
+fuzz_c := $(sort $(wildcard spec/fuzz/*.c))
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+core_o := $(call objects,$(core_c))
+module_o := $(call objects,$(module_c)) $(BUILD)/obj/embedded.o
+host_o := $(call objects,$(host_c))
+units := $(patsubst spec/c/%.c,$(BUILD)/unit/%,$(unit_c))
+fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_c))
+
+# ---- Libraries -------------------------------------------------------------------------------------------------------
+# What every run needs is linked. What only some runs need is opened at its first use (core/base/lazy.h), since it
+# would cost each start more time than luff itself: of that, only the headers are used here.
+
+lua_pkg := $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
+	$(PKG_CONFIG) --exists "$$p >= 5.4 $$p < 5.5" 2>/dev/null && { echo $$p; break; }; done)
+linked := libcjson zlib libzstd
+opened := libcurl libmicrohttpd libedit libarchive wolfssl
+missing := $(if $(lua_pkg),,lua5.4) $(shell for p in $(linked) $(opened); do \
+	$(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done)
+found := $(filter-out $(missing),$(lua_pkg) $(linked) $(opened))
+
+libs_of = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+# $(call static,foo) is the path of libfoo.a where the compiler finds one, else nothing.
+static = $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a 2>/dev/null))
+
+# Of a static libcrypto only the hash functions are taken, and hidden: half a millisecond less for each start.
+crypto_libs := $(or $(call static,crypto),$(call libs_of,libcrypto))
+ifeq ($(crypto_libs),)
+crypto_libs := $(call libs_of,wolfssl)
+crypto_flags := -DLUFF_HASH_WOLFSSL
+endif
+core_libs := $(crypto_libs) $(or $(call static,cjson),$(call libs_of,libcjson)) $(call libs_of,zlib libzstd) \
+	-ldl -lm -pthread
+hide_static := -Wl,--exclude-libs,libluff.a:libcrypto.a:libcjson.a
+
+# Scripts may require C modules, and those take Lua's functions from the program: it carries and exports them all.
+lua_static := $(call static,$(patsubst -l%,%,$(filter -llua%,$(call libs_of,$(lua_pkg)))))
+lua_libs := -Wl,-E $(if $(lua_static),-Wl$(comma)--whole-archive $(lua_static) -Wl$(comma)--no-whole-archive,\
+	$(call libs_of,$(lua_pkg)))
+
+# ---- Flags -----------------------------------------------------------------------------------------------------------
+
+warnings := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2
+cppflags := -D_GNU_SOURCE -Icore $(crypto_flags) \
+	$(patsubst -I%,-isystem %,$(if $(found),$(shell $(PKG_CONFIG) --cflags $(found) 2>/dev/null)))
+ifdef SANITIZE
+hardening := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+link_flags := -fsanitize=$(SANITIZE)
+else
+hardening := $(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -fstack-protector-strong
+link_flags := -Wl,-O1,--as-needed,-z,relro,-z,lazy
+defined := -Wl,-z,defs
+endif
+compile = $(CC) -std=gnu11 $(warnings) $(cppflags) -fPIC -fvisibility=hidden -pthread $(hardening) $(CPPFLAGS) $(CFLAGS)
+link = $(CC) $(link_flags) $(CFLAGS) $(LDFLAGS)
+
+# A file that holds a text and changes only with it: what depends on it is made anew when flags or lists change.
+define stamp
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(1))' | cmp -s - $@ || echo '$(subst ','\'',$(1))' > $@
+endef
+$(BUILD)/stamp/flags: FORCE
+	$(call stamp,$(compile) $(link) $(core_libs) $(lua_libs))
+$(BUILD)/stamp/sources: FORCE
+	$(call stamp,$(core_c) $(module_c))
+$(BUILD)/stamp/lua: FORCE
+	$(call stamp,$(lua_files))
+
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@)
+
+# ---- Building --------------------------------------------------------------------------------------------------------
+
+have-libraries:
+	@[ -z "$(strip $(missing))" ] || { \
+		echo "make: pkg-config finds no $(strip $(missing)); run: make deps" >&2; exit 1; }
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/stamp/flags | have-libraries
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embedded.c: bindings/embed.awk $(lua_files) $(BUILD)/stamp/lua
+	$(call say,EMBED)
+	$(Q)LC_ALL=C awk -f $< $(lua_files) > $@.new && mv $@.new $@
+
+$(BUILD)/obj/embedded.o: $(BUILD)/embedded.c $(BUILD)/stamp/flags
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(compile) -c -o $@ $<
+
+$(BUILD)/libluff.a: $(core_o) $(BUILD)/stamp/sources
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(core_o)
+
+$(BUILD)/libluff.so: $(core_o) $(BUILD)/stamp/sources
+	$(call say,LINK)
+	$(Q)$(link) -shared -Wl,-soname,$(soname) $(defined) -o $@ $(core_o) $(hide_static) $(core_libs)
+	@ln -sf $(@F) $(BUILD)/$(soname)
+
+# The program that requires it brings Lua. Its threads forbid to unload it.
+$(BUILD)/luff.so: $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
+	$(call say,LINK)
+	$(Q)$(link) -shared -Wl,-z,nodelete -o $@ $(module_o) $(BUILD)/libluff.a $(hide_static) $(core_libs)
+
+$(BUILD)/luff: $(host_o) $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
+	$(call say,LINK)
+	$(Q)$(link) -o $@ $(host_o) $(module_o) $(BUILD)/libluff.a $(lua_libs) $(hide_static) $(core_libs)
+
+$(BUILD)/unit/%: spec/c/%.c $(BUILD)/libluff.a
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(compile) -MMD -MP -o $@ $< $(BUILD)/libluff.a $(link_flags) $(LDFLAGS) $(core_libs)
+
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/libluff.a
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(compile) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/libluff.a $(link_flags) $(LDFLAGS) $(core_libs)
+
+-include $(patsubst %.o,%.d,$(core_o) $(module_o) $(host_o)) $(addsuffix .d,$(units) $(fuzzers))
+
+# ---- Running ---------------------------------------------------------------------------------------------------------
+# What needs packages makes sure of them first, then starts over: this file looks for libraries when it is read.
+
+deps:
+	@sh .ci/deps build demo
+deps-test:
+	@sh .ci/deps test
+deps-lint:
+	@sh .ci/deps lint
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/luff scripts/demo.lua $(IMAGE)
+
+test: deps deps-test
+	@$(MAKE) --no-print-directory test-run
+
+# Everything, or one file: T=spec/copy_spec.lua, T=spec/c/json.c
+test-run: all $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter spec/c/%.c,$(T))),$(units))
+	@BUILD='$(BUILD)' LUA='$(LUA)' SANITIZE='$(SANITIZE)' CC='$(CC)' sh spec/support/run.sh $(T)
+
+check-asan: deps deps-test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-run
+check-tsan: deps deps-test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS='-O1 -g' test-run
+
+# One fuzz target (T=name) for SECONDS=30, or each for a short while. What it finds is left in build/fuzz/.
+fuzz_make = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) CFLAGS='-O1 -g' \
+	SANITIZE=address,undefined,fuzzer-no-link
+fuzz: deps deps-lint
+	@[ -n '$(T)' ] || { echo 'make: which one? make fuzz T=NAME, of: $(notdir $(fuzzers))' >&2; exit 1; }
+	@$(fuzz_make) fuzz-run fuzz_c=spec/fuzz/$(T).c SECONDS=$(or $(SECONDS),30)
+check-fuzz: deps deps-lint
+	@$(fuzz_make) fuzz-run SECONDS=$(or $(SECONDS),5)
+fuzz-run: $(fuzzers)
+	@set -e; for f in $(fuzzers); do n=$${f##*/}; c=$(BUILD)/corpus/$$n; mkdir -p $$c; \
+		echo "fuzz $$n: $(SECONDS) s"; \
+		$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null); done
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	LUFF=$(abspath $(BUILD)/luff) spec/bench/run
+
+# ---- Style -----------------------------------------------------------------------------------------------------------
+
+all_c := $(core_c) $(module_c) $(wildcard $(host_c)) $(unit_c) $(fuzz_c) $(sort $(wildcard spec/c/*.h))
+all_lua := $(lua_files) $(sort $(wildcard scripts/*.lua spec/*.lua spec/*/*.lua spec/*/*/*.lua)) .busted .luacheckrc
+lint_flags := -std=gnu11 $(cppflags)
+each_file = printf '%s\n' $(1) | xargs -P $$(nproc) -n 1
+
+lint: deps deps-lint
+	@$(MAKE) --no-print-directory -k lint-format lint-headers lint-tidy lint-cppcheck lint-lua
+lint-format:
+	clang-format --dry-run -Werror $(all_c) $(headers)
+# Each header stands alone; C++ programs include the public ones.
+lint-headers: have-libraries
+	$(Q)set -e; for h in $(headers); do \
+		$(CC) -std=c11 $(warnings) $(cppflags) -fsyntax-only -x c $$h; done
+	$(Q)set -e; for h in core/luff.h core/medium.h; do \
+		$(CC) -std=c++17 -Wall -Wextra -Werror $(cppflags) -fsyntax-only -x c++ $$h; done
+lint-tidy: have-libraries
+	$(call each_file,$(filter %.c,$(all_c))) sh -c 'clang-tidy --quiet "$$0" -- $(lint_flags) 2>&1 | \
+		grep -v "warnings generated\|warning generated" || :' > $(BUILD)/tidy.log; cat $(BUILD)/tidy.log; \
+		! grep -q . $(BUILD)/tidy.log
+lint-cppcheck:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -Icore $(filter %.c,$(all_c))
+lint-lua:
+	luacheck --quiet $(all_lua)
+
+format:
+	clang-format -i $(all_c) $(headers)
+
+# ---- Installing ------------------------------------------------------------------------------------------------------
+
+install: all install-module
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/luff)
+	install -m 755 $(BUILD)/luff $(DESTDIR)$(BINDIR)/luff
+	install -m 644 $(BUILD)/libluff.a $(DESTDIR)$(LIBDIR)/libluff.a
+	install -m 755 $(BUILD)/libluff.so $(DESTDIR)$(LIBDIR)/libluff.so.$(version)
+	ln -sf libluff.so.$(version) $(DESTDIR)$(LIBDIR)/$(soname)
+	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libluff.so
+	install -m 644 core/luff.h $(DESTDIR)$(INCLUDEDIR)/luff.h
+	install -m 644 core/medium.h $(DESTDIR)$(INCLUDEDIR)/luff/medium.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(version)|' -e 's|@LIBS@|$(call libs_of,libcrypto libcjson zlib libzstd) -ldl -lm -pthread|' \
+		luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
+
+# What a Lua program needs, and all that a rock holds.
+install-module: $(BUILD)/luff.so
+	install -d $(DESTDIR)$(LUA_CMODDIR) $(addprefix $(DESTDIR)$(LUA_MODDIR)/,$(patsubst lua/%/,%,$(sort $(dir $(lua_files)))))
+	install -m 755 $(BUILD)/luff.so $(DESTDIR)$(LUA_CMODDIR)/luff.so
+	$(Q)set -e; for f in $(lua_files); do install -m 644 $$f $(DESTDIR)$(LUA_MODDIR)/$${f#lua/}; done
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/luff $(addprefix $(DESTDIR)$(LIBDIR)/,libluff.a libluff.so $(soname) libluff.so.$(version)) \
+		$(DESTDIR)$(INCLUDEDIR)/luff.h $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc $(DESTDIR)$(LUA_CMODDIR)/luff.so
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/luff $(DESTDIR)$(LUA_MODDIR)/luff
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make              build/luff, build/luff.so, build/libluff.a, build/libluff.so'
+	@echo 'make deps         install the packages that are missing'
+	@echo 'make demo         see what luff does; IMAGE=docker.io/library/alpine:3 does it with that image'
+	@echo 'make test         all specs; T=spec/copy_spec.lua or T=spec/c/json.c runs one'
+	@echo 'make check-asan   all specs under the address, undefined and leak sanitizers; check-tsan: threads'
+	@echo 'make fuzz T=NAME  one fuzz target for SECONDS=30; check-fuzz: each of them for 5'
+	@echo 'make bench        time and memory beside the peers on PATH'
+	@echo 'make lint         clang-format, clang-tidy, cppcheck, luacheck, headers alone; format: reformat'
+	@echo 'make install      under PREFIX=/usr/local, below DESTDIR=; uninstall takes it away again'
+	@echo 'make clean        remove build/'
+
+.PHONY: all FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz check-fuzz \
+	fuzz-run bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
+	uninstall clean help
+.DELETE_ON_ERROR:
