@@ -92,8 +92,8 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 	rc = m->ops->fetch(&raw, m, d, offset, err);
 	if (rc < 0)
 		return rc;
-	return offset == 0 ? luff_reader_open_verify(out, raw, &d->digest, d->size, err)
-			   : luff_reader_open_exact(out, raw, d->size - offset, err);
+	return offset == 0 ? luff_reader_open_verify(out, raw, m, &d->digest, d->size, err)
+			   : luff_reader_open_exact(out, raw, m, d->size - offset, err);
 }
 
 int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t cap,
@@ -121,7 +121,7 @@ int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_d
 		done += (int64_t)n;
 	}
 	if (rc < 0)
-		return luff_fail_context(err, "%s", m->place);
+		return rc;
 	bytes[d->size] = '\0';
 	*out = luff_take(bytes);
 	return 0;
@@ -178,7 +178,7 @@ int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, str
 		return luff_fail_nomem(err);
 	lent->base.ops = &lent_ops;
 	lent->owner = src;
-	rc = luff_reader_open_verify(&checked, &lent->base, &d->digest, d->size, err);
+	rc = luff_reader_open_verify(&checked, &lent->base, NULL, &d->digest, d->size, err);
 	return rc < 0 ? rc : m->ops->push(m, d, checked, err);
 }
 
@@ -195,6 +195,8 @@ int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_de
 		      struct luff_error *err)
 {
 	*mounted = false;
+	while (from->ops->origin)
+		from = from->ops->origin(from, d);
 	return m->ops->mount ? m->ops->mount(mounted, m, d, from, err) : 0;
 }
 

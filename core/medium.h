@@ -12,6 +12,7 @@
 
 struct luff_medium_ops {
 	const char *scheme; /* "oci" in "oci:./dir:tag"; used in messages */
+	bool complete;      /* holds no manifest without what it lists: where the manifest is, the rest need not be asked for */
 
 	/*
 	 * Required. name -> descriptor. `out->manifest` and `out->digest` are always set; the digest decides over the tag.
@@ -32,6 +33,8 @@ struct luff_medium_ops {
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
 	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
 		     struct luff_error *err);
+	/* Optional, for wrappers. The medium inside that holds d; borrowed. NULL: this one does. */
+	struct luff_medium *(*origin)(struct luff_medium *m, const struct luff_descriptor *d);
 	/* Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. */
 	int (*tag)(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
 		   struct luff_error *err);

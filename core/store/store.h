@@ -14,8 +14,9 @@ struct luff_store_writer;
 
 /** @param create  make the folder and its oci-layout and index.json where they are missing; else LUFF_ENOTFOUND */
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
-/** @param cap  bytes of blobs in all; LUFF_ELIMIT beyond. `shared`: counts against this instead; may be NULL */
-int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_error *err);
+/** @param cap    bytes of blobs in all; LUFF_ELIMIT beyond
+ *  @param share  a store in memory whose cap holds for both together (`cap` is not used then), or NULL */
+int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share, struct luff_error *err);
 struct luff_store *luff_store_ref(struct luff_store *s);
 void luff_store_unref(struct luff_store *s);
 

@@ -4,13 +4,18 @@
 
 #include "medium.h"
 
-/** Size and digest are checked in place of the end. */
-int luff_reader_open_verify(struct luff_reader **out, struct luff_reader *inner, const struct luff_digest *digest,
-			    int64_t size, struct luff_error *err);
+/**
+ * Size and digest are checked in place of the end.
+ *
+ * @param owner  the medium that the bytes come from: kept while the reader lives, and named in messages; may be NULL
+ */
+int luff_reader_open_verify(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
+			    const struct luff_digest *digest, int64_t size, struct luff_error *err);
 /** True if r checks just this digest and size, from its first byte on. */
 bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest *digest, int64_t size);
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
-int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, int64_t size, struct luff_error *err);
+int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner, int64_t size,
+			   struct luff_error *err);
 /** The reader's bytes are read in a thread of its own, up to 1 MiB ahead. */
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Calls fn with the number of bytes of each read. */

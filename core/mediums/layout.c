@@ -1,0 +1,364 @@
+/*
+ * An OCI layout (image-spec, image-layout.md) over a store: "oci:" where the store is a folder, "memory" where it is memory. Names
+ * live in index.json as annotations org.opencontainers.image.ref.name.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "mediums/mediums.h"
+#include "model/descriptor.h"
+
+#define REF_NAME "org.opencontainers.image.ref.name"
+
+struct layout {
+	struct luff_medium base;
+	struct luff_store *store;
+};
+
+static struct layout *layout_of(struct luff_medium *m)
+{
+	return (struct layout *)m;
+}
+
+/* Where a failure is known to be this place's, it says so. */
+static int here(const struct luff_medium *m, int rc, struct luff_error *err)
+{
+	return rc < 0 ? luff_fail_context(err, "%s", m->place) : 0;
+}
+
+static const char *ref_name(const cJSON *entry)
+{
+	return luff_json_string(luff_json_object(entry, "annotations"), REF_NAME);
+}
+
+/* The root document and its entries. cJSON_Delete() the tree. */
+static int parse_index(cJSON **tree_out, cJSON **entries_out, const char *text, size_t len, struct luff_error *err)
+{
+	int rc = luff_json_parse(tree_out, text, len, "index.json", err);
+
+	*entries_out = NULL;
+	if (rc < 0)
+		return rc;
+	*entries_out = cJSON_GetObjectItemCaseSensitive(*tree_out, "manifests");
+	return cJSON_IsArray(*entries_out) ? 0 : luff_fail(err, LUFF_EFORMAT, "index.json has no list of manifests");
+}
+
+static int read_index(cJSON **tree_out, cJSON **entries_out, struct layout *l, struct luff_error *err)
+{
+	LUFF_AUTO(text) text = NULL;
+	size_t len;
+	int rc = luff_store_read_index(&text, &len, l->store, err);
+
+	*tree_out = NULL;
+	return rc < 0 ? rc : parse_index(tree_out, entries_out, text, len, err);
+}
+
+/* "no tag v3 (have: v1, v2)" */
+static int no_such_tag(const char *tag, const cJSON *entries, struct luff_error *err)
+{
+	struct luff_buffer have;
+	struct luff_error full = {0};
+	const cJSON *entry;
+	char word[64];
+	int rc;
+
+	luff_buffer_init(&have, 200);
+	cJSON_ArrayForEach(entry, entries)
+	{
+		const char *name = ref_name(entry);
+
+		if (name && luff_buffer_printf(&have, &full, "%s%s", have.len ? ", " : "",
+					       luff_text_printable(word, sizeof word, name)) < 0)
+			break;
+	}
+	rc = luff_fail(err, LUFF_ENOTFOUND, "%s%s (have: %s%s)", *tag ? "no tag " : "choose one image by its tag", tag,
+		       have.len ? have.data : "none", full.code ? ", …" : "");
+	luff_buffer_release(&have);
+	return rc;
+}
+
+/* A digest that no entry names: the bytes say what it is, if they are a manifest at all. */
+static int resolve_digest(struct luff_descriptor *out, char **document, struct layout *l,
+			  const struct luff_digest *digest, struct luff_error *err)
+{
+	LUFF_AUTO(text) text = NULL;
+	struct luff_document doc;
+	int rc;
+
+	*out = (struct luff_descriptor){.digest = *digest, .manifest = true};
+	rc = luff_store_stat(&out->size, l->store, digest, err);
+	if (rc == 0)
+		rc = luff_medium_fetch_all(&text, &l->base, out, LUFF_MANIFEST_MAX, err);
+	if (rc == 0)
+		rc = luff_document_parse(&doc, text, (size_t)out->size, NULL, err);
+	if (rc < 0)
+		return rc;
+	memcpy(out->media_type, doc.media_type, sizeof doc.media_type);
+	luff_document_release(&doc);
+	if (document)
+		*document = luff_take(text);
+	return 0;
+}
+
+static int layout_resolve(struct luff_descriptor *out, char **document, struct luff_medium *m,
+			  const struct luff_name *name, struct luff_error *err)
+{
+	struct layout *l = layout_of(m);
+	LUFF_AUTO(json) tree = NULL;
+	cJSON *entries, *entry;
+	const cJSON *found = NULL;
+	int rc;
+
+	if (name->digest.text[0])
+		return here(m, resolve_digest(out, document, l, &name->digest, err), err);
+	rc = read_index(&tree, &entries, l, err);
+	if (rc < 0)
+		return here(m, rc, err);
+	if (!name->tag[0] && cJSON_GetArraySize(entries) == 1)
+		found = entries->child;
+	for (entry = entries->child; entry && name->tag[0] && !found; entry = entry->next) {
+		const char *tag = ref_name(entry);
+
+		if (tag && strcmp(tag, name->tag) == 0)
+			found = entry;
+	}
+	rc = found ? luff_descriptor_parse(out, found, "index.json", err) : no_such_tag(name->tag, entries, err);
+	out->manifest = true;
+	return here(m, rc, err);
+}
+
+static int layout_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t offset,
+			struct luff_error *err)
+{
+	return here(m, luff_store_fetch(out, layout_of(m)->store, &d->digest, offset, err), err);
+}
+
+/* A blob of another size was left by somebody who does not write atomically: it is as good as missing. */
+static int layout_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+{
+	struct luff_error missing = {0};
+	int64_t size;
+	int rc = luff_store_stat(&size, layout_of(m)->store, &d->digest, &missing);
+
+	*out = rc == 0 && size == d->size;
+	if (rc == 0 || rc == LUFF_ENOTFOUND)
+		return 0;
+	*err = missing;
+	return here(m, rc, err);
+}
+
+static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+		       struct luff_error *err)
+{
+	struct luff_store_writer *w = NULL;
+	LUFF_AUTO(text) buf = malloc(128 << 10);
+	size_t n = 1;
+	int rc;
+
+	if (!buf)
+		return luff_fail_nomem(err);
+	rc = luff_store_write(&w, layout_of(m)->store, false, LUFF_SHA256, err);
+	if (rc < 0)
+		return here(m, rc, err);
+	while (n > 0) {
+		rc = luff_reader_read(&n, src, buf, 128 << 10, err);
+		if (rc == 0 && n > 0)
+			rc = here(m, luff_store_writer_append(w, buf, n, err), err);
+		if (rc < 0) {
+			luff_store_writer_abort(w);
+			return rc;
+		}
+	}
+	return here(m, luff_store_writer_commit(w, &d->digest, err), err);
+}
+
+/* ---- changes of index.json ---- */
+
+struct change {
+	const struct luff_descriptor *descriptor; /* to add, or NULL */
+	const char *tag;                          /* entries of this name go; NULL: none by name */
+	const struct luff_digest *digest;         /* entries of this digest go; NULL: none by digest */
+	bool found;                               /* some entry went */
+};
+
+static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
+{
+	cJSON *entry = cJSON_CreateObject(), *annotations;
+
+	if (!entry || !cJSON_AddStringToObject(entry, "mediaType", d->media_type) ||
+	    !cJSON_AddStringToObject(entry, "digest", d->digest.text) ||
+	    !cJSON_AddNumberToObject(entry, "size", (double)d->size) ||
+	    !(annotations = cJSON_AddObjectToObject(entry, "annotations")) ||
+	    !cJSON_AddStringToObject(annotations, REF_NAME, tag)) {
+		cJSON_Delete(entry);
+		return NULL;
+	}
+	return entry;
+}
+
+static bool goes(const struct change *c, const cJSON *entry)
+{
+	const char *name = ref_name(entry), *digest = luff_json_string(entry, "digest");
+
+	if (c->digest && digest && strcmp(digest, c->digest->text) == 0)
+		return true;
+	if (c->tag && name && strcmp(name, c->tag) == 0)
+		return true;
+	/* a nameless entry for what gets a name now */
+	return c->descriptor && !name && digest && strcmp(digest, c->descriptor->digest.text) == 0;
+}
+
+static int change_index(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	struct change *c = arg;
+	LUFF_AUTO(json) tree = NULL;
+	cJSON *entries, *next;
+	int rc = parse_index(&tree, &entries, text, len, err);
+
+	if (rc < 0)
+		return rc;
+	for (cJSON *entry = entries->child; entry; entry = next) {
+		next = entry->next;
+		if (goes(c, entry)) {
+			c->found = true;
+			cJSON_Delete(cJSON_DetachItemViaPointer(entries, entry));
+		}
+	}
+	if (c->descriptor) {
+		cJSON *entry = new_entry(c->descriptor, c->tag);
+
+		if (!entry || !cJSON_AddItemToArray(entries, entry)) {
+			cJSON_Delete(entry);
+			return luff_fail_nomem(err);
+		}
+	} else if (!c->found) {
+		return c->tag ? no_such_tag(c->tag, entries, err) : 0;
+	}
+	*out_text = cJSON_PrintUnformatted(tree);
+	return *out_text ? 0 : luff_fail_nomem(err);
+}
+
+static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
+		      struct luff_error *err)
+{
+	struct change change = {.descriptor = d, .tag = tag};
+	bool exists;
+	int rc;
+
+	if (!luff_text_utf8(tag, strlen(tag)))
+		return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
+	rc = layout_exists(&exists, m, d, err);
+	if (rc == 0 && !exists)
+		rc = luff_medium_push_bytes(m, d, bytes, err);
+	return rc < 0 ? rc : here(m, luff_store_change_index(layout_of(m)->store, change_index, &change, err), err);
+}
+
+struct tags_cursor {
+	struct luff_cursor base;
+	cJSON *tree;
+	const cJSON *entry;
+};
+
+static int tags_next(const char **out, struct luff_cursor *c, struct luff_error *err)
+{
+	struct tags_cursor *t = (struct tags_cursor *)c;
+
+	(void)err;
+	for (; t->entry && !*out; t->entry = t->entry->next)
+		*out = ref_name(t->entry);
+	return 0;
+}
+
+static void tags_close(struct luff_cursor *c)
+{
+	cJSON_Delete(((struct tags_cursor *)c)->tree);
+	free(c);
+}
+
+static const struct luff_cursor_ops tags_ops = {.next = tags_next, .close = tags_close};
+
+static int layout_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err)
+{
+	struct tags_cursor *t = calloc(1, sizeof *t);
+	cJSON *entries;
+	int rc = t ? read_index(&t->tree, &entries, layout_of(m), err) : luff_fail_nomem(err);
+
+	if (rc < 0) {
+		if (t)
+			cJSON_Delete(t->tree);
+		free(t);
+		return here(m, rc, err);
+	}
+	t->base.ops = &tags_ops;
+	t->entry = entries->child;
+	*out = &t->base;
+	return 0;
+}
+
+static int layout_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+{
+	struct layout *l = layout_of(m);
+	struct change change = {0};
+	int rc;
+
+	if (name->digest.text[0])
+		change.digest = &name->digest;
+	else
+		change.tag = name->tag;
+	rc = luff_store_change_index(l->store, change_index, &change, err);
+	if (rc == 0 && change.digest)
+		rc = luff_store_remove(l->store, change.digest, err);
+	return here(m, rc, err);
+}
+
+static void layout_destroy(struct luff_medium *m)
+{
+	luff_store_unref(layout_of(m)->store);
+	free(m->place);
+	free(m);
+}
+
+static const struct luff_medium_ops layout_ops = {
+	.scheme = "oci",
+	.resolve = layout_resolve,
+	.fetch = layout_fetch,
+	.exists = layout_exists,
+	.push = layout_push,
+	.tag = layout_tag,
+	.tags = layout_tags,
+	.remove = layout_remove,
+	.destroy = layout_destroy,
+};
+
+int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place, struct luff_error *err)
+{
+	struct layout *l = calloc(1, sizeof *l);
+
+	*out = NULL;
+	if (l)
+		l->base.place = strdup(place);
+	if (!l || !l->base.place) {
+		free(l);
+		return luff_fail_nomem(err);
+	}
+	l->base.ops = &layout_ops;
+	l->base.refs = 1;
+	l->store = luff_store_ref(store);
+	*out = &l->base;
+	return 0;
+}
+
+int luff_memory_new(struct luff_medium **out, int64_t cap, struct luff_error *err)
+{
+	struct luff_store *store = NULL;
+	int rc = luff_store_new_memory(&store, cap, NULL, err);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = luff_layout_new(out, store, "memory", err);
+	luff_store_unref(store);
+	return rc;
+}

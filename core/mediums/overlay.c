@@ -1,0 +1,107 @@
+/* New content over an untouched medium: what an image that was changed but not yet written anywhere stands on. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "mediums/mediums.h"
+
+struct overlay {
+	struct luff_medium base;
+	struct luff_medium *front, *back;
+};
+
+static struct overlay *overlay_of(struct luff_medium *m)
+{
+	return (struct overlay *)m;
+}
+
+static int overlay_resolve(struct luff_descriptor *out, char **document, struct luff_medium *m,
+			   const struct luff_name *name, struct luff_error *err)
+{
+	struct overlay *o = overlay_of(m);
+	struct luff_error missing = {0};
+	int rc = luff_medium_resolve(out, document, o->front, name, &missing);
+
+	if (rc == LUFF_ENOTFOUND)
+		return luff_medium_resolve(out, document, o->back, name, err);
+	if (rc < 0)
+		*err = missing;
+	return rc;
+}
+
+static struct luff_medium *overlay_origin(struct luff_medium *m, const struct luff_descriptor *d)
+{
+	struct overlay *o = overlay_of(m);
+	struct luff_error ignored = {0};
+	bool in_front = false;
+
+	luff_medium_exists(&in_front, o->front, d, &ignored);
+	return in_front ? o->front : o->back;
+}
+
+/* The check is made outside, over both. */
+static int overlay_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			 int64_t offset, struct luff_error *err)
+{
+	struct luff_medium *origin = overlay_origin(m, d);
+
+	return origin->ops->fetch(out, origin, d, offset, err);
+}
+
+static int overlay_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+{
+	return luff_medium_exists(out, overlay_origin(m, d), d, err);
+}
+
+static int overlay_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+			struct luff_error *err)
+{
+	return luff_medium_push(overlay_of(m)->front, d, src, err);
+}
+
+static int overlay_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
+		       struct luff_error *err)
+{
+	return luff_medium_tag(overlay_of(m)->front, d, bytes, tag, err);
+}
+
+static void overlay_destroy(struct luff_medium *m)
+{
+	struct overlay *o = overlay_of(m);
+
+	luff_medium_unref(o->front);
+	luff_medium_unref(o->back);
+	free(m->place);
+	free(m);
+}
+
+static const struct luff_medium_ops overlay_ops = {
+	.scheme = "overlay",
+	.resolve = overlay_resolve,
+	.fetch = overlay_fetch,
+	.exists = overlay_exists,
+	.push = overlay_push,
+	.origin = overlay_origin,
+	.tag = overlay_tag,
+	.destroy = overlay_destroy,
+};
+
+int luff_overlay_new(struct luff_medium **out, struct luff_medium *front, struct luff_medium *back,
+		     struct luff_error *err)
+{
+	struct overlay *o = calloc(1, sizeof *o);
+
+	*out = NULL;
+	if (o)
+		o->base.place = strdup(luff_medium_place(back));
+	if (!o || !o->base.place) {
+		free(o);
+		return luff_fail_nomem(err);
+	}
+	o->base.ops = &overlay_ops;
+	o->base.refs = 1;
+	o->front = luff_medium_ref(front);
+	o->back = luff_medium_ref(back);
+	*out = &o->base;
+	return 0;
+}

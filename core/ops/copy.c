@@ -1,0 +1,370 @@
+/*
+ * Copying: walk what hangs below a manifest, ask the destination what it lacks, move that, then write the manifests from the
+ * leaves to the root. The name comes last, so a reader of the destination sees the old image or the new one, and a
+ * copy that was killed continues where it stopped.
+ */
+#include <pthread.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/pool.h"
+#include "base/scope.h"
+#include "medium.h"
+#include "model/descriptor.h"
+#include "stream/streams.h"
+
+#define JOBS_DEFAULT 4
+#define MANIFESTS_MAX 10000
+#define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
+#define AHEAD_MIN (1 << 20)		  /* a blob this large is worth a thread of its own for receiving and hashing */
+
+struct node {
+	struct luff_descriptor descriptor;
+	char *document;
+	bool there; /* the destination has it */
+};
+
+struct list {
+	struct node *nodes;
+	size_t count, size;
+};
+
+struct copy {
+	struct luff_medium *src, *dst;
+	const struct luff_copy_options *options;
+	int jobs;
+	struct luff_scope scope; /* cancelled by the first failure, so that the other transfers end */
+	struct list manifests;   /* the root first, then level by level */
+	size_t level;            /* index of the first manifest of the level that is being read */
+	struct list blobs;
+	void *seen; /* a tree of descriptors that are in one of the lists (tsearch) */
+	int64_t document_bytes;
+	pthread_mutex_t lock; /* of everything below, and of calls to progress */
+	struct luff_copy_result result;
+	int64_t total;
+};
+
+static void report(struct copy *c, enum luff_copy_event_kind kind, const struct luff_descriptor *d, int64_t bytes)
+{
+	struct luff_copy_event event = {.kind = kind, .descriptor = d, .bytes = bytes};
+
+	pthread_mutex_lock(&c->lock);
+	c->result.copied += kind == LUFF_COPY_DONE;
+	c->result.skipped += kind == LUFF_COPY_SKIPPED;
+	c->result.mounted += kind == LUFF_COPY_MOUNTED;
+	c->result.bytes += bytes;
+	event.total = c->total;
+	if (c->options->progress)
+		c->options->progress(c->options->progress_arg, &event);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* Appends unless the digest was seen before. */
+static int add(struct copy *c, struct list *list, const struct luff_descriptor *d, struct luff_error *err)
+{
+	char *key = strdup(d->digest.text);
+	void *at = key ? tsearch(key, &c->seen, compare_digests) : NULL;
+
+	if (!at) {
+		free(key);
+		return luff_fail_nomem(err);
+	}
+	if (*(char **)at != key) {
+		free(key);
+		return 0;
+	}
+	if (list->count == list->size) {
+		size_t size = list->size ? 2 * list->size : 16;
+		struct node *nodes = realloc(list->nodes, size * sizeof *nodes);
+
+		if (!nodes)
+			return luff_fail_nomem(err);
+		list->nodes = nodes;
+		list->size = size;
+	}
+	list->nodes[list->count++] = (struct node){.descriptor = *d};
+	return 0;
+}
+
+/* ---- reading the manifests ---- */
+
+static int read_manifest(void *arg, size_t i, struct luff_error *err)
+{
+	struct copy *c = arg;
+	struct node *node = &c->manifests.nodes[c->level + i];
+	int rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
+
+	/* where the destination keeps manifests complete, nothing below needs a look */
+	if (rc < 0 || node->document || (node->there && c->dst->ops->complete))
+		return rc;
+	return luff_medium_fetch_all(&node->document, node->there ? c->dst : c->src, &node->descriptor,
+				     LUFF_MANIFEST_MAX, err);
+}
+
+/* Layers that a registry may not hold; they stay where their URLs say (image-spec, layer.md "Non-Distributable Layers"). */
+static bool is_foreign(const struct luff_descriptor *d)
+{
+	return strstr(d->media_type, "nondistributable") || strstr(d->media_type, "foreign.diff");
+}
+
+static int add_children(struct copy *c, const struct node *node, struct luff_error *err)
+{
+	struct luff_descriptor d = node->descriptor;
+	struct luff_document doc;
+	int rc = luff_document_parse(&doc, node->document, (size_t)d.size, d.media_type[0] ? d.media_type : NULL, err);
+
+	if (rc < 0)
+		return luff_fail_context(err, "%s", luff_medium_place(c->src));
+	c->document_bytes += d.size;
+	if (c->document_bytes > DOCUMENTS_MAX)
+		rc = luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests", luff_medium_place(c->src),
+			       (long long)(DOCUMENTS_MAX >> 20));
+	if (rc == 0 && !doc.is_index)
+		rc = add(c, &c->blobs, &doc.config, err);
+	for (size_t i = 0; rc == 0 && i < doc.count; i++) {
+		if (!is_foreign(&doc.entries[i]))
+			rc = add(c, doc.entries[i].manifest ? &c->manifests : &c->blobs, &doc.entries[i], err);
+	}
+	luff_document_release(&doc);
+	return rc;
+}
+
+/* Level by level, so that the manifests of one level are read at the same time. */
+static int walk(struct copy *c, struct luff_error *err)
+{
+	for (int depth = 0; c->level < c->manifests.count; depth++) {
+		size_t end = c->manifests.count;
+		int rc = 0;
+
+		if (depth == LUFF_DEPTH_MAX || end > MANIFESTS_MAX)
+			return luff_fail(err, LUFF_ELIMIT, "%s: %s than %d", luff_medium_place(c->src),
+					 depth == LUFF_DEPTH_MAX ? "indexes are nested deeper" : "more manifests",
+					 depth == LUFF_DEPTH_MAX ? LUFF_DEPTH_MAX : MANIFESTS_MAX);
+		rc = luff_pool_each(end - c->level, c->jobs, read_manifest, c, err);
+		for (size_t i = c->level; rc == 0 && i < end; i++) {
+			struct node node = c->manifests.nodes[i];
+
+			if (node.document)
+				rc = add_children(c, &node, err);
+		}
+		if (rc < 0)
+			return rc;
+		c->level = end;
+	}
+	return 0;
+}
+
+/* ---- moving the blobs ---- */
+
+struct transfer {
+	struct copy *copy;
+	const struct luff_descriptor *descriptor;
+};
+
+static void count_bytes(void *arg, size_t n)
+{
+	const struct transfer *t = arg;
+
+	report(t->copy, LUFF_COPY_BYTES, t->descriptor, (int64_t)n);
+}
+
+static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
+{
+	struct transfer transfer = {.copy = c, .descriptor = d};
+	LUFF_AUTO(reader) r = NULL;
+	int rc;
+
+	report(c, LUFF_COPY_START, d, 0);
+	rc = luff_medium_fetch(&r, c->src, d, 0, err);
+	if (rc == 0 && d->size >= AHEAD_MIN)
+		rc = luff_reader_open_ahead(&r, luff_take(r), err);
+	if (rc == 0)
+		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, &transfer, err);
+	if (rc == 0)
+		rc = luff_medium_push(c->dst, d, r, err);
+	if (rc == 0)
+		report(c, LUFF_COPY_DONE, d, 0);
+	return rc;
+}
+
+static int move_blob(void *arg, size_t i, struct luff_error *err)
+{
+	struct copy *c = arg;
+	const struct luff_descriptor *d = &c->blobs.nodes[i].descriptor;
+	bool there = false, mounted = false;
+	int rc = luff_medium_exists(&there, c->dst, d, err);
+
+	if (rc == 0 && !there)
+		rc = luff_medium_mount(&mounted, c->dst, d, c->src, err);
+	if (rc == 0 && (there || mounted))
+		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_MOUNTED, d, 0);
+	else if (rc == 0)
+		rc = transfer_blob(c, d, err);
+	if (rc < 0)
+		luff_scope_cancel(&c->scope);
+	return rc;
+}
+
+/* The largest first: the last transfer to end then started early. */
+static int compare_sizes(const void *a, const void *b)
+{
+	const struct node *x = a, *y = b;
+
+	if (x->descriptor.size != y->descriptor.size)
+		return x->descriptor.size < y->descriptor.size ? 1 : -1;
+	return strcmp(x->descriptor.digest.text, y->descriptor.digest.text);
+}
+
+static int move_blobs(struct copy *c, struct luff_error *err)
+{
+	if (c->blobs.count == 0)
+		return 0;
+	qsort(c->blobs.nodes, c->blobs.count, sizeof *c->blobs.nodes, compare_sizes);
+	for (size_t i = 0; i < c->blobs.count; i++) {
+		if (__builtin_add_overflow(c->total, c->blobs.nodes[i].descriptor.size, &c->total))
+			c->total = INT64_MAX;
+	}
+	return luff_pool_each(c->blobs.count, c->jobs, move_blob, c, err);
+}
+
+/* ---- writing the manifests ---- */
+
+/* In the reverse order of the walk, whose levels put children behind their parents. */
+static int write_manifests(struct copy *c, const char *tag, struct luff_error *err)
+{
+	for (size_t i = c->manifests.count; i-- > 0;) {
+		const struct node *node = &c->manifests.nodes[i];
+		bool names = i == 0 && *tag;
+		int rc;
+
+		if (node->there && !names)
+			continue;
+		rc = names ? luff_medium_tag(c->dst, &node->descriptor, node->document, tag, err)
+			   : luff_medium_push_bytes(c->dst, &node->descriptor, node->document, err);
+		if (rc < 0)
+			return rc;
+		c->result.manifests++;
+	}
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+/* From an index to the image for a platform. */
+static int select_platform(struct luff_descriptor *root, char **document, struct copy *c, struct luff_error *err)
+{
+	LUFF_AUTO(index) index = NULL;
+	int rc = luff_index_open(&index, c->src, root, *document, err);
+
+	if (rc == 0)
+		rc = luff_index_select(root, index, c->options->platform, err);
+	if (rc < 0)
+		return rc;
+	free(*document);
+	*document = NULL;
+	return luff_medium_fetch_all(document, c->src, root, LUFF_MANIFEST_MAX, err);
+}
+
+/* The tag under which the root goes to the destination; "" for none. */
+static int choose_tag(const char **tag, const struct copy *c, const struct luff_name *dst, const struct luff_name *src,
+		      const struct luff_descriptor *root, struct luff_error *err)
+{
+	*tag = dst->tag[0] || dst->digest.text[0] ? dst->tag : src->tag;
+	if (dst->digest.text[0] && !luff_digest_equal(&dst->digest, &root->digest))
+		return luff_fail(err, LUFF_EDIGEST, "%s: asked to become %s, but the source is %s",
+				 luff_medium_place(c->dst), dst->digest.text, root->digest.text);
+	if (!**tag && !dst->digest.text[0])
+		return luff_fail(err, LUFF_EINVAL, "%s: name a tag for the destination", luff_medium_place(c->dst));
+	return 0;
+}
+
+/* True if the destination's tag stands for the root already. */
+static int is_up_to_date(bool *out, const struct copy *c, const char *tag, const struct luff_descriptor *root,
+			 struct luff_error *err)
+{
+	struct luff_name name = {.digest = {""}};
+	struct luff_descriptor there;
+	struct luff_error missing = {0};
+	int rc;
+
+	*out = false;
+	if (!*tag || !c->dst->ops->complete)
+		return 0;
+	memcpy(name.tag, tag, strlen(tag) + 1);
+	rc = luff_medium_resolve(&there, NULL, c->dst, &name, &missing);
+	*out = rc == 0 && luff_digest_equal(&there.digest, &root->digest);
+	/* a destination that does not show what it has may still take what it gets */
+	if (rc == 0 || rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED || rc == LUFF_EAUTH)
+		return 0;
+	*err = missing;
+	return rc;
+}
+
+static int run(struct copy *c, const struct luff_name *dst_name, const struct luff_name *src_name,
+	       struct luff_error *err)
+{
+	LUFF_AUTO(text) document = NULL;
+	struct luff_descriptor root;
+	const char *tag;
+	bool current;
+	int rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
+
+	if (rc == 0 && c->options->platform && luff_media_is_index(root.media_type))
+		rc = select_platform(&root, &document, c, err);
+	if (rc == 0)
+		rc = choose_tag(&tag, c, dst_name, src_name, &root, err);
+	if (rc < 0)
+		return rc;
+	c->result.root = root;
+	rc = is_up_to_date(&current, c, tag, &root, err);
+	if (rc < 0 || current)
+		return rc;
+	rc = add(c, &c->manifests, &root, err);
+	if (rc < 0)
+		return rc;
+	c->manifests.nodes[0].document = luff_take(document);
+	rc = walk(c, err);
+	if (rc == 0)
+		rc = move_blobs(c, err);
+	if (rc == 0)
+		rc = write_manifests(c, tag, err);
+	return rc;
+}
+
+int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
+	      struct luff_medium *src, const struct luff_name *src_name, const struct luff_copy_options *options,
+	      struct luff_error *err)
+{
+	static const struct luff_copy_options defaults;
+	struct copy c = {.src = src, .dst = dst, .options = options ? options : &defaults};
+	int rc;
+
+	if (out)
+		memset(out, 0, sizeof *out);
+	c.jobs = c.options->jobs ? c.options->jobs : JOBS_DEFAULT;
+	if (c.jobs < 1 || c.jobs > LUFF_POOL_MAX)
+		return luff_fail(err, LUFF_EINVAL, "jobs must be 1 to %d", LUFF_POOL_MAX);
+	if (!dst->ops->push || !dst->ops->tag)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium is read-only", luff_medium_place(dst));
+	pthread_mutex_init(&c.lock, NULL);
+	luff_scope_enter(&c.scope);
+	rc = run(&c, dst_name, src_name, err);
+	luff_scope_leave(&c.scope);
+	if (rc == 0 && out)
+		*out = c.result;
+	for (size_t i = 0; i < c.manifests.count; i++)
+		free(c.manifests.nodes[i].document);
+	free(c.manifests.nodes);
+	free(c.blobs.nodes);
+	tdestroy(c.seen, free);
+	pthread_mutex_destroy(&c.lock);
+	return rc;
+}

@@ -1,0 +1,47 @@
+/* What a store stands on: the table that a folder and memory each implement, called by store.c alone. */
+#ifndef LUFF_STORE_BACKING_H
+#define LUFF_STORE_BACKING_H
+
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+/* All required; contracts as of the functions of the same names in store.h. */
+struct luff_store_ops {
+	int (*stat)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+	int (*fetch)(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
+		     struct luff_error *err);
+	int (*open_file)(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+	int (*remove)(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+	int (*link)(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
+		    struct luff_error *err);
+	int (*write)(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err);
+	int (*append)(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
+	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
+	/* After a commit, too: frees the writer, and what was not committed. */
+	void (*discard)(struct luff_store_writer *w);
+	int (*read_index)(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err);
+	int (*change_index)(struct luff_store *s,
+			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
+					  struct luff_error *err),
+			    void *arg, struct luff_error *err);
+	void (*destroy)(struct luff_store *s);
+};
+
+struct luff_store {
+	const struct luff_store_ops *ops;
+	atomic_int refs;
+};
+
+struct luff_store_writer {
+	struct luff_store *store; /* a reference */
+	int64_t size;
+	bool hashes;
+	struct luff_hash hash;
+};
+
+#define LUFF_STORE_INDEX_MAX (64 << 20) /* an index.json grows with the tags of a layout, unlike a manifest */
+#define LUFF_STORE_EMPTY_INDEX                                                                                         \
+	"{\"schemaVersion\":2,\"mediaType\":\"" LUFF_MEDIA_OCI_INDEX "\",\"manifests\":[]}"
+
+#endif

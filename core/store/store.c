@@ -1,0 +1,126 @@
+/* What folders and memory have in common: references, hashing while writing, and the rule that a writer ends once. */
+#include "store/store.h"
+
+#include "base/error.h"
+#include "store/backing.h"
+
+struct luff_store *luff_store_ref(struct luff_store *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void luff_store_unref(struct luff_store *s)
+{
+	if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+		s->ops->destroy(s);
+}
+
+int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+{
+	*size_out = 0;
+	return s->ops->stat(size_out, s, d, err);
+}
+
+int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
+		     struct luff_error *err)
+{
+	*out = NULL;
+	return s->ops->fetch(out, s, d, offset, err);
+}
+
+int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+{
+	*fd_out = -1;
+	return s->ops->open_file(fd_out, s, d, err);
+}
+
+int luff_store_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+{
+	return s->ops->remove(s, d, err);
+}
+
+int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
+		    struct luff_error *err)
+{
+	*linked = false;
+	return s->ops == from->ops ? s->ops->link(linked, s, d, from, err) : 0;
+}
+
+int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash, enum luff_algorithm algorithm,
+		     struct luff_error *err)
+{
+	int rc;
+
+	*out = NULL;
+	rc = s->ops->write(out, s, err);
+	if (rc < 0)
+		return rc;
+	(*out)->store = luff_store_ref(s);
+	(*out)->hashes = hash;
+	if (hash)
+		luff_hash_init(&(*out)->hash, algorithm);
+	return 0;
+}
+
+int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err)
+{
+	int rc = w->store->ops->append(w, bytes, len, err);
+
+	if (rc < 0)
+		return rc;
+	if (w->hashes)
+		luff_hash_update(&w->hash, bytes, len);
+	w->size += (int64_t)len;
+	return 0;
+}
+
+int64_t luff_store_writer_size(const struct luff_store_writer *w)
+{
+	return w->size;
+}
+
+void luff_store_writer_abort(struct luff_store_writer *w)
+{
+	struct luff_store *s;
+
+	if (!w)
+		return;
+	s = w->store;
+	s->ops->discard(w);
+	luff_store_unref(s);
+}
+
+int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err)
+{
+	struct luff_digest actual;
+	int rc = 0;
+
+	if (w->hashes && w->hash.algorithm != luff_digest_algorithm(d))
+		rc = luff_fail(err, LUFF_EINVAL, "cannot check a %s digest after hashing with %s",
+			       luff_algorithm_name(luff_digest_algorithm(d)), luff_algorithm_name(w->hash.algorithm));
+	else if (w->hashes) {
+		luff_hash_final(&actual, &w->hash);
+		if (!luff_digest_equal(&actual, d))
+			rc = luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", d->text, actual.text);
+	}
+	if (rc == 0)
+		rc = w->store->ops->commit(w, d, err);
+	luff_store_writer_abort(w);
+	return rc;
+}
+
+int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err)
+{
+	*out = NULL;
+	*len_out = 0;
+	return s->ops->read_index(out, len_out, s, err);
+}
+
+int luff_store_change_index(struct luff_store *s,
+			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
+					  struct luff_error *err),
+			    void *arg, struct luff_error *err)
+{
+	return s->ops->change_index(s, change, arg, err);
+}
