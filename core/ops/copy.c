@@ -21,10 +21,14 @@
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
 #define AHEAD_MIN (1 << 20)		  /* a blob this large is worth a thread of its own for receiving and hashing */
 
+/* A manifest or a blob that has to be at the destination in the end. */
 struct node {
 	struct luff_descriptor descriptor;
-	char *document;
-	bool there; /* the destination has it */
+	char *document;   /* of a manifest */
+	bool there;       /* the destination has it */
+	size_t *children; /* of an index: where its manifests are in the list */
+	size_t child_count;
+	int height; /* 1 for what has no children; what is written together; 0: not known yet */
 };
 
 struct list {
@@ -39,8 +43,9 @@ struct copy {
 	struct luff_scope scope; /* cancelled by the first failure, so that the other transfers end */
 	struct list manifests;   /* the root first, then level by level */
 	size_t level;            /* index of the first manifest of the level that is being read */
+	int height;              /* of the manifests that are being written */
 	struct list blobs;
-	void *seen; /* a tree of descriptors that are in one of the lists (tsearch) */
+	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
 	pthread_mutex_t lock; /* of everything below, and of calls to progress */
 	struct luff_copy_result result;
@@ -62,25 +67,36 @@ static void report(struct copy *c, enum luff_copy_event_kind kind, const struct 
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int compare_digests(const void *a, const void *b)
+struct seen {
+	struct luff_digest digest;
+	bool manifest; /* a registry keeps the two apart */
+	size_t i;      /* in its list */
+};
+
+static int compare_seen(const void *a, const void *b)
 {
-	return strcmp(a, b);
+	const struct seen *x = a, *y = b;
+
+	return x->manifest != y->manifest ? x->manifest - y->manifest : strcmp(x->digest.text, y->digest.text);
 }
 
-/* Appends unless the digest was seen before. */
-static int add(struct copy *c, struct list *list, const struct luff_descriptor *d, struct luff_error *err)
+/* Appends unless it was seen before; either way tells where it is. */
+static int add(size_t *i_out, struct copy *c, struct list *list, const struct luff_descriptor *d,
+	       struct luff_error *err)
 {
-	char *key = strdup(d->digest.text);
-	void *at = key ? tsearch(key, &c->seen, compare_digests) : NULL;
+	struct seen *key = malloc(sizeof *key), **at;
 
-	if (!at) {
-		free(key);
+	if (!key)
 		return luff_fail_nomem(err);
-	}
-	if (*(char **)at != key) {
+	*key = (struct seen){.digest = d->digest, .manifest = list == &c->manifests, .i = list->count};
+	at = tsearch(key, &c->seen, compare_seen);
+	if (!at || *at != key)
 		free(key);
+	if (!at)
+		return luff_fail_nomem(err);
+	*i_out = (*at)->i;
+	if (*at != key)
 		return 0;
-	}
 	if (list->count == list->size) {
 		size_t size = list->size ? 2 * list->size : 16;
 		struct node *nodes = realloc(list->nodes, size * sizeof *nodes);
@@ -115,24 +131,41 @@ static bool is_foreign(const struct luff_descriptor *d)
 	return strstr(d->media_type, "nondistributable") || strstr(d->media_type, "foreign.diff");
 }
 
-static int add_children(struct copy *c, const struct node *node, struct luff_error *err)
+static int add_entries(struct copy *c, size_t parent, const struct luff_document *doc, struct luff_error *err)
 {
-	struct luff_descriptor d = node->descriptor;
+	size_t *children = calloc(doc->count + 1, sizeof *children), blob;
+	int rc = 0;
+
+	if (!children)
+		return luff_fail_nomem(err);
+	c->manifests.nodes[parent].children = children;
+	if (!doc->is_index)
+		rc = add(&blob, c, &c->blobs, &doc->config, err);
+	for (size_t i = 0; rc == 0 && i < doc->count; i++) {
+		const struct luff_descriptor *d = &doc->entries[i];
+
+		if (d->manifest)
+			rc = add(&children[c->manifests.nodes[parent].child_count++], c, &c->manifests, d, err);
+		else if (!is_foreign(d))
+			rc = add(&blob, c, &c->blobs, d, err);
+	}
+	return rc;
+}
+
+static int expand(struct copy *c, size_t i, struct luff_error *err)
+{
+	const struct node *node = &c->manifests.nodes[i];
+	const struct luff_descriptor *d = &node->descriptor;
 	struct luff_document doc;
-	int rc = luff_document_parse(&doc, node->document, (size_t)d.size, d.media_type[0] ? d.media_type : NULL, err);
+	int rc = luff_document_parse(&doc, node->document, (size_t)d->size, d->media_type[0] ? d->media_type : NULL, err);
 
 	if (rc < 0)
 		return luff_fail_context(err, "%s", luff_medium_place(c->src));
-	c->document_bytes += d.size;
-	if (c->document_bytes > DOCUMENTS_MAX)
-		rc = luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests", luff_medium_place(c->src),
-			       (long long)(DOCUMENTS_MAX >> 20));
-	if (rc == 0 && !doc.is_index)
-		rc = add(c, &c->blobs, &doc.config, err);
-	for (size_t i = 0; rc == 0 && i < doc.count; i++) {
-		if (!is_foreign(&doc.entries[i]))
-			rc = add(c, doc.entries[i].manifest ? &c->manifests : &c->blobs, &doc.entries[i], err);
-	}
+	c->document_bytes += d->size;
+	rc = c->document_bytes > DOCUMENTS_MAX
+		     ? luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests", luff_medium_place(c->src),
+				 (long long)(DOCUMENTS_MAX >> 20))
+		     : add_entries(c, i, &doc, err);
 	luff_document_release(&doc);
 	return rc;
 }
@@ -150,10 +183,8 @@ static int walk(struct copy *c, struct luff_error *err)
 					 depth == LUFF_DEPTH_MAX ? LUFF_DEPTH_MAX : MANIFESTS_MAX);
 		rc = luff_pool_each(end - c->level, c->jobs, read_manifest, c, err);
 		for (size_t i = c->level; rc == 0 && i < end; i++) {
-			struct node node = c->manifests.nodes[i];
-
-			if (node.document)
-				rc = add_children(c, &node, err);
+			if (c->manifests.nodes[i].document)
+				rc = expand(c, i, err);
 		}
 		if (rc < 0)
 			return rc;
@@ -237,23 +268,52 @@ static int move_blobs(struct copy *c, struct luff_error *err)
 
 /* ---- writing the manifests ---- */
 
-/* In the reverse order of the walk, whose levels put children behind their parents. */
+/* A manifest may hang at several depths; it is written before the lowest of its parents. Digests allow no cycles. */
+static int measure(struct copy *c, size_t i)
+{
+	struct node *node = &c->manifests.nodes[i];
+	int height = 0;
+
+	for (size_t k = 0; node->height == 0 && k < node->child_count; k++) {
+		int below = measure(c, node->children[k]);
+
+		height = below > height ? below : height;
+	}
+	if (node->height == 0)
+		node->height = height + 1;
+	return node->height;
+}
+
+static int write_manifest(void *arg, size_t i, struct luff_error *err)
+{
+	struct copy *c = arg;
+	const struct node *node = &c->manifests.nodes[i];
+	int rc;
+
+	if (node->height != c->height || node->there)
+		return 0;
+	rc = luff_medium_push_bytes(c->dst, &node->descriptor, node->document, err);
+	if (rc == 0) {
+		pthread_mutex_lock(&c->lock);
+		c->result.manifests++;
+		pthread_mutex_unlock(&c->lock);
+	}
+	return rc;
+}
+
+/* Those of one height at the same time, from the images up; the root last and by its name. */
 static int write_manifests(struct copy *c, const char *tag, struct luff_error *err)
 {
-	for (size_t i = c->manifests.count; i-- > 0;) {
-		const struct node *node = &c->manifests.nodes[i];
-		bool names = i == 0 && *tag;
-		int rc;
+	const struct node *root = c->manifests.nodes;
+	int top = measure(c, 0) + (*tag ? 0 : 1), rc = 0;
 
-		if (node->there && !names)
-			continue;
-		rc = names ? luff_medium_tag(c->dst, &node->descriptor, node->document, tag, err)
-			   : luff_medium_push_bytes(c->dst, &node->descriptor, node->document, err);
-		if (rc < 0)
-			return rc;
-		c->result.manifests++;
+	for (c->height = 1; rc == 0 && c->height < top; c->height++)
+		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
+	if (rc == 0 && *tag) {
+		rc = luff_medium_tag(c->dst, &root->descriptor, root->document, tag, err);
+		c->result.manifests += rc == 0;
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- the whole ---- */
@@ -313,8 +373,9 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 {
 	LUFF_AUTO(text) document = NULL;
 	struct luff_descriptor root;
-	const char *tag;
+	const char *tag = "";
 	bool current;
+	size_t first;
 	int rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
 
 	if (rc == 0 && c->options->platform && luff_media_is_index(root.media_type))
@@ -327,7 +388,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 	rc = is_up_to_date(&current, c, tag, &root, err);
 	if (rc < 0 || current)
 		return rc;
-	rc = add(c, &c->manifests, &root, err);
+	rc = add(&first, c, &c->manifests, &root, err);
 	if (rc < 0)
 		return rc;
 	c->manifests.nodes[0].document = luff_take(document);
@@ -360,8 +421,10 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 	luff_scope_leave(&c.scope);
 	if (rc == 0 && out)
 		*out = c.result;
-	for (size_t i = 0; i < c.manifests.count; i++)
+	for (size_t i = 0; i < c.manifests.count; i++) {
 		free(c.manifests.nodes[i].document);
+		free(c.manifests.nodes[i].children);
+	}
 	free(c.manifests.nodes);
 	free(c.blobs.nodes);
 	tdestroy(c.seen, free);
