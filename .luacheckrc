@@ -1,0 +1,10 @@
+-- What luacheck knows about the Lua files: 5.4, no globals of our own, busted's in the specs.
+std = "lua54"
+max_line_length = 120
+max_comment_line_length = 130
+codes = true
+-- `self` is a method's first argument whether it needs it or not.
+self = false
+files["spec"] = { std = "+busted" }
+-- It declares what C registers: every definition is there to be read.
+files["lua/luff/meta.lua"] = { ignore = { "1..", "2..", "3..", "6.." } }

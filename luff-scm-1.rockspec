@@ -1,0 +1,28 @@
+rockspec_format = "3.0"
+package = "luff"
+version = "scm-1"
+source = {
+    url = "git+https://luff.invalid/luff.git",
+}
+description = {
+    summary = "Container images from Lua: open, inspect, change and copy them between registries, layouts and memory",
+    license = "MIT",
+    labels = { "containers", "oci", "docker", "registry" },
+}
+supported_platforms = { "unix" }
+dependencies = {
+    "lua >= 5.4, < 5.5",
+}
+build = {
+    type = "make",
+    build_target = "build/luff.so",
+    build_variables = {
+        CFLAGS = "$(CFLAGS) -g",
+        WERROR = "",
+    },
+    install_target = "install-module",
+    install_variables = {
+        LUA_MODDIR = "$(LUADIR)",
+        LUA_CMODDIR = "$(LIBDIR)",
+    },
+}
