@@ -156,6 +156,8 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/libluff.a
 # ---- Running ---------------------------------------------------------------------------------------------------------
 # What needs packages makes sure of them first, then starts over: this file looks for libraries when it is read.
 
+again = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(shell nproc 2>/dev/null || echo 2))
+
 deps:
 	@sh .ci/deps build demo
 deps-test:
@@ -164,23 +166,23 @@ deps-lint:
 	@sh .ci/deps lint
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(again) all
 	$(BUILD)/luff scripts/demo.lua $(IMAGE)
 
 test: deps deps-test
-	@$(MAKE) --no-print-directory test-run
+	@$(again) test-run
 
 # Everything, or one file: T=spec/copy_spec.lua, T=spec/c/json.c
 test-run: all $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter %.c,$(T))),$(units))
 	@BUILD='$(BUILD)' LUA='$(LUA)' CC='$(CC)' SANITIZE='$(SANITIZE)' spec/support/run $(T)
 
 check-asan: deps deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-run
+	@$(again) BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS='-O1 -g' test-run
 check-tsan: deps deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS='-O1 -g' test-run
+	@$(again) BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS='-O1 -g' test-run
 
 # One fuzz target (T=name) for SECONDS=30, or each for a short while. What it finds is left in build/fuzz/.
-fuzz_make = $(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) CFLAGS='-O1 -g' \
+fuzz_make = $(again) BUILD=$(BUILD)/fuzz CC=$(CLANG) CFLAGS='-O1 -g' \
 	SANITIZE=address,undefined,fuzzer-no-link
 fuzz: deps deps-lint
 	@[ -n '$(T)' ] || { echo 'make: which one? make fuzz T=NAME, of: $(notdir $(fuzzers))' >&2; exit 1; }
@@ -194,7 +196,7 @@ fuzz-run: $(fuzzers)
 			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null); done
 
 bench: deps
-	@$(MAKE) --no-print-directory all
+	@$(again) all
 	LUFF=$(abspath $(BUILD)/luff) spec/bench/run
 
 # ---- Style -----------------------------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ install: all install-module
 	install -m 644 core/luff.h $(DESTDIR)$(INCLUDEDIR)/luff.h
 	install -m 644 core/medium.h $(DESTDIR)$(INCLUDEDIR)/luff/medium.h
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(version)|' -e 's|@LIBS@|$(call libs_of,libcrypto libcjson zlib libzstd) -ldl -lm -pthread|' \
+		-e 's|@VERSION@|$(version)|' -e 's|@LIBS@|$(foreach l,$(core_libs),$(patsubst lib%.a,-l%,$(notdir $l)))|' \
 		luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
 
 # What a Lua program needs, and all that a rock holds.

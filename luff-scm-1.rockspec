@@ -2,7 +2,7 @@ rockspec_format = "3.0"
 package = "luff"
 version = "scm-1"
 source = {
-    url = "git+https://luff.invalid/luff.git",
+    url = "git+file://.", -- a rock is made in a clone: luarocks make
 }
 description = {
     summary = "Container images from Lua: open, inspect, change and copy them between registries, layouts and memory",
