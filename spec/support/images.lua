@@ -41,6 +41,16 @@ function images.random(size)
 	return bytes
 end
 
+--- A tar as a compressed layer for make_image; tool "gzip" or "zstd".
+function images.packed(tar, tool)
+	local file = process.write(process.scratch() .. "/layer.tar", tar)
+	return {
+		bytes = process.must(tool == "gzip" and { "gzip", "-nc", file } or { tool, "-qc", file }),
+		media_type = "application/vnd.oci.image.layer.v1.tar+" .. tool,
+		diff_id = luff().digest(tar),
+	}
+end
+
 -- "oci:DIR:TAG" and "host/repository:tag" without what names something in the place.
 local function place_of(name)
 	local bare = name:gsub("@[%w:]+$", "")
@@ -58,7 +68,7 @@ end
 --- Builds an image and leaves it under a name ("oci:DIR:TAG", "memory:x:TAG", "host/repo:tag", or any of them
 -- with @digest or without a tag).
 -- opts, each optional: platform ("linux/amd64"), layers (list of a tar's bytes, a number of random bytes in a tar, or
--- { bytes =, media_type = }; one small layer by default), config (members beside those that are made), annotations,
+-- { bytes =, media_type =, diff_id = }; one small layer by default), config (members beside those that are made), annotations,
 -- docker (true: Docker's media types), untagged (true: pushed by digest only).
 -- Returns the Image.
 function images.make_image(name, opts)
@@ -76,14 +86,13 @@ function images.make_image(name, opts)
 	}
 	local layers, diff_ids = L.array {}, L.array {}
 	for i, layer in ipairs(opts.layers or { images.tar { ["etc/made-by"] = "specs\n" } }) do
-		local bytes, media_type = layer, kind.layer
 		if type(layer) == "number" then
-			bytes = images.tar { ["data/" .. i] = images.random(layer) }
-		elseif type(layer) == "table" then
-			bytes, media_type = layer.bytes, layer.media_type or kind.layer
+			layer = { bytes = images.tar { ["data/" .. i] = images.random(layer) } }
+		elseif type(layer) == "string" then
+			layer = { bytes = layer }
 		end
-		layers[i] = L.push_blob(place, bytes, { media_type = media_type })
-		diff_ids[i] = L.digest(bytes)
+		layers[i] = L.push_blob(place, layer.bytes, { media_type = layer.media_type or kind.layer })
+		diff_ids[i] = layer.diff_id or L.digest(layer.bytes)
 	end
 	local config = split_platform(opts.platform or "linux/amd64")
 	config.rootfs = { type = "layers", diff_ids = diff_ids }
@@ -128,6 +137,53 @@ function images.make_index(name, platforms, opts)
 			or "application/vnd.oci.image.index.v1+json",
 		manifests = manifests,
 	})
+end
+
+--- Writes an OCI layout by hand, so that it can hold what no tool would write. Returns two functions:
+-- blob(bytes, media_type, lie) writes a blob and returns its descriptor, in which the members of lie (digest, size, …)
+-- replace the true ones: the file has the name that the descriptor says; lie = { algorithm = "sha512" } is no lie;
+-- name(tag, descriptor) puts the descriptor into index.json (tag nil: without a name).
+function images.layout(dir)
+	local L = luff()
+	local manifests = L.array {}
+	assert(os.execute(("mkdir -p %s/blobs/sha256 %s/blobs/sha512"):format(process.quote(dir), process.quote(dir))))
+	process.write(dir .. "/oci-layout", '{"imageLayoutVersion":"1.0.0"}')
+	local function blob(bytes, media_type, lie)
+		lie = lie or {}
+		local digest = lie.digest or L.digest(bytes, lie.algorithm or "sha256")
+		process.write(dir .. "/blobs/" .. digest:gsub(":", "/", 1), bytes)
+		return { mediaType = media_type, digest = digest, size = lie.size or #bytes }
+	end
+	local function name(tag, descriptor)
+		local entry = { annotations = tag and { ["org.opencontainers.image.ref.name"] = tag } }
+		for key, value in pairs(descriptor) do
+			entry[key] = value
+		end
+		manifests[#manifests + 1] = entry
+		process.write(dir .. "/index.json", L.json.encode { schemaVersion = 2, manifests = manifests })
+	end
+	return blob, name
+end
+
+--- An image by hand in such a layout: config and layers (a list of descriptors) under the tag. Returns its descriptor.
+function images.image_by_hand(blob, name, tag, layers, lie)
+	local L = luff()
+	local manifest = blob(L.json.encode {
+		schemaVersion = 2,
+		mediaType = "application/vnd.oci.image.manifest.v1+json",
+		config = blob('{"architecture":"amd64","os":"linux"}', "application/vnd.oci.image.config.v1+json", lie),
+		layers = L.array(layers),
+	}, "application/vnd.oci.image.manifest.v1+json", lie)
+	name(tag, manifest)
+	return manifest
+end
+
+--- A layout in which every digest is a sha512; returns the image's.
+function images.sha512_layout(dir, tag)
+	local blob, name = images.layout(dir)
+	local by_sha512 = { algorithm = "sha512" }
+	local layer = blob(images.tar { ["etc/made-by"] = "specs\n" }, "application/vnd.oci.image.layer.v1.tar", by_sha512)
+	return images.image_by_hand(blob, name, tag, { layer }, by_sha512).digest
 end
 
 --- A scratch copy of the folder with official images ($LUFF_IMAGES, or ../shared/images), nil where there is none.
