@@ -17,6 +17,9 @@ struct luff_store_ops {
 		    struct luff_error *err);
 	int (*write)(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err);
 	int (*append)(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
+	/* What was appended, from offset on; 0 bytes at its end. */
+	int (*read_back)(size_t *n_out, struct luff_store_writer *w, void *buf, size_t len, int64_t offset,
+			 struct luff_error *err);
 	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
 	/* After a commit, too: frees the writer, and what was not committed. */
 	void (*discard)(struct luff_store_writer *w);

@@ -329,6 +329,20 @@ static int folder_append(struct luff_store_writer *base, const void *bytes, size
 	return 0;
 }
 
+static int folder_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len, int64_t offset,
+			    struct luff_error *err)
+{
+	ssize_t n;
+
+	do
+		n = pread(((struct folder_writer *)base)->fd, buf, len, offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return luff_fail_errno(err, errno, "cannot read what was written");
+	*n_out = (size_t)n;
+	return 0;
+}
+
 static int folder_commit(struct luff_store_writer *base, const struct luff_digest *d, struct luff_error *err)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
@@ -440,7 +454,10 @@ static int folder_change_index(struct luff_store *s,
 static void folder_destroy(struct luff_store *s)
 {
 	struct folder_store *f = folder_of(s);
+	struct luff_error ignored = {0};
 
+	/* whoever names these blobs next does not know that they are not durable yet */
+	(void)sync_blobs(f, &ignored);
 	/* stays where another writer is at work in it */
 	if (atomic_load(&f->swept))
 		unlinkat(f->fd, INGEST, AT_REMOVEDIR);
@@ -456,6 +473,7 @@ static const struct luff_store_ops folder_ops = {
 	.link = folder_link,
 	.write = folder_write,
 	.append = folder_append,
+	.read_back = folder_read_back,
 	.commit = folder_commit,
 	.discard = folder_discard,
 	.read_index = folder_read_index,
@@ -463,8 +481,7 @@ static const struct luff_store_ops folder_ops = {
 	.destroy = folder_destroy,
 };
 
-/* As `mkdir -p`. */
-static int make_folder(const char *path, struct luff_error *err)
+int luff_store_make_folder(const char *path, struct luff_error *err)
 {
 	LUFF_AUTO(text) copy = strdup(path);
 
@@ -526,7 +543,7 @@ static int prepare(struct folder_store *f, bool create, struct luff_error *err)
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err)
 {
 	struct folder_store *f;
-	int rc = create ? make_folder(path, err) : 0;
+	int rc = create ? luff_store_make_folder(path, err) : 0;
 
 	*out = NULL;
 	if (rc < 0)

@@ -271,6 +271,14 @@ static int memory_append(struct luff_store_writer *base, const void *bytes, size
 	return 0;
 }
 
+static int memory_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len, int64_t offset,
+			    struct luff_error *err)
+{
+	struct blob_reader r = {.blob = ((struct memory_writer *)base)->blob, .offset = offset};
+
+	return blob_read(n_out, &r.base, buf, len, err);
+}
+
 static int memory_commit(struct luff_store_writer *base, const struct luff_digest *d, struct luff_error *err)
 {
 	struct memory_writer *w = (struct memory_writer *)base;
@@ -350,6 +358,7 @@ static const struct luff_store_ops memory_ops = {
 	.link = memory_link,
 	.write = memory_write,
 	.append = memory_append,
+	.read_back = memory_read_back,
 	.commit = memory_commit,
 	.discard = memory_discard,
 	.read_index = memory_read_index,

@@ -14,6 +14,8 @@ struct luff_store_writer;
 
 /** @param create  make the folder and its oci-layout and index.json where they are missing; else LUFF_ENOTFOUND */
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
+/** As `mkdir -p`. */
+int luff_store_make_folder(const char *path, struct luff_error *err);
 /** @param cap    bytes of blobs in all; LUFF_ELIMIT beyond
  *  @param share  a store in memory whose cap holds for both together (`cap` is not used then), or NULL */
 int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share, struct luff_error *err);
@@ -40,8 +42,9 @@ int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, siz
 /** Bytes so far. */
 int64_t luff_store_writer_size(const struct luff_store_writer *w);
 /**
- * Makes the blob visible as d, durably. Where the writer hashes and d is something else: LUFF_EDIGEST. That it is there
- * already is fine. The writer is gone afterwards, whatever happened.
+ * Makes the blob visible as d, durably. Where the writer hashes and d is something else: LUFF_EDIGEST; where it hashed with
+ * another algorithm, the bytes are read again. That it is there already is fine. The writer is gone afterwards, whatever
+ * happened.
  */
 int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
 /** Leaves no trace. NULL is fine. */
