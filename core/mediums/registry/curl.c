@@ -1,0 +1,75 @@
+/* The one place that knows how libcurl gets into the process and what its handles share. */
+#include "mediums/registry/curl.h"
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/lazy.h"
+
+struct luff_curl luff_curl;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t shared[CURL_LOCK_DATA_LAST];
+
+static void share_lock(CURL *easy, curl_lock_data data, curl_lock_access access, void *arg)
+{
+	(void)easy, (void)access, (void)arg;
+	pthread_mutex_lock(&shared[data]);
+}
+
+static void share_unlock(CURL *easy, curl_lock_data data, void *arg)
+{
+	(void)easy, (void)arg;
+	pthread_mutex_unlock(&shared[data]);
+}
+
+static int open_share(struct luff_error *err)
+{
+	CURLSH *share;
+
+	if (luff_curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return luff_fail(err, LUFF_ENOTSUP, "libcurl does not start");
+	share = luff_curl.share_init();
+	if (!share) {
+		luff_curl.global_cleanup();
+		return luff_fail_nomem(err);
+	}
+	for (int i = 0; i < CURL_LOCK_DATA_LAST; i++)
+		pthread_mutex_init(&shared[i], NULL);
+	luff_curl.share_setopt(share, CURLSHOPT_LOCKFUNC, share_lock);
+	luff_curl.share_setopt(share, CURLSHOPT_UNLOCKFUNC, share_unlock);
+	luff_curl.share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+	luff_curl.share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	luff_curl.share = share;
+	return 0;
+}
+
+int luff_curl_load(struct luff_error *err)
+{
+	static const struct luff_lazy_symbol symbols[] = {
+#define X(name) {"curl_" #name, &luff_curl.name},
+		LUFF_CURL_FUNCTIONS(X)
+#undef X
+			{NULL, NULL}};
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!luff_curl.share) {
+		rc = luff_lazy_load("libcurl.so.4", symbols, err);
+		if (rc == 0)
+			rc = open_share(err);
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+void luff_curl_unload(void)
+{
+	pthread_mutex_lock(&lock);
+	if (luff_curl.share) {
+		luff_curl.share_cleanup(luff_curl.share);
+		luff_curl.share = NULL;
+		luff_curl.global_cleanup();
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,497 @@
+/*
+ * The registry medium: reading, looking and removing. Digests are computed here over what was received; what a server
+ * claims about them is only believed where nothing was received (HEAD).
+ */
+#include "mediums/registry/registry.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "mediums/mediums.h"
+#include "mediums/registry/connection.h"
+#include "mediums/registry/header.h"
+#include "model/descriptor.h"
+#include "stream/streams.h"
+
+#define ACCEPT_MANIFESTS                                                                                     \
+	LUFF_MEDIA_OCI_INDEX ", " LUFF_MEDIA_OCI_MANIFEST ", " LUFF_MEDIA_DOCKER_LIST                        \
+			     ", " LUFF_MEDIA_DOCKER_MANIFEST
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
+
+struct luff_registry *luff_registry_of(struct luff_medium *m)
+{
+	assert(m->ops == &luff_registry_ops);
+	return (struct luff_registry *)m;
+}
+
+int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err)
+{
+	LUFF_AUTO(text) url = NULL;
+
+	*out = NULL;
+	if (asprintf(&url, "/v2/%s/%s", r->repository, path) < 0) {
+		url = NULL;
+		return luff_fail_nomem(err);
+	}
+	request.host = r->host;
+	request.url = url;
+	return luff_request_send(out, &request, err);
+}
+
+/* ---- resolve ---- */
+
+/* "manifests/v1" for requests, "localhost:5000/app:v1" for messages; a digest decides over a tag. */
+struct target {
+	char path[16 + LUFF_TAG_MAX];
+	char place[2 * LUFF_NAME_MAX + LUFF_TAG_MAX];
+	const struct luff_digest *digest; /* NULL: by tag */
+};
+
+int luff_registry_check_tag(const struct luff_registry *r, const char *tag, struct luff_error *err)
+{
+	size_t n = strspn(tag, LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-");
+	char printable[160];
+
+	if (n > 0 && n <= 128 && tag[n] == '\0' && tag[0] != '.' && tag[0] != '-')
+		return 0;
+	return luff_fail(err, LUFF_ENAME, "%s: no registry has a tag \"%s\"", r->base.place,
+			 luff_text_printable(printable, sizeof printable, tag));
+}
+
+static int find_target(struct target *out, struct luff_registry *r, const struct luff_name *name,
+		       struct luff_error *err)
+{
+	const char *word = name->tag;
+
+	out->digest = name->digest.text[0] ? &name->digest : NULL;
+	if (out->digest)
+		word = name->digest.text;
+	else if (luff_registry_check_tag(r, word, err) < 0)
+		return err->code;
+	snprintf(out->path, sizeof out->path, "manifests/%s", word);
+	snprintf(out->place, sizeof out->place, "%s%c%s", r->base.place, out->digest ? '@' : ':', word);
+	return 0;
+}
+
+static int not_found(struct luff_registry *r, const struct target *t, struct luff_error *err)
+{
+	char tags[256] = "";
+
+	if (!t->digest)
+		luff_registry_some_tags(tags, sizeof tags, r);
+	luff_fail(err, LUFF_ENOTFOUND, "%s: not found%s%s%s", t->place, *tags ? " (have: " : "", tags,
+		  *tags ? ")" : "");
+	err->http_status = 404;
+	return err->code;
+}
+
+/* Static file servers and some proxies label every document alike. */
+static bool says_nothing(const char *media_type)
+{
+	return !*media_type || strcmp(media_type, "application/json") == 0 ||
+	       luff_text_starts(media_type, "text/") || strcmp(media_type, "application/octet-stream") == 0;
+}
+
+static void read_media_type(struct luff_descriptor *d, const struct luff_exchange *x)
+{
+	const char *value = luff_exchange_header(x, "content-type", 0);
+
+	luff_header_media_type(d->media_type, value ? value : "");
+}
+
+static bool read_digest(struct luff_digest *out, const struct luff_exchange *x)
+{
+	struct luff_error ignored = {0};
+	const char *value = luff_exchange_header(x, "docker-content-digest", 0);
+
+	return value && luff_digest_parse(out, value, &ignored) == 0;
+}
+
+/* *found: the headers alone say all that a descriptor needs. A registry that refuses HEAD or says too little is asked by GET. */
+static int look(bool *found, struct luff_descriptor *out, struct luff_registry *r, const struct target *t,
+		struct luff_error *err)
+{
+	struct luff_request request = {.method = "HEAD", .scope = r->pull, .accept = ACCEPT_MANIFESTS};
+	LUFF_AUTO(exchange) x = NULL;
+	struct luff_digest claimed;
+	int rc = luff_registry_send(&x, r, request, t->path, err);
+
+	*found = false;
+	if (rc < 0)
+		return rc;
+	if (luff_exchange_status(x) == 404)
+		return not_found(r, t, err);
+	if (luff_exchange_status(x) == 429)
+		return luff_request_refused(x, t->place, "", err);
+	if (luff_exchange_status(x) != 200 || !read_digest(&claimed, x))
+		return 0;
+	if (t->digest && !luff_digest_equal(&claimed, t->digest))
+		return 0;
+	read_media_type(out, x);
+	out->digest = claimed;
+	out->size = luff_exchange_length(x);
+	out->manifest = true;
+	*found = out->size > 0 && out->size <= LUFF_MANIFEST_MAX && !says_nothing(out->media_type);
+	return 0;
+}
+
+/*
+ * The digest of a document that was received. By tag the algorithm is the one that the registry names it by, as far as that
+ * name is true: many registries claim digests of something else.
+ */
+static int settle_digest(struct luff_digest *out, const struct luff_exchange *x, const struct target *t,
+			 const char *document, size_t len, struct luff_error *err)
+{
+	struct luff_digest claimed;
+	int rc;
+
+	if (t->digest) {
+		rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(t->digest)), document, len,
+				    err);
+		if (rc == 0 && !luff_digest_equal(out, t->digest))
+			rc = luff_fail(err, LUFF_EDIGEST, "%s: the manifest that came has the digest %s",
+				       t->place, out->text);
+		return rc;
+	}
+	if (read_digest(&claimed, x)) {
+		rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(&claimed)), document, len,
+				    err);
+		if (rc < 0 || luff_digest_equal(out, &claimed))
+			return rc;
+	}
+	return luff_digest_of(out, "sha256", document, len, err);
+}
+
+static int settle_type(struct luff_descriptor *d, const char *document, const struct target *t,
+		       struct luff_error *err)
+{
+	struct luff_document doc;
+	int rc;
+
+	if (!says_nothing(d->media_type))
+		return 0;
+	rc = luff_document_parse(&doc, document, (size_t)d->size, NULL, err);
+	if (rc < 0)
+		return luff_fail_context(err, "%s", t->place);
+	luff_text_copy(d->media_type, sizeof d->media_type, doc.media_type);
+	luff_document_release(&doc);
+	return 0;
+}
+
+static int get_document(struct luff_descriptor *out, char **document, struct luff_registry *r,
+			const struct target *t, struct luff_error *err)
+{
+	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = ACCEPT_MANIFESTS};
+	LUFF_AUTO(exchange) x = NULL;
+	LUFF_AUTO(text) bytes = NULL;
+	size_t len;
+	int rc = luff_registry_send(&x, r, request, t->path, err);
+
+	if (rc < 0)
+		return rc;
+	if (luff_exchange_status(x) == 404)
+		return not_found(r, t, err);
+	if (luff_exchange_status(x) != 200)
+		return luff_request_refused(x, t->place, "", err);
+	if (luff_exchange_length(x) > LUFF_MANIFEST_MAX)
+		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", t->place,
+				 LUFF_MANIFEST_MAX);
+	rc = luff_exchange_read_all(&bytes, &len, x, LUFF_MANIFEST_MAX, err);
+	if (rc == 0)
+		rc = settle_digest(&out->digest, x, t, bytes, len, err);
+	if (rc < 0)
+		return rc;
+	read_media_type(out, x);
+	out->size = (int64_t)len;
+	out->manifest = true;
+	rc = settle_type(out, bytes, t, err);
+	if (rc == 0 && document)
+		*document = luff_take(bytes);
+	return rc;
+}
+
+/* An empty name is the only tag that there is. */
+static int find_only(struct luff_name *out, struct luff_registry *r, struct luff_error *err)
+{
+	LUFF_AUTO(cursor) tags = NULL;
+	const char *tag = NULL, *second = NULL;
+	char list[256];
+	int rc = luff_registry_tags(&tags, &r->base, err);
+
+	memset(out, 0, sizeof *out);
+	if (rc == 0)
+		rc = luff_cursor_next(&tag, tags, err);
+	if (rc == 0 && tag) {
+		luff_text_copy(out->tag, sizeof out->tag, tag);
+		rc = luff_cursor_next(&second, tags, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (!out->tag[0] || second)
+		return luff_fail(err, LUFF_ENOTFOUND, "%s: which tag? have: %s", r->base.place,
+				 second ? luff_registry_some_tags(list, sizeof list, r) : "none");
+	return 0;
+}
+
+static int registry_resolve(struct luff_descriptor *out, char **document, struct luff_medium *m,
+			    const struct luff_name *name, struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_name only;
+	struct target t;
+	bool found = false;
+	int rc = 0;
+
+	if (!name->tag[0] && !name->digest.text[0]) {
+		rc = find_only(&only, r, err);
+		name = &only;
+	}
+	if (rc == 0)
+		rc = find_target(&t, r, name, err);
+	if (rc == 0 && !document)
+		rc = look(&found, out, r, &t, err);
+	return rc < 0 || found ? rc : get_document(out, document, r, &t, err);
+}
+
+/* ---- fetch, exists ---- */
+
+static void content_path(char path[32 + LUFF_DIGEST_MAX], const struct luff_descriptor *d)
+{
+	snprintf(path, 32 + LUFF_DIGEST_MAX, "%s/%s", d->manifest ? "manifests" : "blobs", d->digest.text);
+}
+
+/* The answer to a Range may be the part, or all of it (then what comes before is skipped). */
+static int check_part(struct luff_registry *r, struct luff_exchange *x, const struct luff_descriptor *d,
+		      int64_t offset, struct luff_error *err)
+{
+	const char *range = luff_exchange_header(x, "content-range", 0);
+	int64_t first = 0, last = 0, total = 0, want = d->size - offset, length = luff_exchange_length(x);
+	int status = luff_exchange_status(x);
+
+	if (status == 206 &&
+	    (offset == 0 || !range || !luff_header_content_range(&first, &last, &total, range) ||
+	     first != offset || last != d->size - 1 || (total >= 0 && total != d->size)))
+		return luff_fail(err, LUFF_EFORMAT,
+				 "%s: %s: asked for bytes %" PRId64 " to %" PRId64 ", got another part",
+				 r->base.place, d->digest.text, offset, d->size - 1);
+	if (status == 200)
+		want = d->size;
+	if (length >= 0 && length != want)
+		return luff_fail(err, LUFF_ESIZE,
+				 "%s: %s should have %" PRId64 " bytes, the registry sends %" PRId64,
+				 r->base.place, d->digest.text, want, length);
+	return 0;
+}
+
+static int skip(struct luff_exchange *x, int64_t left, struct luff_error *err)
+{
+	LUFF_AUTO(text) scratch = malloc(64 << 10);
+	int rc = 0;
+
+	if (!scratch)
+		return luff_fail_nomem(err);
+	while (rc == 0 && left > 0) {
+		size_t n;
+
+		rc = luff_reader_read(&n, luff_exchange_reader(x), scratch,
+				      left < 64 << 10 ? (size_t)left : 64 << 10, err);
+		if (rc == 0 && n == 0)
+			rc = luff_fail(err, LUFF_EFORMAT,
+				       "the body ends %" PRId64 " bytes before the part that is wanted",
+				       left);
+		left -= (int64_t)n;
+	}
+	return rc;
+}
+
+static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			  int64_t offset, struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_request request = {.method = "GET", .scope = r->pull};
+	LUFF_AUTO(exchange) x = NULL;
+	char path[32 + LUFF_DIGEST_MAX], range[48], place[1024];
+	int status, rc;
+
+	if (offset > 0 && offset == d->size)
+		return luff_reader_open_bytes(out, "", 0, err);
+	content_path(path, d);
+	snprintf(range, sizeof range, "bytes=%" PRId64 "-", offset);
+	snprintf(place, sizeof place, "%s@%s", m->place, d->digest.text);
+	request.range = offset > 0 ? range : NULL;
+	request.accept = d->manifest ? ACCEPT_MANIFESTS : NULL;
+	rc = luff_registry_send(&x, r, request, path, err);
+	if (rc < 0)
+		return rc;
+	status = luff_exchange_status(x);
+	if (status != 200 && status != 206)
+		return luff_request_refused(x, place, "", err);
+	rc = check_part(r, x, d, offset, err);
+	if (rc == 0 && status == 200)
+		rc = skip(x, offset, err);
+	if (rc < 0)
+		return rc;
+	*out = luff_exchange_reader(luff_take(x));
+	return 0;
+}
+
+static int registry_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+			   struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_request request = {.method = "HEAD", .scope = r->pull};
+	LUFF_AUTO(exchange) x = NULL;
+	char path[32 + LUFF_DIGEST_MAX];
+	int status, rc;
+
+	request.accept = d->manifest ? ACCEPT_MANIFESTS : NULL;
+	content_path(path, d);
+	rc = luff_registry_send(&x, r, request, path, err);
+	/* a repository that does not exist yet is refused to readers, not to those who may write there */
+	if (rc == LUFF_EAUTH ||
+	    (rc == 0 && (luff_exchange_status(x) == 401 || luff_exchange_status(x) == 403))) {
+		struct luff_error second = {0};
+		struct luff_exchange *again = NULL;
+
+		request.scope = r->push;
+		if (luff_registry_send(&again, r, request, path, &second) == 0) {
+			luff_exchange_close(x);
+			x = again;
+			rc = 0;
+		}
+	}
+	if (rc < 0)
+		return rc;
+	status = luff_exchange_status(x);
+	*out = status == 200;
+	return status == 200 || status == 404
+		       ? 0
+		       : luff_request_refused(x, m->place, "cannot look for content", err);
+}
+
+/* ---- remove ---- */
+
+static int registry_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_request request = {.method = "DELETE", .scope = r->delete};
+	LUFF_AUTO(exchange) x = NULL;
+	struct target t;
+	int status, rc = find_target(&t, r, name, err);
+
+	if (rc == 0)
+		rc = luff_registry_send(&x, r, request, t.path, err);
+	if (rc < 0)
+		return rc;
+	status = luff_exchange_status(x);
+	if (status >= 200 && status < 300)
+		return 0;
+	if (status == 404)
+		return not_found(r, &t, err);
+	luff_request_refused(x, t.place, "cannot delete", err);
+	if (!t.digest && (status == 400 || status == 405))
+		luff_fail(
+			err, LUFF_ENOTSUP,
+			"%s: this registry deletes manifests by digest, with all their tags, but no tag alone (%d)",
+			t.place, status);
+	else if (status == 405)
+		luff_fail(err, LUFF_ENOTSUP, "%s: deleting is switched off in this registry (405)", t.place);
+	err->http_status = status;
+	return err->code;
+}
+
+/* ---- A registry ---- */
+
+static void registry_destroy(struct luff_medium *m)
+{
+	struct luff_registry *r = luff_registry_of(m);
+
+	if (r->host) {
+		luff_registry_cancel_sessions(r);
+		luff_host_unref(r->host);
+	}
+	pthread_mutex_destroy(&r->lock);
+	free(r->repository);
+	free(r->pull);
+	free(r->push);
+	free(r->delete);
+	free(m->place);
+	free(r);
+}
+
+const struct luff_medium_ops luff_registry_ops = {
+	.scheme = "docker",
+	.resolve = registry_resolve,
+	.fetch = registry_fetch,
+	.exists = registry_exists,
+	.push = luff_registry_push,
+	.mount = luff_registry_mount,
+	.tag = luff_registry_tag,
+	.tags = luff_registry_tags,
+	.remove = registry_remove,
+	.destroy = registry_destroy,
+};
+
+/* The grammar is luff_reference_parse()'s; here it only counts that nothing but a path and a host gets into a URL. */
+static bool is_reference(const struct luff_reference *ref)
+{
+	size_t path = strspn(ref->repository, LETTERS "._-/");
+	size_t host = strspn(ref->registry, LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:[]");
+
+	return path > 0 && !ref->repository[path] && !strstr(ref->repository, "..") && host > 0 &&
+	       !ref->registry[host];
+}
+
+static char *scope(const char *repository, const char *actions)
+{
+	char *text;
+
+	return asprintf(&text, "repository:%s:%s", repository, actions) < 0 ? NULL : text;
+}
+
+int luff_registry_open(struct luff_medium **out, const struct luff_reference *ref, bool plain_http,
+		       struct luff_error *err)
+{
+	LUFF_AUTO(medium) m = NULL;
+	struct luff_registry *r;
+	int rc;
+
+	*out = NULL;
+	if (!is_reference(ref))
+		return luff_fail(err, LUFF_ENAME, "a reference that luff_reference_parse() did not make");
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return luff_fail_nomem(err);
+	m = &r->base;
+	m->ops = &luff_registry_ops;
+	atomic_init(&m->refs, 1);
+	pthread_mutex_init(&r->lock, NULL);
+	r->repository = strdup(ref->repository);
+	r->pull = scope(ref->repository, "pull");
+	r->push = scope(ref->repository, "pull,push");
+	r->delete = scope(ref->repository, "delete,pull,push");
+	if (asprintf(&m->place, "%s/%s", ref->registry, ref->repository) < 0)
+		m->place = NULL;
+	if (!r->repository || !r->pull || !r->push || !r->delete || !m->place)
+		return luff_fail_nomem(err);
+	rc = luff_host_get(&r->host, ref->registry, plain_http, err);
+	if (rc < 0)
+		return rc;
+	*out = luff_take(m);
+	return 0;
+}
+
+void luff_registry_shutdown(void)
+{
+	luff_connections_close();
+	luff_hosts_close();
+	luff_curl_unload();
+}

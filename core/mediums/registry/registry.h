@@ -1,0 +1,53 @@
+/* One repository of a registry, and what the files of this folder share to speak to it (distribution-spec 1.1.1). */
+#ifndef LUFF_REGISTRY_REGISTRY_H
+#define LUFF_REGISTRY_REGISTRY_H
+
+#include "base/cleanup.h"
+#include "mediums/registry/request.h"
+
+/* An upload session that a refused mount left open: the push that follows goes on with it. */
+struct luff_session {
+	struct luff_session *next;
+	struct luff_digest digest;
+	char *url;
+};
+
+struct luff_registry {
+	struct luff_medium base;
+	struct luff_host *host;
+	char *repository;
+	char *pull, *push, *delete; /* scopes */
+	pthread_mutex_t lock;
+	struct luff_session *sessions; /* under lock */
+};
+
+extern const struct luff_medium_ops luff_registry_ops;
+
+LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
+
+/** The medium as a registry, which it must be. */
+struct luff_registry *luff_registry_of(struct luff_medium *m);
+
+/** A GET or another request to "/v2/<repository>/<path>"; `request` brings the rest. */
+int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err);
+
+/** LUFF_ENAME for a text that is no tag of a registry (distribution-spec, "Pulling manifests"). */
+int luff_registry_check_tag(const struct luff_registry *r, const char *tag, struct luff_error *err);
+
+/* upload.c */
+int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+		       struct luff_error *err);
+int luff_registry_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
+			struct luff_medium *from, struct luff_error *err);
+int luff_registry_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		      const char *tag, struct luff_error *err);
+/** Cancels the upload sessions that nobody went on with. */
+void luff_registry_cancel_sessions(struct luff_registry *r);
+
+/* tags.c */
+int luff_registry_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+/** "v1, v2, v3, …": some tags for a message; "" where they cannot be had. Returns buf. */
+const char *luff_registry_some_tags(char *buf, size_t size, struct luff_registry *r);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What one asks a registry: an exchange with the host's Authorization, repeated where the registry wants another one, and
+ * followed where it leads elsewhere. Credentials go to the registry's own origin and nowhere else.
+ */
+#ifndef LUFF_REGISTRY_REQUEST_H
+#define LUFF_REGISTRY_REQUEST_H
+
+#include "mediums/registry/exchange.h"
+#include "mediums/registry/host.h"
+
+struct luff_request {
+	struct luff_host *host;
+	const char *method;
+	const char *url;                           /* absolute, or a path on the host: "/v2/…" */
+	const char *scope;                         /* see auth.h */
+	const char *accept, *content_type, *range; /* values of headers; NULL: without */
+	/* As in struct luff_exchange_request. What src yields can be sent once: no second try, no redirect. */
+	const void *bytes;
+	struct luff_reader *src;
+	int64_t size;
+	int limit_ms;
+};
+
+/**
+ * @return 0 whatever the final status, which is neither a redirect that could be followed nor a 401 that could be answered;
+ *         LUFF_EAUTH where a 401 could not, LUFF_EDENIED for a redirect that must not be followed, LUFF_EHTTP for too many,
+ *         or how the exchange failed
+ */
+int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err);
+
+/**
+ * Fails with what a status means and the registry's own words for it.
+ *
+ * @param place  what was asked for, "localhost:5000/app:v1"
+ * @param what   that could not be done, "cannot push"; "" where the place says enough
+ */
+int luff_request_refused(struct luff_exchange *x, const char *place, const char *what,
+			 struct luff_error *err);
+
+#endif
