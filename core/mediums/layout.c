@@ -11,6 +11,7 @@
 #include "mediums/mediums.h"
 #include "model/descriptor.h"
 
+#define PUSH_SIZE (64 << 10)
 #define REF_NAME "org.opencontainers.image.ref.name"
 
 struct layout {
@@ -154,7 +155,7 @@ static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, s
 		       struct luff_error *err)
 {
 	struct luff_store_writer *w = NULL;
-	LUFF_AUTO(text) buf = malloc(128 << 10);
+	LUFF_AUTO(text) buf = malloc(PUSH_SIZE);
 	size_t n = 1;
 	int rc;
 
@@ -164,7 +165,7 @@ static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, s
 	if (rc < 0)
 		return here(m, rc, err);
 	while (n > 0) {
-		rc = luff_reader_read(&n, src, buf, 128 << 10, err);
+		rc = luff_reader_read(&n, src, buf, PUSH_SIZE, err);
 		if (rc == 0 && n > 0)
 			rc = here(m, luff_store_writer_append(w, buf, n, err), err);
 		if (rc < 0) {

@@ -1,11 +1,13 @@
 /*
  * A reader whose inner reader runs in a thread of its own, so that receiving and hashing overlap with writing or sending. A
- * ring of fixed slots stands between the two. Where no thread is free the reader reads for itself: it never waits
- * for a worker that may not come.
+ * ring of fixed slots stands between the two. Where no thread or no processor is free the reader reads for itself: it never
+ * waits for a worker that may not come.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -14,7 +16,9 @@
 #include "stream/streams.h"
 
 #define SLOTS 4
-#define SLOT_SIZE ((size_t)128 << 10)
+#define SLOT_SIZE ((size_t)64 << 10)
+
+static atomic_int producers; /* of the process; more of them than processors only cost memory and switches */
 
 struct ahead_reader {
 	struct luff_reader base;
@@ -120,6 +124,7 @@ static void ahead_close(struct luff_reader *r)
 		pthread_cond_signal(&a->changed);
 		pthread_mutex_unlock(&a->lock);
 		luff_pool_wait(&a->job);
+		atomic_fetch_sub(&producers, 1);
 	}
 	luff_reader_close(a->inner);
 	pthread_cond_destroy(&a->changed);
@@ -130,15 +135,23 @@ static void ahead_close(struct luff_reader *r)
 
 static const struct luff_reader_ops ahead_ops = {.read = ahead_read, .close = ahead_close};
 
+static bool start(struct ahead_reader *a)
+{
+	if (atomic_fetch_add(&producers, 1) < sysconf(_SC_NPROCESSORS_ONLN)) {
+		a->ring = malloc(SLOTS * SLOT_SIZE);
+		if (a->ring && luff_pool_start(&a->job))
+			return true;
+	}
+	atomic_fetch_sub(&producers, 1);
+	return false;
+}
+
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
 {
 	struct ahead_reader *a = calloc(1, sizeof *a);
 
 	*out = NULL;
-	if (a)
-		a->ring = malloc(SLOTS * SLOT_SIZE);
-	if (!a || !a->ring) {
-		free(a);
+	if (!a) {
 		luff_reader_close(inner);
 		return luff_fail_nomem(err);
 	}
@@ -147,7 +160,7 @@ int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, 
 	a->job.run = produce;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->changed, NULL);
-	a->alone = !luff_pool_start(&a->job);
+	a->alone = !start(a);
 	*out = &a->base;
 	return 0;
 }

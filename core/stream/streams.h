@@ -16,7 +16,7 @@ bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest 
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
 int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner, int64_t size,
 			   struct luff_error *err);
-/** The reader's bytes are read in a thread of its own, up to 1 MiB ahead. */
+/** The reader's bytes are read in a thread of its own, up to 256 KiB ahead. */
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Calls fn with the number of bytes of each read. */
 int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner, void (*fn)(void *arg, size_t n),
