@@ -1,42 +1,112 @@
-/* A scan before cJSON sees the text: cJSON accepts duplicate keys, trailing data and broken UTF-8 (see json.h). */
+/* See json.h: a scan before cJSON sees the text, and a look over the tree that it made. */
 #include "base/json.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 
-/*
- * Counts brackets outside of strings, since cJSON recurses per level and its own limit of 1000 is deep for a small stack, and
- * refuses an escaped NUL, at which cJSON would end a string: another reader would see another name.
- */
+static size_t digits(const char *p, const char *end)
+{
+	const char *from = p;
+
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return (size_t)(p - from);
+}
+
+/* Length of the number at p (RFC 8259 6); 0 if it is none. cJSON takes whatever strtod takes: 01, 1. and -.5 too. */
+static size_t number(const char *p, const char *end)
+{
+	const char *from = p;
+	size_t n;
+
+	p += *p == '-';
+	n = digits(p, end);
+	if (n == 0 || (n > 1 && *p == '0'))
+		return 0;
+	p += n;
+	if (p < end && *p == '.') {
+		n = digits(p + 1, end);
+		p += 1 + n;
+	}
+	if (n > 0 && p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		p += p < end && (*p == '+' || *p == '-');
+		n = digits(p, end);
+		p += n;
+	}
+	return n > 0 ? (size_t)(p - from) : 0;
+}
+
+/* From behind a string's opening quote to behind its closing one. NULL, or what is wrong at *at. */
+static const char *scan_string(const char **at, const char *end)
+{
+	for (const char *p = *at; p < end; p++) {
+		size_t hex = 0;
+
+		*at = p;
+		if (*p == '"') {
+			*at = p + 1;
+			return NULL;
+		}
+		if ((unsigned char)*p < ' ')
+			return "a control character in a string";
+		if (*p != '\\')
+			continue;
+		if (++p == end)
+			break;
+		if (*p != 'u')
+			continue;
+		/* cJSON makes a NUL of digits that are none, and ends a string there: another reader would see another name */
+		while (hex < 4 && p + 1 + hex < end && isxdigit((unsigned char)p[1 + hex]))
+			hex++;
+		if (hex < 4)
+			return "an escape without four hex digits";
+		if (memcmp(p + 1, "0000", 4) == 0)
+			return "a NUL in a string";
+		p += 4;
+	}
+	*at = end;
+	return NULL;
+}
+
+/* Everything that cJSON is too kind about; what is left to it is how the parts stand together. */
 static int scan(const char *text, size_t len, const char *what, struct luff_error *err)
 {
+	const char *p = text, *end = text + len, *why = NULL;
 	int depth = 0;
-	bool quoted = false;
+	size_t values = 1;
 
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
+	while (p < end && !why) {
+		if (*p == '"') {
+			p++;
+			why = scan_string(&p, end);
+		} else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+			size_t n = number(p, end);
 
-		if (quoted) {
-			if (c == '\\' && len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
-				return luff_fail(err, LUFF_EFORMAT, "%s: JSON has a NUL in a string (at byte %zu)", what, i);
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > LUFF_JSON_DEPTH_MAX)
-				return luff_fail(err, LUFF_EFORMAT, "%s: JSON is nested more than %d deep", what,
-						 LUFF_JSON_DEPTH_MAX);
-		} else if (c == '}' || c == ']') {
-			depth--;
+			why = n ? NULL : "a number that is none";
+			p += n;
+		} else if ((unsigned char)*p > '~' || (*p < ' ' && *p != '\t' && *p != '\r' && *p != '\n')) {
+			why = "a character that has no place";
+		} else {
+			depth += *p == '{' || *p == '[' ? 1 : *p == '}' || *p == ']' ? -1 : 0;
+			values += *p == '{' || *p == '[' || *p == ',';
+			/* cJSON recurses per level and its own limit of 1000 is deep for a small stack */
+			if (depth > LUFF_JSON_DEPTH_MAX)
+				return luff_fail(err, LUFF_EFORMAT, "%s: JSON is nested more than %d deep",
+						 what, LUFF_JSON_DEPTH_MAX);
+			if (values > LUFF_JSON_VALUES_MAX)
+				return luff_fail(err, LUFF_ELIMIT, "%s: JSON has more than %d values", what,
+						 LUFF_JSON_VALUES_MAX);
+			p++;
 		}
 	}
-	return 0;
+	return why ? luff_fail(err, LUFF_EFORMAT, "%s: JSON has %s (at byte %zu)", what, why,
+			       (size_t)(p - text))
+		   : 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -45,30 +115,18 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* RFC 7493 2.3: names within an object are unique. Two readers that pick different ones see different images. */
-static int check_unique(const cJSON *tree, const char *what, struct luff_error *err)
+static int check_unique(const cJSON *object, const char *what, struct luff_error *err)
 {
 	LUFF_AUTO(text) memory = NULL;
-	const cJSON *member;
-	size_t count = 0, i = 0;
+	size_t count = (size_t)cJSON_GetArraySize(object), i = 0;
 	const char **names;
+	const cJSON *member;
 
-	cJSON_ArrayForEach(member, tree)
-	{
-		if (cJSON_IsObject(member) || cJSON_IsArray(member)) {
-			int rc = check_unique(member, what, err);
-
-			if (rc < 0)
-				return rc;
-		}
-		count++;
-	}
-	if (!cJSON_IsObject(tree) || count < 2)
-		return 0;
-	memory = malloc(count * sizeof *names);
+	memory = malloc((count + 1) * sizeof *names);
 	if (!memory)
 		return luff_fail_nomem(err);
 	names = (const char **)(void *)memory;
-	cJSON_ArrayForEach(member, tree) names[i++] = member->string;
+	cJSON_ArrayForEach(member, object) names[i++] = member->string;
 	qsort(names, count, sizeof *names, compare_names);
 	for (i = 1; i < count; i++) {
 		char word[64];
@@ -78,6 +136,22 @@ static int check_unique(const cJSON *tree, const char *what, struct luff_error *
 					 luff_text_printable(word, sizeof word, names[i]));
 	}
 	return 0;
+}
+
+static int check(const cJSON *tree, const char *what, struct luff_error *err)
+{
+	const cJSON *member;
+	int rc = cJSON_IsObject(tree) ? check_unique(tree, what, err) : 0;
+
+	if (cJSON_IsNumber(tree) && isinf(tree->valuedouble))
+		return luff_fail(err, LUFF_EFORMAT, "%s: JSON has a number that is too large", what);
+	cJSON_ArrayForEach(member, tree)
+	{
+		if (rc < 0)
+			break;
+		rc = check(member, what, err);
+	}
+	return rc;
 }
 
 int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what, struct luff_error *err)
@@ -101,7 +175,7 @@ int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what,
 	if (end != text + len)
 		return luff_fail(err, LUFF_EFORMAT, "%s: data after the JSON (at byte %zu of %zu)", what,
 				 (size_t)(end - text), len);
-	rc = check_unique(tree, what, err);
+	rc = check(tree, what, err);
 	if (rc < 0)
 		return rc;
 	*out = luff_take(tree);
@@ -142,7 +216,7 @@ bool luff_json_int64(int64_t *out, const cJSON *object, const char *key)
 	if (!cJSON_IsNumber(member))
 		return false;
 	n = member->valuedouble;
-	if (!(fabs(n) <= 9007199254740992.0) || n != floor(n))
+	if (!(fabs(n) < 9007199254740992.0) || n != floor(n))
 		return false;
 	*out = (int64_t)n;
 	return true;

@@ -1,7 +1,7 @@
 /*
- * JSON from outside, over cJSON: strict about what cJSON lets pass (depth, duplicate keys, trailing data, invalid UTF-8),
- * with getters that check types and ranges. Documents keep their bytes; the tree is only for reading, so unknown
- * members and their order survive.
+ * JSON from outside, over cJSON: strict about what cJSON lets pass (depth, duplicate keys, trailing data, invalid UTF-8,
+ * control characters, numbers like 01), with getters that check types and ranges. Documents keep their bytes; the tree is
+ * only for reading, so unknown members and their order survive.
  */
 #ifndef LUFF_BASE_JSON_H
 #define LUFF_BASE_JSON_H
@@ -12,10 +12,17 @@
 #include "luff.h"
 
 #define LUFF_JSON_DEPTH_MAX 64
+#define LUFF_JSON_VALUES_MAX (1 << 20) /* of which each takes 64 bytes and more */
 
 LUFF_DEFINE_AUTO(json, cJSON *, cJSON_Delete); /* LUFF_AUTO(json) doc = NULL; */
 
-/** RFC 8259 text of `len` bytes; what: goes into the message ("manifest"). LUFF_EFORMAT. cJSON_Delete() the tree. */
+/**
+ * RFC 8259 text of `len` bytes, which no NUL needs to end.
+ *
+ * @param out   the tree; cJSON_Delete() it
+ * @param what  goes into the message: "manifest"
+ * @return 0; LUFF_EFORMAT, LUFF_ELIMIT (over LUFF_JSON_VALUES_MAX)
+ */
 int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what, struct luff_error *err);
 /** Member of an object, exact case; NULL if absent, null, or `object` is NULL or no object. */
 const cJSON *luff_json_get(const cJSON *object, const char *key);
@@ -23,7 +30,7 @@ const cJSON *luff_json_get(const cJSON *object, const char *key);
 const char *luff_json_string(const cJSON *object, const char *key);
 const cJSON *luff_json_object(const cJSON *object, const char *key);
 const cJSON *luff_json_array(const cJSON *object, const char *key);
-/** A whole number in ±2^53; false if absent or anything else. */
+/** A whole number within ±(2^53 - 1); false if absent or anything else. */
 bool luff_json_int64(int64_t *out, const cJSON *object, const char *key);
 
 #endif

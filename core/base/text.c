@@ -59,7 +59,8 @@ char *luff_text_base64(const void *bytes, size_t len)
 		return NULL;
 	for (size_t i = 0; i < len; i += 3) {
 		size_t left = len - i;
-		unsigned v = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+		unsigned v = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
+			     (left > 2 ? in[i + 2] : 0);
 
 		*p++ = alphabet[v >> 18];
 		*p++ = alphabet[v >> 12 & 63];
@@ -119,11 +120,18 @@ const char *luff_text_size(char buf[16], int64_t bytes)
 	return buf;
 }
 
-/* Length of the well-formed UTF-8 character at p, 0 for none (RFC 3629 4). */
-static size_t utf8(const unsigned char *p)
+/* Length of the well-formed UTF-8 character at p, where `left` bytes are, 0 for none (RFC 3629 4). */
+static size_t utf8(const unsigned char *p, size_t left)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
 
+	if (len > left)
+		return 0;
 	for (size_t i = 1; i < len; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -139,9 +147,9 @@ bool luff_text_utf8(const char *text, size_t len)
 	const unsigned char *p = (const unsigned char *)text;
 
 	for (size_t i = 0; i < len;) {
-		size_t n = p[i] ? utf8(p + i) : 1;
+		size_t n = utf8(p + i, len - i);
 
-		if (!n || n > len - i)
+		if (!n)
 			return false;
 		i += n;
 	}
@@ -154,7 +162,7 @@ const char *luff_text_printable(char *buf, size_t size, const char *text)
 	size_t out = 0;
 
 	while (*p && out + 1 < size) {
-		size_t n = utf8(p);
+		size_t n = utf8(p, 4); /* the NUL ends a character that is cut off */
 		/* C0, DEL, and the C1 controls of U+0080..U+009F, which terminals obey as well */
 		bool plain = n && *p >= 0x20 && *p != 0x7f && !(n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 
