@@ -143,7 +143,8 @@ LUFF_API void luff_platform_host(struct luff_platform *out);
 LUFF_API const char *luff_platform_format(char buf[LUFF_PLATFORM_TEXT_MAX], const struct luff_platform *p);
 /**
  * How well `have` runs on `want`: 0 not at all, else the higher the better (same variant before a lower one, as arm/v7
- * runs arm/v6). A variant or OS version that `want` leaves empty matches any.
+ * runs arm/v6). An OS version that `want` leaves empty matches any; so does a variant, but of amd64 and arm64, where an
+ * empty one is the lowest.
  */
 LUFF_API int luff_platform_match(const struct luff_platform *want, const struct luff_platform *have);
 

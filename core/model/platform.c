@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/utsname.h>
 
 #include "base/error.h"
@@ -14,18 +15,43 @@
 static const struct {
 	const char *from, *arch, *variant;
 } spellings[] = {
-	{"x86_64", "amd64", ""},    {"x86-64", "amd64", ""},   {"aarch64", "arm64", ""},  {"armhf", "arm", "v7"},
-	{"armv7l", "arm", "v7"},    {"armv7", "arm", "v7"},    {"armel", "arm", "v6"},    {"armv6l", "arm", "v6"},
-	{"armv8l", "arm", "v8"},    {"i386", "386", ""},       {"i486", "386", ""},       {"i586", "386", ""},
-	{"i686", "386", ""},        {"mips64el", "mips64le", ""}, {"mipsel", "mipsle", ""}, {"loong64", "loong64", ""},
-	{"loongarch64", "loong64", ""}, {"ppc64el", "ppc64le", ""},
+	{"x86_64", "amd64", ""},
+	{"x86-64", "amd64", ""},
+	{"aarch64", "arm64", ""},
+	{"armhf", "arm", "v7"},
+	{"armv7l", "arm", "v7"},
+	{"armv7", "arm", "v7"},
+	{"armel", "arm", "v6"},
+	{"armv6l", "arm", "v6"},
+	{"armv8l", "arm", "v8"},
+	{"i386", "386", ""},
+	{"i486", "386", ""},
+	{"i586", "386", ""},
+	{"i686", "386", ""},
+	{"mips64el", "mips64le", ""},
+	{"mipsel", "mipsle", ""},
+	{"loong64", "loong64", ""},
+	{"loongarch64", "loong64", ""},
+	{"ppc64el", "ppc64le", ""},
 };
 
-static const char *const systems[] = {"linux",  "windows", "darwin",  "freebsd", "netbsd", "openbsd", "dragonfly",
-				      "solaris", "illumos", "android", "aix",     "plan9",  "js",      "wasip1"};
+static const char *const systems[] = {"linux",   "windows", "darwin",    "macos",   "freebsd",
+				      "netbsd",  "openbsd", "dragonfly", "solaris", "illumos",
+				      "android", "aix",     "plan9",     "js",      "wasip1"};
+
+static void lower(char *text)
+{
+	for (; *text; text++) {
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+	}
+}
 
 void luff_platform_normalize(struct luff_platform *p)
 {
+	lower(p->os);
+	lower(p->arch);
+	lower(p->variant);
 	for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
 		if (strcmp(p->arch, spellings[i].from) == 0) {
 			luff_text_copy(p->arch, sizeof p->arch, spellings[i].arch);
@@ -60,7 +86,7 @@ void luff_platform_host(struct luff_platform *out)
 static bool is_system(const char *text)
 {
 	for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
-		if (strcmp(text, systems[i]) == 0)
+		if (strcasecmp(text, systems[i]) == 0)
 			return true;
 	}
 	return false;
@@ -76,9 +102,10 @@ static bool take(char *out, size_t size, const char *from, const char *end)
 	for (size_t i = 0; i < len; i++) {
 		char c = from[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && !strchr("._-", c))
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    !strchr("._-", c))
 			return false;
-		out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		out[i] = c;
 	}
 	out[len] = '\0';
 	return true;
@@ -105,7 +132,8 @@ int luff_platform_parse(struct luff_platform *out, const char *text, struct luff
 	if (ok && *end)
 		ok = take(p.os_version, sizeof p.os_version, end + 1, end + strlen(end));
 	if (!ok)
-		return luff_fail(err, LUFF_ENAME, "platform \"%s\": want os/arch[/variant][:os_version], as linux/arm64",
+		return luff_fail(err, LUFF_ENAME,
+				 "platform \"%s\": want os/arch[/variant][:os_version], as linux/arm64",
 				 luff_text_printable(word, sizeof word, text));
 	if (!slash) {
 		struct luff_platform host;
@@ -135,21 +163,30 @@ const char *luff_platform_format(char buf[LUFF_PLATFORM_TEXT_MAX], const struct 
 	return luff_text_printable(buf, LUFF_PLATFORM_TEXT_MAX, text);
 }
 
-/* "v7" is 7; 0 for the lowest of its kind or what is no number */
+/* "v7" is 7; 0 for what is no such variant */
 static int rank(const char *variant)
 {
-	return variant[0] == 'v' ? atoi(variant + 1) : 0;
+	return variant[0] == 'v' && variant[1] >= '1' && variant[1] <= '9' && !variant[2] ? variant[1] - '0'
+											  : 0;
+}
+
+/* Whole parts alone: 10.0.17763 has 10.0.17763.1234 in it, but not 10.0.177631. */
+static bool has_version(const char *have, const char *want)
+{
+	size_t len = strlen(want);
+
+	return strncmp(have, want, len) == 0 && (!len || !have[len] || have[len] == '.');
 }
 
 int luff_platform_match(const struct luff_platform *want, const struct luff_platform *have)
 {
 	bool ordered = strcmp(want->arch, "arm") == 0 || strcmp(want->arch, "arm64") == 0 ||
 		       strcmp(want->arch, "amd64") == 0;
-	int distance;
+	int low = rank(have->variant), high = rank(want->variant);
 
 	if (strcmp(want->os, have->os) != 0 || strcmp(want->arch, have->arch) != 0)
 		return 0;
-	if (want->os_version[0] && !luff_text_starts(have->os_version, want->os_version))
+	if (!has_version(have->os_version, want->os_version))
 		return 0;
 	if (strcmp(want->variant, have->variant) == 0)
 		return 100;
@@ -158,6 +195,5 @@ int luff_platform_match(const struct luff_platform *want, const struct luff_plat
 	if (!want->variant[0] && !ordered)
 		return 50;
 	/* only kinds whose variants build on each other: arm v5 < v6 < v7 < v8, amd64 v2 < v3 < v4, arm64 v8 < v9 */
-	distance = rank(want->variant) - rank(have->variant);
-	return ordered && distance > 0 && distance < 50 ? 100 - distance : 0;
+	return ordered && low > 0 && low < high ? 100 - (high - low) : 0;
 }
