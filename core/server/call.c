@@ -1,0 +1,52 @@
+/* What a call is made of, and what all endpoints ask of it. */
+#include "server/call.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "server/endpoints.h"
+
+struct luff_call *luff_call_new(const char *uri, struct MHD_Connection *connection)
+{
+	struct luff_call *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return NULL;
+	r->connection = connection;
+	r->expected = -1;
+	luff_route_parse(&r->route, uri, &r->malformed);
+	return r;
+}
+
+void luff_call_free(struct luff_call *r)
+{
+	if (!r)
+		return;
+	luff_uploads_leave(r);
+	if (r->response)
+		luff_mhd.destroy_response(r->response);
+	luff_repository_unref(r->repository);
+	luff_buffer_release(&r->body);
+	free(r);
+}
+
+const char *luff_call_header(const struct luff_call *r, const char *name)
+{
+	return luff_mhd.lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+int64_t luff_call_length(const struct luff_call *r)
+{
+	const char *header = luff_call_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	int64_t length;
+
+	return header && luff_text_int64(&length, header) ? length : -1;
+}
+
+int luff_call_open(struct luff_call *r, bool create, const char *code, struct luff_error *err)
+{
+	int rc = luff_repository_open(&r->repository, r->repositories, r->route.repository, create, err);
+
+	if (rc != LUFF_ENOTFOUND)
+		return rc;
+	return luff_reply_refuse(r, err, MHD_HTTP_NOT_FOUND, code, "no repository %s", r->route.repository);
+}

@@ -1,0 +1,259 @@
+/*
+ * The embedded registry: requests from libmicrohttpd to the endpoints, answers back. One thread per connection: disk and hash
+ * may take their time, and a file goes out by sendfile in large pieces.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/scope.h"
+#include "server/endpoints.h"
+#include "server/listen.h"
+#include "server/microhttpd.h"
+
+#define MEMORY_CAP ((int64_t)1 << 30)
+#define CONNECTIONS_MAX 512
+#define UPLOADS_MAX 1024
+#define REPOSITORIES_KEPT 64
+#define IDLE_SECONDS 120
+#define CONNECTION_MEMORY (256 << 10) /* headers, and half of it for a body's bytes on their way in */
+#define STACK_SIZE (256 << 10)
+#define DROPPED_MAX                                                                                          \
+	(64 << 20) /* bytes of an unwanted body that are read so that the client hears why it is unwanted */
+
+struct luff_server {
+	struct MHD_Daemon *daemon;
+	struct luff_repositories *repositories;
+	struct luff_upload_table *uploads;
+	struct luff_scope scope; /* of every request */
+	char address[LUFF_ADDRESS_MAX];
+};
+
+/* ---- GET /v2/ ---- */
+
+static int get_root(struct luff_call *r, struct luff_error *err)
+{
+	char *body = strdup("{}");
+
+	return body ? luff_reply_bytes(r, MHD_HTTP_OK, "application/json", body, 2, err)
+		    : luff_fail_nomem(err);
+}
+
+static const struct luff_endpoint endpoints[] = {
+	{LUFF_ROUTE_ROOT, "GET", NULL, NULL, get_root},
+	{LUFF_ROUTE_CATALOG, "GET", NULL, NULL, luff_lists_catalog},
+	{LUFF_ROUTE_TAGS, "GET", NULL, NULL, luff_lists_tags},
+	{LUFF_ROUTE_MANIFEST, "GET", NULL, NULL, luff_manifests_get},
+	{LUFF_ROUTE_MANIFEST, "PUT", luff_manifests_put_begin, luff_manifests_put_body, luff_manifests_put},
+	{LUFF_ROUTE_MANIFEST, "DELETE", NULL, NULL, luff_manifests_delete},
+	{LUFF_ROUTE_BLOB, "GET", NULL, NULL, luff_blobs_get},
+	{LUFF_ROUTE_BLOB, "DELETE", NULL, NULL, luff_blobs_delete},
+	{LUFF_ROUTE_UPLOADS, "POST", luff_uploads_start_begin, luff_uploads_body, luff_uploads_start},
+	{LUFF_ROUTE_UPLOAD, "GET", NULL, NULL, luff_uploads_status},
+	{LUFF_ROUTE_UPLOAD, "PATCH", luff_uploads_chunk_begin, luff_uploads_body, luff_uploads_chunk},
+	{LUFF_ROUTE_UPLOAD, "PUT", luff_uploads_finish_begin, luff_uploads_body, luff_uploads_finish},
+	{LUFF_ROUTE_UPLOAD, "DELETE", NULL, NULL, luff_uploads_cancel},
+	{LUFF_ROUTE_REFERRERS, "GET", NULL, NULL, luff_referrers_list},
+};
+
+/* ---- requests ---- */
+
+/* An address that no endpoint gets to see. */
+static int refuse_route(struct luff_call *r, struct luff_error *err)
+{
+	const char *code = r->route.refusal ? r->route.refusal : "UNSUPPORTED";
+	unsigned status = r->route.refusal ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_NOT_FOUND;
+
+	if (strcmp(code, "BLOB_UPLOAD_UNKNOWN") == 0)
+		status = MHD_HTTP_NOT_FOUND;
+	/* a name that nothing can have is not there; nor can anything get it */
+	if (strcmp(code, "MANIFEST_INVALID") == 0 && strcmp(r->method, MHD_HTTP_METHOD_PUT) != 0) {
+		status = MHD_HTTP_NOT_FOUND;
+		code = "MANIFEST_UNKNOWN";
+	}
+	return luff_reply_refuse(r, err, status, code, "%s", r->malformed.msg);
+}
+
+static int begin(struct luff_call *r, struct luff_error *err)
+{
+	const char *method = strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : r->method;
+
+	if (r->malformed.code)
+		return refuse_route(r, err);
+	for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints && !r->endpoint; i++) {
+		if (endpoints[i].kind == r->route.kind && strcmp(endpoints[i].method, method) == 0)
+			r->endpoint = &endpoints[i];
+	}
+	if (!r->endpoint)
+		return luff_reply_refuse(r, err, MHD_HTTP_METHOD_NOT_ALLOWED, "UNSUPPORTED",
+					 "this address does not do that");
+	return r->endpoint->begin ? r->endpoint->begin(r, err) : 0;
+}
+
+/* Every answer of the registry goes out here. */
+static enum MHD_Result answer(struct luff_call *r)
+{
+	enum MHD_Result result;
+
+	luff_uploads_leave(r);
+	luff_reply_header(r, "Docker-Distribution-API-Version", "registry/2.0");
+	if (!r->response)
+		return MHD_NO;
+	result = luff_mhd.queue_response(r->connection, r->status, r->response);
+	luff_mhd.destroy_response(luff_take(r->response));
+	return result;
+}
+
+/* A client that still sends its body does not read yet. It is heard out, unless it waits for our word or has too much to say. */
+static bool answers_early(const struct luff_call *r)
+{
+	return luff_call_header(r, MHD_HTTP_HEADER_EXPECT) || luff_call_length(r) > DROPPED_MAX;
+}
+
+static void fail(struct luff_call *r, int rc, const struct luff_error *err)
+{
+	if (rc < 0 && !r->response)
+		luff_reply_failure(r, err);
+}
+
+static enum MHD_Result step(struct luff_call *r, const char *method, const char *bytes, size_t *len)
+{
+	struct luff_error err = {0};
+
+	if (!r->method) {
+		r->method = method;
+		fail(r, begin(r, &err), &err);
+		return r->response && answers_early(r) ? answer(r) : MHD_YES;
+	}
+	if (*len > 0) {
+		if (r->response || !r->endpoint->body)
+			r->dropped += (int64_t)*len;
+		else
+			fail(r, r->endpoint->body(r, bytes, *len, &err), &err);
+		*len = 0;
+		return r->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
+	}
+	if (!r->response)
+		fail(r, r->endpoint->end(r, &err), &err);
+	return answer(r);
+}
+
+static void *open_request(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	struct luff_server *server = arg;
+	struct luff_call *r = luff_call_new(uri, connection);
+
+	if (r) {
+		r->repositories = server->repositories;
+		r->uploads = server->uploads;
+	}
+	return r;
+}
+
+/* Every request of the registry comes in here: with its headers, with each piece of its body, and at its end. */
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+			      const char *method, const char *version, const char *bytes, size_t *len,
+			      void **state)
+{
+	struct luff_server *server = arg;
+	struct luff_scope *old = luff_scope_swap(&server->scope);
+	enum MHD_Result result = *state ? step(*state, method, bytes, len) : MHD_NO;
+
+	(void)connection;
+	(void)url;
+	(void)version;
+	luff_scope_swap(old);
+	return result;
+}
+
+static void close_request(void *arg, struct MHD_Connection *connection, void **state,
+			  enum MHD_RequestTerminationCode how)
+{
+	(void)arg;
+	(void)connection;
+	(void)how;
+	luff_call_free(*state);
+	*state = NULL;
+}
+
+/* ---- start and stop ---- */
+
+/* Connections, the files that they read and write, uploads and folders share what the process may open. */
+static size_t share_of_files(size_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > most)
+		return most;
+	return limit.rlim_cur / 4;
+}
+
+static int start_daemon(struct luff_server *server, int fd, struct luff_error *err)
+{
+	sigset_t all, old;
+
+	/* the program's signals are for its own threads */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	server->daemon = luff_mhd.start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
+		0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)share_of_files(CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_URI_LOG_CALLBACK, open_request,
+		server, MHD_OPTION_NOTIFY_COMPLETED, close_request, server, MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return server->daemon ? 0
+			      : luff_fail(err, LUFF_EIO, "cannot start the registry on %s", server->address);
+}
+
+int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
+		      struct luff_error *err)
+{
+	struct luff_server *server = calloc(1, sizeof *server);
+	int64_t cap = options->memory_cap > 0 ? options->memory_cap : MEMORY_CAP;
+	LUFF_AUTO(fd) fd = -1;
+	int rc;
+
+	*out = NULL;
+	if (!server)
+		return luff_fail_nomem(err);
+	rc = luff_microhttpd_load(err);
+	if (rc == 0)
+		rc = luff_listen_open(&fd, server->address, options->listen ? options->listen : "127.0.0.1:0",
+				      err);
+	if (rc == 0)
+		rc = luff_repositories_new(&server->repositories, options->root, cap,
+					   share_of_files(REPOSITORIES_KEPT), err);
+	if (rc == 0)
+		rc = luff_upload_table_new(&server->uploads, server->repositories,
+					   share_of_files(UPLOADS_MAX), err);
+	if (rc == 0)
+		rc = start_daemon(server, fd, err);
+	if (rc < 0) {
+		luff_server_stop(server);
+		return rc;
+	}
+	fd = -1;
+	*out = server;
+	return 0;
+}
+
+const char *luff_server_address(const struct luff_server *server)
+{
+	return server->address;
+}
+
+void luff_server_stop(struct luff_server *server)
+{
+	if (!server)
+		return;
+	luff_scope_cancel(&server->scope);
+	if (server->daemon)
+		luff_mhd.stop_daemon(server->daemon);
+	luff_upload_table_free(server->uploads);
+	luff_repositories_free(server->repositories);
+	free(server);
+}
