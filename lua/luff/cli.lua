@@ -1,0 +1,249 @@
+-- The luff program: a script, a line of code, the REPL, or one of the commands in lua/luff/commands.
+local core = require "luff.core"
+local options = require "luff.options"
+local terminal = require "luff.terminal"
+
+local cli = {}
+
+--- The commands in the order in which `luff help` shows them.
+cli.commands = { "digest", "manifest", "config", "inspect", "ls", "copy", "serve", "version", "help" }
+
+cli.aliases = { cp = "copy" }
+
+--- Exit codes of errors by their code; 1 for any other.
+cli.exit_codes = {
+	usage = 2, invalid = 2, invalid_name = 2,
+	not_found = 3,
+	unauthorized = 4, denied = 4,
+	network = 5, timeout = 5, rate_limited = 5, http = 5,
+	bad_format = 6, digest_mismatch = 6, size_mismatch = 6, too_large = 6,
+	cancelled = 130,
+}
+
+local declared = {
+	{ name = "execute", short = "e", value = "CODE", type = "list",
+		help = "run the code; words after it are its arguments" },
+	{ name = "interactive", short = "i", help = "go on with the REPL after the script or the code" },
+	{ name = "verbose", short = "v", help = "show each request on stderr" },
+	{ name = "version", help = "show luff's version" },
+	{ name = "help", short = "h", help = "show this" },
+}
+
+-- What each command understands beside its own.
+local common = {
+	{ name = "verbose", short = "v", help = "show each request on stderr" },
+	{ name = "help", short = "h", help = "show this" },
+}
+
+local function complain(text)
+	io.stderr:write("luff: ", text, "\n")
+end
+
+local function is_error(err)
+	return type(err) == "table" and type(err.code) == "string" and type(err.message) == "string"
+end
+
+--- Says on stderr what went wrong; returns the exit code.
+-- traceback: where a script was, for those who wrote it.
+function cli.report(err, traceback)
+	if is_error(err) then
+		complain(terminal.printable(err.message))
+	elseif type(err) == "string" then
+		complain(terminal.printable(err, "\n\t"))
+	else
+		complain("error: " .. require("luff.pretty").format(err))
+	end
+	if traceback and not (is_error(err) and err.code == "cancelled") then
+		io.stderr:write(terminal.printable(traceback, "\n\t"), "\n")
+	end
+	return is_error(err) and cli.exit_codes[err.code] or 1
+end
+
+-- ---- Commands ----------------------------------------------------------------------------------------------
+
+--- The command of that name or alias, as its file returns it, and its name. Raises usage errors.
+function cli.command(name)
+	local real = cli.aliases[name] or name
+	for _, known in ipairs(cli.commands) do
+		if known == real then
+			return require("luff.commands." .. real), real
+		end
+	end
+	local names = { table.unpack(cli.commands) }
+	for alias in pairs(cli.aliases) do
+		names[#names + 1] = alias
+	end
+	options.fail('unknown command "%s"%s; see: luff help', name, options.suggestion(name, names))
+end
+
+function cli.command_options(command)
+	local all = { table.unpack(command.options or {}) }
+	return table.move(common, 1, #common, #all + 1, all)
+end
+
+--- The help text of a command.
+function cli.help_of(name)
+	local command, real = cli.command(name)
+	local parts = {
+		command.summary, "\n\nusage: luff ", real, " ", command.usage, "\n\n",
+		options.describe(cli.command_options(command)),
+	}
+	for alias, target in pairs(cli.aliases) do
+		if target == real then
+			parts[#parts + 1] = "\nalso: luff " .. alias .. "\n"
+		end
+	end
+	parts[#parts + 1] = "\n" .. command.help
+	return table.concat(parts)
+end
+
+--- The help text of the program.
+function cli.help()
+	local rows = {}
+	for i, name in ipairs(cli.commands) do
+		local command = require("luff.commands." .. name)
+		rows[i] = { name, command.summary }
+	end
+	return ([[
+luff: container images, scripted in Lua
+
+usage: luff FILE.lua [ARGUMENTS]     run a script (- is stdin)
+       luff -e CODE [ARGUMENTS]      run a line of code
+       luff COMMAND [ARGUMENTS]      run a command
+       luff                          the REPL
+
+%s
+commands (luff help COMMAND says more)
+%s
+names
+  nginx:1.27  docker://ghcr.io/org/app@sha256:…     in a registry
+  oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…            in an OCI layout folder
+
+exit codes
+  0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
+  6 content that does not match its digest, size or format, 130 interrupted
+]]):format(options.describe(declared), terminal.align(rows, nil, "  "))
+end
+
+local function run_command(name, words)
+	local command, real = cli.command(name)
+	local opts, args = options.parse(cli.command_options(command), words)
+	if opts.help then
+		io.stdout:write(cli.help_of(real))
+		return 0
+	end
+	if opts.verbose then
+		core.trace(true)
+	end
+	local least, most = table.unpack(command.arguments)
+	if #args < least or #args > most then
+		options.fail("%s; usage: luff %s %s", #args < least and "too few arguments" or "too many arguments", real,
+			command.usage)
+	end
+	return command.run(args, opts) or 0
+end
+
+-- ---- Scripts -----------------------------------------------------------------------------------------------
+
+-- As lua.c has it: arg[0] is the script, the words before it have negative indices, those after it positive ones.
+local function set_arg(program, words, script, args)
+	local list = table.move(args, 1, #args, 1, {})
+	local before = script and #words - #args - 1 or 0
+	list[0] = script or program
+	for i = 1, before do
+		list[i - before - 1] = words[i]
+	end
+	list[-before - 1] = script and program or nil
+	rawset(_G, "arg", list)
+end
+
+-- Runs a chunk with the arguments; returns the exit code, 0 where it ended well.
+local function run_chunk(chunk, message, args)
+	if not chunk then
+		return cli.report(message)
+	end
+	local trace
+	local ok, err = xpcall(chunk, function(err)
+		-- Without the frames below the script.
+		trace = debug.traceback(nil, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", "")
+		return err
+	end, table.unpack(args))
+	return ok and 0 or cli.report(err, trace)
+end
+
+local function is_command(word)
+	for _, name in ipairs(cli.commands) do
+		if word == name or cli.aliases[word] == name then
+			return true
+		end
+	end
+end
+
+-- Commands come before files of the same name; a script says that it is one by a slash or its suffix.
+local function is_script(word)
+	if word == "-" or word:find("/", 1, true) or word:find "%.lua$" then
+		return true
+	end
+	local file = not is_command(word) and io.open(word, "r")
+	return file and file:close()
+end
+
+local function load_script(name)
+	if name == "-" then
+		return load((io.read("a"):gsub("^#[^\n]*", "")), "=stdin", "t")
+	end
+	return loadfile(name, "t")
+end
+
+local function run(program, words)
+	local opts, args = options.parse(declared, words, 1, true)
+	if opts.help then
+		io.stdout:write(cli.help())
+		return 0
+	elseif opts.version then
+		return run_command("version", {})
+	end
+	if opts.verbose then
+		core.trace(true)
+	end
+	local script = not opts.execute and table.remove(args, 1) or nil
+	if script and not is_script(script) then
+		return run_command(script, args)
+	end
+	local at_terminal = not script and not opts.execute and terminal.columns "stdin"
+	rawset(_G, "luff", require "luff")
+	set_arg(program, words, script, args)
+	local code = 0
+	for _, text in ipairs(opts.execute or {}) do
+		local chunk, message = load(text, "=(command line)", "t")
+		code = run_chunk(chunk, message, args)
+		if code ~= 0 then
+			break
+		end
+	end
+	if script or not opts.execute and not opts.interactive and not at_terminal then
+		local chunk, message = load_script(script or "-")
+		code = run_chunk(chunk, message, args)
+	end
+	if opts.interactive or at_terminal then
+		require("luff.repl").run()
+	end
+	return code
+end
+
+--- Runs the program. argv: its words as lua.c has them, argv[0] its name. Returns the exit code.
+function cli.main(argv)
+	local ok, result = xpcall(run, function(err)
+		-- A table has been raised on purpose; anything else is a fault of luff's own.
+		return is_error(err) and err or debug.traceback(tostring(err), 2)
+	end, argv[0], table.move(argv, 1, #argv, 1, {}))
+	local code = ok and result or cli.report(result)
+	local written, problem = io.stdout:flush()
+	if not written and code == 0 then
+		complain("cannot write the output: " .. problem)
+		code = 1
+	end
+	return code
+end
+
+return cli

@@ -1,0 +1,65 @@
+-- luff copy: an image or index from one place to another, digests unchanged.
+local core = require "luff.core"
+local luff = require "luff"
+local progress = require "luff.progress"
+local terminal = require "luff.terminal"
+
+local function count(n, what)
+	return ("%d %s%s"):format(n, what, n == 1 and "" or "s")
+end
+
+local function sum_up(result, seconds)
+	local parts = { ("copied %s (%s)"):format(count(result.copied, "blob"), terminal.size(result.bytes)) }
+	if result.mounted > 0 then
+		parts[#parts + 1] = ("mounted %d"):format(result.mounted)
+	end
+	if result.skipped > 0 then
+		parts[#parts + 1] = ("%d were there"):format(result.skipped)
+	end
+	parts[#parts + 1] = count(result.manifests, "manifest")
+	return ("%s in %.1f s\n"):format(table.concat(parts, ", "), seconds)
+end
+
+return {
+	summary = "copy an image or index from one place to another",
+	usage = "[options] SOURCE DESTINATION",
+	arguments = { 2, 2 },
+	options = {
+		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
+		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
+			help = "blobs at a time (4)" },
+		{ name = "json", help = "print what was done as JSON" },
+		{ name = "quiet", short = "q", help = "no progress" },
+		{ name = "plain-http", help = "speak http to the registries" },
+	},
+	help = [[
+Prints the digest that the destination's name stands for now; progress goes to stderr. Without a tag in the
+destination, the source's is taken. What the destination has already is not moved: a copy that was interrupted goes on
+where it stopped.
+
+examples
+  luff copy alpine:3 oci:./mirror:alpine
+  luff copy --platform linux/arm64 alpine:3 localhost:5000/alpine:3
+  luff copy oci:./mirror:alpine registry.example.com/base/alpine:3
+]],
+	run = function(args, opts)
+		local bars <close> = not opts.quiet and progress.new() or nil
+		local before = core.clock()
+		local result = luff.copy(args[1], args[2], {
+			platform = opts.platform,
+			jobs = opts.jobs,
+			plain_http = opts.plain_http,
+			progress = bars and bars:watch(),
+		})
+		if bars then
+			bars:close()
+			io.stderr:write(sum_up(result, core.clock() - before))
+		end
+		if opts.json then
+			result.mediaType, result.media_type = result.media_type, nil
+			io.stdout:write(luff.json.encode(result, { indent = true }), "\n")
+		else
+			io.stdout:write(result.digest, "\n")
+		end
+	end,
+}

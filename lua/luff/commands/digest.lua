@@ -1,0 +1,27 @@
+-- luff digest: what a name stands for now, asked with a single HEAD request where nothing more is needed.
+local luff = require "luff"
+
+return {
+	summary = "print the digest of an image or index",
+	usage = "[--platform P] NAME",
+	arguments = { 1, 1 },
+	options = {
+		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
+		{ name = "plain-http", help = "speak http to the registry" },
+	},
+	help = [[
+examples
+  luff digest alpine:3
+  luff digest --platform linux/arm64 alpine:3
+  luff digest oci:./mirror:v1
+]],
+	run = function(args, opts)
+		local digest
+		if opts.platform then
+			digest = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http }):digest()
+		else
+			digest = luff.resolve(args[1], { plain_http = opts.plain_http }).digest
+		end
+		io.stdout:write(digest, "\n")
+	end,
+}

@@ -1,0 +1,16 @@
+-- luff help: what there is, or all about one command.
+local cli = require "luff.cli"
+
+return {
+	summary = "show what there is, or all about a command",
+	usage = "[COMMAND]",
+	arguments = { 0, 1 },
+	help = [[
+examples
+  luff help
+  luff help copy
+]],
+	run = function(args)
+		io.stdout:write(args[1] and cli.help_of(args[1]) or cli.help())
+	end,
+}

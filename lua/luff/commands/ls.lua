@@ -1,0 +1,33 @@
+-- luff ls: a repository's tags, one a line, as they arrive.
+local luff = require "luff"
+local terminal = require "luff.terminal"
+
+return {
+	summary = "list the tags of a repository or layout",
+	usage = "[--json] NAME",
+	arguments = { 1, 1 },
+	options = {
+		{ name = "json", help = "print JSON" },
+		{ name = "plain-http", help = "speak http to the registry" },
+	},
+	help = [[
+The order is the registry's.
+
+examples
+  luff ls alpine
+  luff ls oci:./mirror
+]],
+	run = function(args, opts)
+		local found = luff.array {}
+		for tag in luff.tags(args[1], { plain_http = opts.plain_http }) do
+			if opts.json then
+				found[#found + 1] = tag
+			else
+				io.stdout:write(terminal.printable(tag), "\n")
+			end
+		end
+		if opts.json then
+			io.stdout:write(luff.json.encode({ name = args[1], tags = found }, { indent = true }), "\n")
+		end
+	end,
+}

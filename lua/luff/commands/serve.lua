@@ -1,0 +1,25 @@
+-- luff serve: a registry on this machine, until Ctrl-C.
+local luff = require "luff"
+
+return {
+	summary = "run a registry over a folder or in memory",
+	usage = "[--listen ADDRESS] [FOLDER]",
+	arguments = { 0, 1 },
+	options = {
+		{ name = "listen", value = "ADDRESS", help = "127.0.0.1:5000 by default; port 0 picks a free one" },
+	},
+	help = [[
+Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout. Its address
+is printed once it answers. Whoever can reach the address can read, write and delete.
+
+examples
+  luff serve ./store
+  luff serve --listen 127.0.0.1:0
+]],
+	run = function(args, opts)
+		local server <close> = luff.serve { root = args[1], listen = opts.listen or "127.0.0.1:5000" }
+		io.stdout:write(server:address(), "\n")
+		io.stdout:flush()
+		server:wait()
+	end,
+}

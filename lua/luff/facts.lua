@@ -1,0 +1,185 @@
+-- What there is to say about an Image, Index or Layer: once as a plain table (`luff inspect --json`), once as text
+-- (`luff inspect`, the REPL). Everything in it came from outside: no member is taken for what it should be.
+local terminal = require "luff.terminal"
+
+local facts = {}
+
+--- "Image", "Index", "Layer", … for luff's objects, nil for anything else.
+function facts.kind(value)
+	local meta = type(value) == "userdata" and debug.getmetatable(value)
+	local name = meta and meta.__name
+	return type(name) == "string" and name:match "^luff%.(%a+)$" or nil
+end
+
+local function text(value)
+	return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- { [text] = text } of what may be anything.
+local function texts(value)
+	local out
+	for key, item in pairs(type(value) == "table" and value or {}) do
+		if type(key) == "string" and type(item) == "string" then
+			out = out or {}
+			out[key] = item
+		end
+	end
+	return out
+end
+
+local function member(value, ...)
+	for _, key in ipairs { ... } do
+		value = type(value) == "table" and value[key] or nil
+	end
+	return value
+end
+
+local function platform_of(value)
+	local os, arch = text(member(value, "os")), text(member(value, "architecture"))
+	if not os or not arch then
+		return nil
+	end
+	local variant, version = text(member(value, "variant")), text(member(value, "os.version"))
+	return os .. "/" .. arch .. (variant and "/" .. variant or "") .. (version and ":" .. version or "")
+end
+
+local function of_layer(layer)
+	return { mediaType = layer:media_type(), digest = layer:digest(), size = layer:size() }
+end
+
+local function of_image(image)
+	local luff = require "luff"
+	local manifest = image:manifest()
+	-- An artifact's config may be anything.
+	local config = luff.try(image.config_file, image)
+	local out = {
+		mediaType = image:media_type(),
+		digest = image:digest(),
+		size = #image:raw_manifest(),
+		platform = platform_of(config),
+		created = text(member(config, "created")),
+		config = image:config_name(),
+		artifactType = text(member(manifest, "artifactType")),
+		labels = texts(member(config, "config", "Labels")),
+		annotations = texts(member(manifest, "annotations")),
+		layers = luff.array {},
+	}
+	local config_size = member(manifest, "config", "size")
+	out.totalSize = out.size + (math.type(config_size) == "integer" and config_size or 0)
+	for i, layer in ipairs(image:layers()) do
+		out.layers[i] = of_layer(layer)
+		out.totalSize = out.totalSize + layer:size()
+	end
+	return out
+end
+
+local function of_index(index)
+	local luff = require "luff"
+	local manifest = index:index_manifest()
+	local out = {
+		mediaType = index:media_type(),
+		digest = index:digest(),
+		size = #index:raw_manifest(),
+		artifactType = text(member(manifest, "artifactType")),
+		annotations = texts(member(manifest, "annotations")),
+		manifests = luff.array {},
+	}
+	local entries = member(manifest, "manifests")
+	for _, entry in ipairs(type(entries) == "table" and entries or {}) do
+		table.insert(out.manifests, {
+			mediaType = text(member(entry, "mediaType")),
+			digest = text(member(entry, "digest")),
+			size = math.type(member(entry, "size")) == "integer" and entry.size or nil,
+			platform = platform_of(member(entry, "platform")),
+			artifactType = text(member(entry, "artifactType")),
+			annotations = texts(member(entry, "annotations")),
+		})
+	end
+	return out
+end
+
+local makers = { Image = of_image, Index = of_index, Layer = of_layer }
+
+--- The facts of an Image, Index or Layer with the spec's own names; nil for anything else.
+function facts.of(value)
+	local make = makers[facts.kind(value)]
+	return make and make(value)
+end
+
+local words = {
+	["application/vnd.oci.image.manifest.v1+json"] = "image",
+	["application/vnd.docker.distribution.manifest.v2+json"] = "image",
+	["application/vnd.oci.image.index.v1+json"] = "index",
+	["application/vnd.docker.distribution.manifest.list.v2+json"] = "index",
+}
+
+-- What an entry is, in a word: "image", "attestation-manifest", "application/vnd.example".
+local function entry_word(entry)
+	local role = member(entry, "annotations", "vnd.docker.reference.type")
+	return role or entry.artifactType or words[entry.mediaType] or entry.mediaType or "?"
+end
+
+local function pairs_of(map, indent)
+	local keys = {}
+	for key in pairs(map) do
+		keys[#keys + 1] = key
+	end
+	table.sort(keys)
+	local lines = {}
+	for i, key in ipairs(keys) do
+		lines[i] = ("%s%s=%s\n"):format(indent, terminal.printable(key), terminal.printable(map[key]))
+	end
+	return table.concat(lines)
+end
+
+--- Facts as a person reads them, line by line. indent goes before each.
+function facts.format(f, indent)
+	indent = indent or ""
+	local rows = {}
+	local function row(label, value)
+		if value then
+			rows[#rows + 1] = { label, terminal.printable(value) }
+		end
+	end
+	row("name", f.name)
+	row("media type", f.mediaType)
+	row("artifact", f.artifactType)
+	row("digest", f.digest)
+	row("platform", f.platform)
+	row("created", f.created)
+	row("config", f.config)
+	row("size", f.totalSize and ("%s, with everything in it"):format(terminal.size(f.totalSize))
+		or f.size and terminal.size(f.size))
+	local parts = { terminal.align(rows, nil, indent) }
+	local function list(label, map)
+		if map and next(map) then
+			parts[#parts + 1] = indent .. label .. "\n" .. pairs_of(map, indent .. "  ")
+		end
+	end
+	list("annotations", f.annotations)
+	list("labels", f.labels)
+	if f.layers then
+		local lines = {}
+		for i, layer in ipairs(f.layers) do
+			lines[i] = { layer.digest, terminal.size(layer.size), terminal.printable(layer.mediaType) }
+		end
+		parts[#parts + 1] = indent .. (#lines == 0 and "no layers\n" or "layers\n")
+		parts[#parts + 1] = terminal.align(lines, { [2] = true }, indent .. "  ")
+	end
+	if f.manifests then
+		local lines = {}
+		for i, entry in ipairs(f.manifests) do
+			lines[i] = {
+				terminal.printable(entry.platform or "-"),
+				terminal.printable(entry.digest or "?"),
+				entry.size and terminal.size(entry.size) or "?",
+				terminal.printable(entry_word(entry)),
+			}
+		end
+		parts[#parts + 1] = indent .. (#lines == 0 and "no manifests\n" or "manifests\n")
+		parts[#parts + 1] = terminal.align(lines, { [3] = true }, indent .. "  ")
+	end
+	return table.concat(parts)
+end
+
+return facts
