@@ -1,16 +1,21 @@
 /* See connection.h. */
 #include "mediums/registry/connection.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "mediums/registry/url.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct luff_connection
 	*idle; /* the one that was used last is first: it is the least likely to be dead */
+static atomic_bool all_authorities; /* their folder turned out to lack one */
 
 static void destroy(struct luff_connection *c)
 {
@@ -38,6 +43,100 @@ static struct luff_connection *take_idle(const char *origin)
 	return c;
 }
 
+static void set_options(struct luff_connection *c)
+{
+	const char *host = strstr(c->origin, "://") + 3, *file = getenv("SSL_CERT_FILE");
+	CURL *easy = c->easy;
+
+	luff_curl.easy_setopt(easy, CURLOPT_USERAGENT, "luff/" LUFF_VERSION);
+	luff_curl.easy_setopt(easy, CURLOPT_SHARE, luff_curl.share);
+	luff_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	luff_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, LUFF_CONNECTION_TIMEOUT_MS);
+	/* A connection carries one transfer at a time, for which HTTP/2 has nothing to give and libcurl uploads slowly. */
+	luff_curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	luff_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	luff_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	luff_curl.easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+	luff_curl.easy_setopt(easy, CURLOPT_QUICK_EXIT,
+			      1L); /* a name server that is silent does not hold up a cancel */
+#endif
+	if (luff_url_is_loopback(host))
+		luff_curl.easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy could reach it */
+	c->all_authorities = false;
+	if (file && *file)
+		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, file);
+	else if (luff_curl.authorities && !atomic_load(&all_authorities))
+		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, NULL); /* the folder alone */
+	else
+		c->all_authorities = true;
+}
+
+bool luff_connection_try_otherwise(struct luff_connection *c, CURLcode result)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+
+	if (result != CURLE_PEER_FAILED_VERIFICATION || c->all_authorities || (file && *file))
+		return false;
+	atomic_store(&all_authorities, true);
+	c->all_authorities = true;
+	luff_curl.multi_remove_handle(c->multi, c->easy);
+	luff_curl.easy_setopt(c->easy, CURLOPT_CAINFO, luff_curl.authorities);
+	luff_curl.multi_add_handle(c->multi, c->easy);
+	return true;
+}
+
+int luff_connection_fail(struct luff_connection *c, CURLcode result, const char *reason, const char *place,
+			 int64_t moved, struct luff_error *err)
+{
+	char why[CURL_ERROR_SIZE], word[96];
+	long sys_errno = 0;
+
+	luff_text_printable(why, sizeof why, reason[0] ? reason : luff_curl.easy_strerror(result));
+	luff_curl.easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &sys_errno);
+	switch (result) {
+	case CURLE_OUT_OF_MEMORY:
+		luff_fail_nomem(err);
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		luff_fail(err, LUFF_ETIMEOUT, "%s: no connection within %ld s", place,
+			  LUFF_CONNECTION_TIMEOUT_MS / 1000);
+		break;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		luff_fail(err, LUFF_ENET, "%s: no such host, or no name server answers", place);
+		break;
+	case CURLE_COULDNT_CONNECT:
+		luff_fail(err, LUFF_ENET, "%s: cannot connect: %s", place,
+			  sys_errno ? strerror_r((int)sys_errno, word, sizeof word) : why);
+		break;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+		luff_fail(err, LUFF_ENET, "%s: the answer is no HTTP; does the server want https?", place);
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		luff_fail(err, LUFF_ENET, "%s: TLS failed: %s; does the server speak plain http?", place,
+			  why);
+		break;
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		luff_fail(err, LUFF_ENET, "%s: the connection broke after %" PRId64 " bytes: %s", place,
+			  moved, why);
+		break;
+	default:
+		luff_fail(err, LUFF_ENET, "%s: %s", place, why);
+	}
+	err->sys_errno = (int)sys_errno;
+	return err->code;
+}
+
 int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err)
 {
 	LUFF_AUTO(connection) c = take_idle(origin);
@@ -53,6 +152,7 @@ int luff_connection_take(struct luff_connection **out, const char *origin, struc
 		if (!c->easy || !c->multi || !c->origin)
 			return luff_fail_nomem(err);
 	}
+	set_options(c);
 	*out = luff_take(c);
 	return 0;
 }
@@ -62,6 +162,7 @@ void luff_connection_give(struct luff_connection *c, bool keep)
 	struct luff_connection **at, *surplus = c;
 	int count = 0;
 
+	luff_curl.easy_reset(c->easy); /* what the request pointed to is gone */
 	if (keep) {
 		pthread_mutex_lock(&lock);
 		c->next = idle;

@@ -8,16 +8,32 @@
 #include "mediums/registry/curl.h"
 
 #define LUFF_CONNECTION_IDLE_MAX 32 /* kept in all */
+#define LUFF_CONNECTION_TIMEOUT_MS 30000L
 
 struct luff_connection {
 	struct luff_connection *next;
 	CURL *easy;
 	CURLM *multi;
 	char *origin;
+	bool all_authorities; /* trusts what the file of all authorities holds, not only what their folder holds */
 };
 
-/** The one that was used last for this origin, or a new one that connects at its first request. */
+/**
+ * The one that was used last for this origin ("https://host:443"), or a new one that connects at its first request. What
+ * the way to the server needs is set on its easy handle (TLS, proxy, time limit); the request is not.
+ */
 int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err);
+/** After a transfer failed with `result`: true if it is on its way again, in another way that may do better. */
+bool luff_connection_try_otherwise(struct luff_connection *c, CURLcode result);
+/**
+ * What a failed transfer means, as an error.
+ *
+ * @param reason  libcurl's own words, "" where it had none
+ * @param place   what was asked for
+ * @param moved   bytes of the body until then
+ */
+int luff_connection_fail(struct luff_connection *c, CURLcode result, const char *reason, const char *place,
+			 int64_t moved, struct luff_error *err);
 /** Takes it back. No transfer runs on it any more; `keep`: it is fit for another one. */
 void luff_connection_give(struct luff_connection *c, bool keep);
 /** Closes those that are kept. */

@@ -1,7 +1,9 @@
 /* The one place that knows how libcurl gets into the process and what its handles share. */
 #include "mediums/registry/curl.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/lazy.h"
@@ -23,6 +25,32 @@ static void share_unlock(CURL *easy, curl_lock_data data, void *arg)
 	pthread_mutex_unlock(&shared[data]);
 }
 
+/* OpenSSL finds an authority by its file's name, eight hex digits and a number: without such names it is no folder for that. */
+static bool is_authority_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!folder)
+		return false;
+	while (!found && (entry = readdir(folder)))
+		found = strspn(entry->d_name, "0123456789abcdef") == 8 &&
+			strcmp(entry->d_name + 8, ".0") == 0;
+	closedir(folder);
+	return found;
+}
+
+static void find_authorities(void)
+{
+	const curl_version_info_data *info = luff_curl.version_info(CURLVERSION_NOW);
+
+	luff_curl.authorities = NULL;
+	if (info->age >= CURLVERSION_SEVENTH && info->cainfo && info->capath &&
+	    is_authority_folder(info->capath))
+		luff_curl.authorities = info->cainfo;
+}
+
 static int open_share(struct luff_error *err)
 {
 	CURLSH *share;
@@ -40,6 +68,7 @@ static int open_share(struct luff_error *err)
 	luff_curl.share_setopt(share, CURLSHOPT_UNLOCKFUNC, share_unlock);
 	luff_curl.share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
 	luff_curl.share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	find_authorities();
 	luff_curl.share = share;
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #define LUFF_CURL_FUNCTIONS(X)                                                                               \
 	X(global_init)                                                                                       \
+	X(version_info)                                                                                      \
 	X(global_cleanup)                                                                                    \
 	X(easy_init)                                                                                         \
 	X(easy_cleanup)                                                                                      \
@@ -42,6 +43,11 @@ struct luff_curl {
 	LUFF_CURL_FUNCTIONS(X)
 #undef X
 	CURLSH *share; /* names and TLS sessions that all connections know */
+	/*
+	 * The file of all certificate authorities, of which each connection would read all (16 ms, 1 MB); not NULL where
+	 * libcurl also has a folder to look up the one that counts. That goes first, see exchange.c.
+	 */
+	const char *authorities;
 };
 
 extern struct luff_curl luff_curl;

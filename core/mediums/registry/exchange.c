@@ -19,11 +19,10 @@
 #include "mediums/registry/connection.h"
 #include "mediums/registry/url.h"
 
-#define RECEIVE_SIZE (128L << 10) /* what libcurl takes from the socket at once */
-#define SEND_SIZE (256L << 10)
+#define RECEIVE_SIZE (32L << 10) /* what libcurl takes from the socket at once */
+#define SEND_SIZE (64L << 10)
 #define HEADERS_CAP (64 << 10) /* bytes of all headers of an answer */
-#define CONNECT_MS 30000L
-#define STALL_MS 60000 /* without a byte */
+#define STALL_MS 60000         /* without a byte */
 #define ANSWER_MS                                                                                            \
 	300000 /* the same once the body is sent: a registry may have to hash or move a large blob */
 #define TICK_MS 100
@@ -173,55 +172,12 @@ static int on_rewind(void *arg, curl_off_t offset, int origin)
 
 static int fail_transfer(struct luff_exchange *x, struct luff_error *err)
 {
-	char reason[CURL_ERROR_SIZE], word[96];
-	long sys_errno = 0;
-	int code = LUFF_ENET;
-
 	if (x->failure.code) {
 		*err = x->failure;
 		return err->code;
 	}
-	luff_text_printable(reason, sizeof reason,
-			    x->reason[0] ? x->reason : luff_curl.easy_strerror(x->result));
-	luff_curl.easy_getinfo(x->connection->easy, CURLINFO_OS_ERRNO, &sys_errno);
-	switch (x->result) {
-	case CURLE_OUT_OF_MEMORY:
-		return luff_fail_nomem(err);
-	case CURLE_OPERATION_TIMEDOUT:
-		code = luff_fail(err, LUFF_ETIMEOUT, "%s: no connection within %ld s", x->place,
-				 CONNECT_MS / 1000);
-		break;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		code = luff_fail(err, LUFF_ENET, "%s: no such host, or no name server answers", x->place);
-		break;
-	case CURLE_COULDNT_CONNECT:
-		code = luff_fail(err, LUFF_ENET, "%s: cannot connect: %s", x->place,
-				 sys_errno ? strerror_r((int)sys_errno, word, sizeof word) : reason);
-		break;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_WEIRD_SERVER_REPLY:
-		code = luff_fail(err, LUFF_ENET, "%s: the answer is no HTTP; does the server want https?",
-				 x->place);
-		break;
-	case CURLE_SSL_CONNECT_ERROR:
-		code = luff_fail(err, LUFF_ENET, "%s: TLS failed: %s; does the server speak plain http?",
-				 x->place, reason);
-		break;
-	case CURLE_PARTIAL_FILE:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		code = luff_fail(err, LUFF_ENET, "%s: the connection broke after %" PRId64 " bytes: %s",
-				 x->place, x->size > 0 ? x->size - x->left : x->received, reason);
-		break;
-	default:
-		code = luff_fail(err, LUFF_ENET, "%s: %s", x->place, reason);
-	}
-	err->sys_errno = (int)sys_errno;
-	return code;
+	return luff_connection_fail(x->connection, x->result, x->reason, x->place,
+				    x->size > 0 ? x->size - x->left : x->received, err);
 }
 
 /* Nothing moved: has that lasted too long? */
@@ -358,38 +314,18 @@ static void set_method(struct luff_exchange *x)
 	}
 }
 
-static void set_options(struct luff_exchange *x, const char *origin)
+static void set_options(struct luff_exchange *x)
 {
-	const char *host = strstr(origin, "://") + 3, *authorities = getenv("SSL_CERT_FILE");
 	CURL *easy = x->connection->easy;
 
 	luff_curl.easy_setopt(easy, CURLOPT_URL, x->url);
 	luff_curl.easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
-	luff_curl.easy_setopt(easy, CURLOPT_USERAGENT, "luff/" LUFF_VERSION);
 	luff_curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	luff_curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
 	luff_curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	luff_curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
 	luff_curl.easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_SIZE);
 	luff_curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, x->reason);
-	luff_curl.easy_setopt(easy, CURLOPT_SHARE, luff_curl.share);
-	luff_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	luff_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-	luff_curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	luff_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075500
-	luff_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-	luff_curl.easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-	luff_curl.easy_setopt(easy, CURLOPT_QUICK_EXIT,
-			      1L); /* a name server that is silent does not hold up a cancel */
-#endif
-	if (luff_url_is_loopback(host))
-		luff_curl.easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy could reach it */
-	if (authorities && *authorities)
-		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, authorities);
 	set_method(x);
 }
 
@@ -429,10 +365,20 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 		rc = luff_connection_take(&x->connection, origin, err);
 	if (rc < 0)
 		return rc;
-	set_options(x, origin);
+	set_options(x);
 	luff_curl.multi_add_handle(x->connection->multi, x->connection->easy);
 	*out = luff_take(x);
 	return 0;
+}
+
+/* Where the connection knows another way to the same server; nothing was sent so far. */
+static bool try_again(struct luff_exchange *x)
+{
+	if (!x->done || !luff_connection_try_otherwise(x->connection, x->result))
+		return false;
+	x->done = false;
+	x->reason[0] = '\0';
+	return true;
 }
 
 int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_request *request,
@@ -446,7 +392,9 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 		bool moved;
 
 		rc = turn(&moved, x, err);
-		if (rc == 0 && !moved)
+		if (rc < 0 && try_again(x))
+			rc = 0;
+		else if (rc == 0 && !moved)
 			rc = wait_tick(x, err);
 	}
 	if (rc == 0 && !x->headed)
@@ -557,7 +505,6 @@ void luff_exchange_close(struct luff_exchange *x)
 		if (x->headed)
 			trace(x);
 		luff_curl.multi_remove_handle(x->connection->multi, x->connection->easy);
-		luff_curl.easy_reset(x->connection->easy); /* what it points to goes now */
 		luff_connection_give(x->connection, x->done && x->result == CURLE_OK);
 	}
 	if (x->headers)

@@ -318,13 +318,14 @@ static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const
 	struct luff_registry *r = luff_registry_of(m);
 	struct luff_request request = {.method = "GET", .scope = r->pull};
 	LUFF_AUTO(exchange) x = NULL;
-	char path[32 + LUFF_DIGEST_MAX], range[48], place[1024];
+	char path[32 + LUFF_DIGEST_MAX], range[64], place[1024];
 	int status, rc;
 
 	if (offset > 0 && offset == d->size)
 		return luff_reader_open_bytes(out, "", 0, err);
 	content_path(path, d);
-	snprintf(range, sizeof range, "bytes=%" PRId64 "-", offset);
+	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset,
+		 d->size - 1); /* some want the end, too */
 	snprintf(place, sizeof place, "%s@%s", m->place, d->digest.text);
 	request.range = offset > 0 ? range : NULL;
 	request.accept = d->manifest ? ACCEPT_MANIFESTS : NULL;

@@ -14,6 +14,7 @@
 #define PAGE "tags/list?n=1000"   /* more is refused by some */
 #define PAGE_BYTES_MAX (16 << 20) /* a registry without pages sends all at once */
 #define PAGES_MAX 10000
+#define EMPTY_PAGES_MAX 100 /* in a row */
 #define TAGS_MAX 1000000
 
 struct tags_cursor {
@@ -23,7 +24,7 @@ struct tags_cursor {
 	const cJSON *next;
 	char *url;    /* of the page to get, NULL: that was the last one */
 	char *marker; /* a URL that was seen; taken anew at each power of two, so that any circle meets it */
-	int pages, tags;
+	int pages, empty_pages, tags;
 };
 
 /* Where the next page is, as the registry says, but on the registry's own list in any case. */
@@ -46,8 +47,8 @@ static int read_link(struct tags_cursor *c, struct luff_exchange *x, struct luff
 		rc = luff_fail(err, LUFF_EFORMAT, "its next page is at another place");
 	if (rc == 0 && c->marker && strcmp(c->marker, resolved) == 0)
 		rc = luff_fail(err, LUFF_EFORMAT, "its pages go round in a circle");
-	if (rc == 0 && c->pages >= PAGES_MAX)
-		rc = luff_fail(err, LUFF_ELIMIT, "more than %d pages", PAGES_MAX);
+	if (rc == 0 && (c->pages >= PAGES_MAX || c->empty_pages >= EMPTY_PAGES_MAX))
+		rc = luff_fail(err, LUFF_ELIMIT, "it does not end after %d pages", c->pages);
 	if (rc < 0)
 		return luff_fail_context(err, "%s: tag list", c->medium->place);
 	if ((c->pages & (c->pages - 1)) == 0) {
@@ -87,6 +88,7 @@ static int read_page(struct tags_cursor *c, struct luff_error *err)
 	c->pages++;
 	c->next = luff_json_array(c->page, "tags"); /* null in an empty repository */
 	c->next = c->next ? c->next->child : NULL;
+	c->empty_pages = c->next ? 0 : c->empty_pages + 1;
 	return read_link(c, x, err);
 }
 

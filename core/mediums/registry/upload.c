@@ -46,7 +46,7 @@ static void cancel_upload(struct luff_registry *r, const char *url)
 	struct luff_request request = {.host = r->host, .method = "DELETE", .url = url, .scope = r->push};
 	struct luff_error ignored = {0};
 	struct luff_exchange *x = NULL;
-	struct luff_scope outside = { 0 }, *scope;
+	struct luff_scope outside = {0}, *scope;
 
 	request.limit_ms = luff_scope_check(&ignored) < 0 ? CANCEL_HURRY_MS : CANCEL_MS;
 	for (scope = luff_scope_current(); scope && !outside.log; scope = scope->parent) {
