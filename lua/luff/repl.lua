@@ -58,12 +58,18 @@ function Repl:show(...)
 	for i = 1, select("#", ...) do
 		local value = select(i, ...)
 		local ok, text = pcall(pretty.format, value, { width = self.columns })
-		self.write(ok and text or terminal.printable(tostring(text)), "\n")
+		if ok then
+			self.write(text, "\n")
+		else
+			self:complain(text)
+		end
 	end
 end
 
 function Repl:complain(err, trace)
-	self.warn(terminal.style("red", is_cancelled(err) and "interrupted" or describe(err, trace), "stderr"), "\n")
+	local ok, text = pcall(describe, err, trace)
+	text = is_cancelled(err) and "interrupted" or ok and text or "an error that cannot be shown"
+	self.warn(terminal.style("red", text, "stderr"), "\n")
 end
 
 -- Reads lines until they are a chunk. Returns it, or nil and what is wrong with it; third: the input has ended.

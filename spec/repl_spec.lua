@@ -1,0 +1,202 @@
+-- The REPL: what is typed and what comes back.
+local luff = require "luff"
+local pretty = require "luff.pretty"
+local repl = require "luff.repl"
+local support = require "spec.support"
+
+-- Types the lines; returns what was printed, the errors, and the prompts.
+local function talk(lines, env)
+	local out, errors, prompts = {}, {}, {}
+	local i = 0
+	repl.run {
+		env = env or setmetatable({}, { __index = _G }),
+		read = function(prompt)
+			i = i + 1
+			prompts[i] = prompt
+			local line = lines[i]
+			if type(line) == "table" then
+				error(line, 0)
+			end
+			return line
+		end,
+		write = function(...) out[#out + 1] = table.concat { ... } end,
+		warn = function(...) errors[#errors + 1] = table.concat { ... } end,
+	}
+	return table.concat(out), table.concat(errors), table.concat(prompts)
+end
+
+describe("The REPL", function()
+	it("prints the values of an expression", function()
+		assert.equal('2\n"a"\nnil\n', (talk { "1 + 1", '"a", nil' }))
+	end)
+
+	it("prints nothing for a statement, an empty line or a function without results", function()
+		assert.equal("", (talk { "x = 1", "", "   ", "local y = 2", "(function() end)()", "-- a comment" }))
+	end)
+
+	it("keeps the last value in _", function()
+		assert.equal("4\n8\n", (talk { "4", "x = 5", "_ * 2" }))
+	end)
+
+	it("reads on until a statement is complete", function()
+		local out, errors, prompts = talk { "for i = 1, 2 do", "x = i", "end", "x", "[[a", "b]]", "(1 +", "2)" }
+		assert.equal('2\n"a\\nb"\n3\n', out)
+		assert.equal("", errors)
+		assert.equal("> >> >> > > >> > >> > ", prompts)
+	end)
+
+	it("goes on after errors of every kind", function()
+		local out, errors = talk { "x =", "]", "1 +* 2", 'error "boom"', "error { a = 1 }", "error()", "nil + 1",
+			"luff.image 'UPPER'", "setmetatable({}, { __tostring = error })", "42" }
+		assert.truthy(out:find "42\n$", out)
+		assert.truthy(errors:find("(repl):1: boom\n", 1, true), errors)
+		assert.truthy(errors:find("{ a = 1 }\n", 1, true), errors)
+		assert.truthy(errors:find("[invalid_name]\n", 1, true), errors)
+		assert.is_nil(errors:find("traceback", 1, true), errors)
+	end)
+
+	it("says what is missing where the input ends in the middle", function()
+		local out, errors = talk { "f(", nil }
+		assert.equal("", out)
+		assert.truthy(errors:find("near <eof>", 1, true), errors)
+	end)
+
+	it("shows the way through the files where an error came from one", function()
+		local path = support.write(support.scratch() .. "/deep.lua", "return function() error 'deep' end")
+		local _, errors = talk { ("dofile(%q)()"):format(path) }
+		assert.truthy(errors:find("deep.lua:1: deep\nstack traceback:", 1, true), errors)
+	end)
+
+	it("drops the line at Ctrl-C and goes on", function()
+		local cancelled = { code = "cancelled", message = "interrupted" }
+		local out, errors = talk { cancelled, "x = (", cancelled, "7" }
+		assert.equal("7\n", out)
+		assert.equal("", errors)
+	end)
+
+	it("sets no globals but what is typed and _", function()
+		local env = { print = print }
+		talk({ "x = 1", "x" }, env)
+		assert.same({ print = print, x = 1, _ = 1 }, env)
+	end)
+
+	it("makes what comes from outside printable", function()
+		local out, errors = talk { '"\\27[2J"', 'error "\\27[2J"', 'error { code = "x", message = "\\27[2J" }' }
+		assert.equal('"\\e[2J"\n', out)
+		assert.is_nil(errors:find "\27")
+	end)
+end)
+
+describe("The REPL of the program", function()
+	it("reads from a pipe without prompts", function()
+		local result = support.luff({ "-i" }, { stdin = "1 + 1\nluff._VERSION\nprint(_)\nerror 'x'\n3" })
+		assert.equal(('2\n"%s"\n%s\n3\n'):format(luff._VERSION, luff._VERSION), result.stdout)
+		assert.equal("(repl):1: x\n", result.stderr)
+		assert.equal(0, result.code)
+	end)
+
+	it("goes on after a script and after a line of code", function()
+		local result = support.luff({ "-i", "-e", "x = 6" }, { stdin = "x * 7\n" })
+		assert.equal("42\n", result.stdout)
+		local script = support.write(support.scratch() .. "/s.lua", "y = arg[1]")
+		result = support.luff({ "-i", script, "word" }, { stdin = "y\n" })
+		assert.equal('"word"\n', result.stdout)
+	end)
+
+	describe("on a terminal", function()
+		-- The program behind a pseudo-terminal, made by util-linux's script(1).
+		local function on_terminal(input, state)
+			if not support.peer "script" then
+				pending "script is not installed"
+			end
+			return support.run({ "script", "-qec", support.quote(support.program), "/dev/null" },
+				{ stdin = input, env = { XDG_STATE_HOME = state, TERM = "xterm", HOME = state }, timeout = 20 })
+		end
+
+		it("greets, prompts, and ends at Ctrl-D", function()
+			local result = on_terminal("40 + 2\n\4", support.scratch())
+			assert.truthy(result.stdout:find(luff._VERSION, 1, true), result.stdout)
+			assert.truthy(result.stdout:find("42\r\n", 1, true), result.stdout)
+			assert.equal(0, result.code)
+		end)
+
+		it("keeps its history between sittings, for nobody else to read", function()
+			local state = support.scratch()
+			on_terminal("first = 1\n\4", state)
+			on_terminal("second = 2\n\4", state)
+			local history = support.read(state .. "/luff/history")
+			assert.truthy(history:find("first", 1, true), history)
+			assert.truthy(history:find("second", 1, true), history)
+			assert.equal("-rw-------", support.sh("ls -l " .. state .. "/luff/history"):sub(1, 10))
+		end)
+	end)
+end)
+
+describe("A pretty printed value", function()
+	it("is the value itself where that is short", function()
+		for text, value in pairs {
+			["nil"] = "nil", ["true"] = true, ["1"] = 1, ["1.5"] = 1.5, ['"a"'] = "a", ["{}"] = {},
+			["{ 1, 2 }"] = { 1, 2 }, ["{ a = 1 }"] = { a = 1 }, ['{ ["a b"] = 1, ["end"] = 2 }'] = { ["a b"] = 1, ["end"] = 2 },
+			["{ [1] = 1, [9] = 3 }"] = { 1, [9] = 3 }, ["{ 1, nil, 3 }"] = { 1, nil, 3 }, ["{ { 1 }, {} }"] = { { 1 }, {} },
+		} do
+			assert.equal(text, pretty.format(value ~= "nil" and value or nil))
+		end
+	end)
+
+	it("is indented and sorted where it is long", function()
+		local text = pretty.format { zeta = ("z"):rep(60), alpha = { ("a"):rep(30), ("b"):rep(30) }, [1] = 1 }
+		assert.equal(([[
+{
+  [1] = 1,
+  alpha = { "%s", "%s" },
+  zeta = "%s"
+}]]):format(("a"):rep(30), ("b"):rep(30), ("z"):rep(60)), text)
+	end)
+
+	it("ends where a table is deep, long or in itself", function()
+		local deep, long, own = {}, {}, {}
+		for _ = 1, 50 do
+			deep = { deep }
+		end
+		for i = 1, 1000 do
+			long[i] = i
+		end
+		own.own = own
+		assert.truthy(pretty.format(deep):find("{…}", 1, true))
+		assert.truthy(pretty.format(long):find("… 900 more", 1, true))
+		assert.equal("{ own = <the table around it> }", pretty.format(own))
+		local shared = { 1 }
+		assert.equal("{ { 1 }, { 1 } }", pretty.format { shared, shared })
+	end)
+
+	it("escapes what no terminal should get, and cuts long strings", function()
+		assert.equal([["a\n\t\\\"\0"]], (pretty.format('a\n\t\\"\0'):gsub("\\x00", "\\0")))
+		assert.equal([["ü\xff\xc3(\u{202e}\u{9b}"]], pretty.format "ü\xff\xc3(\u{202e}\u{9b}")
+		local text = pretty.format(("ü"):rep(5000))
+		assert.truthy(text:find('ü"… (10000 bytes)', 1, true), text)
+		assert.is_nil(text:find("\\x", 1, true))
+	end)
+
+	it("calls no metamethods but __tostring", function()
+		local refuse = function() error "called" end
+		assert.equal("{ 1 }", pretty.format(setmetatable({ 1 }, { __len = refuse, __index = refuse, __pairs = refuse })))
+		assert.equal("text\\e", pretty.format(setmetatable({}, { __tostring = function() return "text\27" end })))
+	end)
+
+	it("shows what is in an image, an index and a layer", function()
+		local name = "memory:pretty:v1"
+		local index = support.make_index(name, { "linux/amd64", "linux/arm64" })
+		local image = luff.image(name, { platform = "linux/arm64" })
+		local text = pretty.format(image)
+		assert.truthy(text:find("^luff.Image<"), text)
+		assert.truthy(text:find("platform +linux/arm64\n"), text)
+		for _, layer in ipairs(image:layers()) do
+			assert.truthy(text:find(layer:digest(), 1, true), text)
+			assert.truthy(pretty.format(layer):find(layer:digest(), 1, true))
+		end
+		text = pretty.format(index)
+		assert.truthy(text:find("^luff.Index<"), text)
+		assert.truthy(text:find("linux/arm64 +" .. image:digest()), text)
+		assert.is_nil(text:find "\n$")
+	end)
+end)
