@@ -23,7 +23,7 @@ static int split(char host[256], int64_t *port_out, const char *text, struct luf
 	if (!colon || !luff_text_int64(port_out, colon + 1) || *port_out > 65535)
 		goto bad;
 	if (*from == '[') {
-		if (end == from + 1 || end[-1] != ']')
+		if (end - from < 3 || end[-1] != ']')
 			goto bad;
 		from++;
 		end--;

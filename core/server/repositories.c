@@ -38,7 +38,11 @@ int luff_repositories_new(struct luff_repositories **out, const char *root, int6
 	if (!root) {
 		rc = luff_store_new_memory(&table->share, cap, NULL, err);
 	} else {
+		struct stat st;
+
 		rc = luff_store_make_folder(root, err);
+		if (rc == 0 && stat(root, &st) == 0 && !S_ISDIR(st.st_mode))
+			rc = luff_fail_errno(err, ENOTDIR, "%s", root);
 		/* absolute, since a script may change its folder while the server runs */
 		table->root = rc == 0 ? realpath(root, NULL) : NULL;
 		if (rc == 0 && !table->root)

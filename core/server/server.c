@@ -18,7 +18,8 @@
 #define UPLOADS_MAX 1024
 #define REPOSITORIES_KEPT 64
 #define IDLE_SECONDS 120
-#define CONNECTION_MEMORY (128 << 10) /* headers, and half of it for a body on its way in: more makes pushes no faster */
+#define CONNECTION_MEMORY                                                                                    \
+	(128 << 10) /* headers, and half of it for a body on its way in: more makes pushes no faster */
 #define STACK_SIZE (256 << 10)
 #define DROPPED_MAX                                                                                          \
 	(64 << 20) /* bytes of an unwanted body that are read so that the client hears why it is unwanted */
