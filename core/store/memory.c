@@ -73,29 +73,32 @@ static int compare(const void *a, const void *b)
 /* A reference; NULL if there is none. */
 static struct blob *find(struct memory_store *m, const struct luff_digest *d)
 {
-	struct blob key = {.digest = *d}, **at;
+	struct blob key = {.digest = *d}, **at, *blob;
 
 	pthread_mutex_lock(&m->lock);
 	at = tfind(&key, &m->blobs, compare);
-	if (at)
-		atomic_fetch_add_explicit(&(*at)->refs, 1, memory_order_relaxed);
+	blob = at ? *at : NULL;
+	if (blob)
+		atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&m->lock);
-	return at ? *at : NULL;
+	return blob;
 }
 
 /* Takes the reference and the charge over. That it is there already is fine. */
 static int insert(struct memory_store *m, struct blob *blob, struct luff_error *err)
 {
-	struct blob **at;
+	bool there, added;
 
 	pthread_mutex_lock(&m->lock);
-	at = tsearch(blob, &m->blobs, compare);
+	/* asked first: what is linked twice is the very same blob */
+	there = tfind(blob, &m->blobs, compare) != NULL;
+	added = !there && tsearch(blob, &m->blobs, compare) != NULL;
 	pthread_mutex_unlock(&m->lock);
-	if (at && *at == blob)
+	if (added)
 		return 0;
 	atomic_fetch_add(&m->budget->left, blob->size);
 	blob_unref(blob);
-	return at ? 0 : luff_fail_nomem(err);
+	return there ? 0 : luff_fail_nomem(err);
 }
 
 static int missing(const struct luff_digest *d, struct luff_error *err)
