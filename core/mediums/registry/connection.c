@@ -1,6 +1,7 @@
 /* See connection.h. */
 #include "mediums/registry/connection.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -129,6 +130,7 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 	case CURLE_HTTP2_STREAM:
 		luff_fail(err, LUFF_ENET, "%s: the connection broke after %" PRId64 " bytes: %s", place,
 			  moved, why);
+		sys_errno = sys_errno ? sys_errno : ECONNRESET;
 		break;
 	default:
 		luff_fail(err, LUFF_ENET, "%s: %s", place, why);

@@ -201,7 +201,7 @@ static int check_time(struct luff_exchange *x, struct luff_error *err)
 	return 0;
 }
 
-/* Lets libcurl do what it can without waiting. *moved: something was sent or received. */
+/* Lets libcurl do what it can without waiting. *moved: something was sent or received, or it is done, well or not. */
 static int turn(bool *moved, struct luff_exchange *x, struct luff_error *err)
 {
 	int64_t before = x->moved;
@@ -224,7 +224,7 @@ static int turn(bool *moved, struct luff_exchange *x, struct luff_error *err)
 	*moved = x->moved != before || x->done;
 	if (*moved)
 		x->moved_at = luff_clock_ms();
-	return x->done && x->result != CURLE_OK ? fail_transfer(x, err) : luff_scope_check(err);
+	return luff_scope_check(err);
 }
 
 /* Waits until something can move, for one tick at most. */
@@ -262,6 +262,8 @@ static int exchange_read(size_t *n_out, struct luff_reader *r, void *buf, size_t
 		if (rc == 0 && !moved)
 			rc = wait_tick(x, err);
 	}
+	if (rc == 0 && x->filled == 0 && x->result != CURLE_OK)
+		rc = fail_transfer(x, err);
 	*n_out = x->filled;
 	x->buf = NULL;
 	x->room = x->filled = 0;
@@ -374,7 +376,7 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 /* Where the connection knows another way to the same server; nothing was sent so far. */
 static bool try_again(struct luff_exchange *x)
 {
-	if (!x->done || !luff_connection_try_otherwise(x->connection, x->result))
+	if (!luff_connection_try_otherwise(x->connection, x->result))
 		return false;
 	x->done = false;
 	x->reason[0] = '\0';
@@ -388,17 +390,15 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 	int rc = exchange_new(&x, request, err);
 
 	*out = NULL;
-	while (rc == 0 && !x->headed && !x->done) {
+	while (rc == 0 && !x->headed && (!x->done || try_again(x))) {
 		bool moved;
 
 		rc = turn(&moved, x, err);
-		if (rc < 0 && try_again(x))
-			rc = 0;
-		else if (rc == 0 && !moved)
+		if (rc == 0 && !moved)
 			rc = wait_tick(x, err);
 	}
 	if (rc == 0 && !x->headed)
-		rc = luff_fail(err, LUFF_ENET, "%s: no answer", x->place);
+		rc = fail_transfer(x, err);
 	if (rc < 0) {
 		if (luff_scope_logs() && x)
 			luff_scope_log("%s %s failed: %s", x->method, x->place, luff_error_name(rc));

@@ -19,10 +19,6 @@
 #include "model/descriptor.h"
 #include "stream/streams.h"
 
-#define ACCEPT_MANIFESTS                                                                                     \
-	LUFF_MEDIA_OCI_INDEX ", " LUFF_MEDIA_OCI_MANIFEST ", " LUFF_MEDIA_DOCKER_LIST                        \
-			     ", " LUFF_MEDIA_DOCKER_MANIFEST
-
 #define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 
 struct luff_registry *luff_registry_of(struct luff_medium *m)
@@ -119,7 +115,7 @@ static bool read_digest(struct luff_digest *out, const struct luff_exchange *x)
 static int look(bool *found, struct luff_descriptor *out, struct luff_registry *r, const struct target *t,
 		struct luff_error *err)
 {
-	struct luff_request request = {.method = "HEAD", .scope = r->pull, .accept = ACCEPT_MANIFESTS};
+	struct luff_request request = {.method = "HEAD", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	LUFF_AUTO(exchange) x = NULL;
 	struct luff_digest claimed;
 	int rc = luff_registry_send(&x, r, request, t->path, err);
@@ -143,40 +139,32 @@ static int look(bool *found, struct luff_descriptor *out, struct luff_registry *
 	return 0;
 }
 
-/*
- * The digest of a document that was received. By tag the algorithm is the one that the registry names it by, as far as that
- * name is true: many registries claim digests of something else.
- */
+/* Computed over what was received, and held against what was asked for or what the registry says that it is. */
 static int settle_digest(struct luff_digest *out, const struct luff_exchange *x, const struct target *t,
 			 const char *document, size_t len, struct luff_error *err)
 {
-	struct luff_digest claimed;
+	struct luff_digest want;
 	int rc;
 
-	if (t->digest) {
-		rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(t->digest)), document, len,
-				    err);
-		if (rc == 0 && !luff_digest_equal(out, t->digest))
-			rc = luff_fail(err, LUFF_EDIGEST, "%s: the manifest that came has the digest %s",
-				       t->place, out->text);
-		return rc;
-	}
-	if (read_digest(&claimed, x)) {
-		rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(&claimed)), document, len,
-				    err);
-		if (rc < 0 || luff_digest_equal(out, &claimed))
-			return rc;
-	}
-	return luff_digest_of(out, "sha256", document, len, err);
+	if (t->digest)
+		want = *t->digest;
+	else if (!read_digest(&want, x))
+		return luff_digest_of(out, "sha256", document, len, err);
+	rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(&want)), document, len, err);
+	if (rc == 0 && !luff_digest_equal(out, &want))
+		rc = luff_fail(err, LUFF_EDIGEST, "%s: the manifest that came has the digest %s, not %s",
+			       t->place, out->text, want.text);
+	return rc;
 }
 
+/* Schema 1 is refused before its digest is looked at, which is one of something else. */
 static int settle_type(struct luff_descriptor *d, const char *document, const struct target *t,
 		       struct luff_error *err)
 {
 	struct luff_document doc;
 	int rc;
 
-	if (!says_nothing(d->media_type))
+	if (!says_nothing(d->media_type) && !strstr(d->media_type, "docker.distribution.manifest.v1+"))
 		return 0;
 	rc = luff_document_parse(&doc, document, (size_t)d->size, NULL, err);
 	if (rc < 0)
@@ -189,7 +177,7 @@ static int settle_type(struct luff_descriptor *d, const char *document, const st
 static int get_document(struct luff_descriptor *out, char **document, struct luff_registry *r,
 			const struct target *t, struct luff_error *err)
 {
-	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = ACCEPT_MANIFESTS};
+	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) bytes = NULL;
 	size_t len;
@@ -205,14 +193,14 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", t->place,
 				 LUFF_MANIFEST_MAX);
 	rc = luff_exchange_read_all(&bytes, &len, x, LUFF_MANIFEST_MAX, err);
-	if (rc == 0)
-		rc = settle_digest(&out->digest, x, t, bytes, len, err);
 	if (rc < 0)
 		return rc;
 	read_media_type(out, x);
 	out->size = (int64_t)len;
 	out->manifest = true;
 	rc = settle_type(out, bytes, t, err);
+	if (rc == 0)
+		rc = settle_digest(&out->digest, x, t, bytes, len, err);
 	if (rc == 0 && document)
 		*document = luff_take(bytes);
 	return rc;
@@ -261,117 +249,42 @@ static int registry_resolve(struct luff_descriptor *out, char **document, struct
 	return rc < 0 || found ? rc : get_document(out, document, r, &t, err);
 }
 
-/* ---- fetch, exists ---- */
+/* ---- exists ---- */
 
-static void content_path(char path[32 + LUFF_DIGEST_MAX], const struct luff_descriptor *d)
+void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct luff_descriptor *d)
 {
-	snprintf(path, 32 + LUFF_DIGEST_MAX, "%s/%s", d->manifest ? "manifests" : "blobs", d->digest.text);
+	snprintf(path, LUFF_REGISTRY_PATH_MAX, "%s/%s", d->manifest ? "manifests" : "blobs", d->digest.text);
 }
 
-/* The answer to a Range may be the part, or all of it (then what comes before is skipped). */
-static int check_part(struct luff_registry *r, struct luff_exchange *x, const struct luff_descriptor *d,
-		      int64_t offset, struct luff_error *err)
-{
-	const char *range = luff_exchange_header(x, "content-range", 0);
-	int64_t first = 0, last = 0, total = 0, want = d->size - offset, length = luff_exchange_length(x);
-	int status = luff_exchange_status(x);
-
-	if (status == 206 &&
-	    (offset == 0 || !range || !luff_header_content_range(&first, &last, &total, range) ||
-	     first != offset || last != d->size - 1 || (total >= 0 && total != d->size)))
-		return luff_fail(err, LUFF_EFORMAT,
-				 "%s: %s: asked for bytes %" PRId64 " to %" PRId64 ", got another part",
-				 r->base.place, d->digest.text, offset, d->size - 1);
-	if (status == 200)
-		want = d->size;
-	if (length >= 0 && length != want)
-		return luff_fail(err, LUFF_ESIZE,
-				 "%s: %s should have %" PRId64 " bytes, the registry sends %" PRId64,
-				 r->base.place, d->digest.text, want, length);
-	return 0;
-}
-
-static int skip(struct luff_exchange *x, int64_t left, struct luff_error *err)
-{
-	LUFF_AUTO(text) scratch = malloc(64 << 10);
-	int rc = 0;
-
-	if (!scratch)
-		return luff_fail_nomem(err);
-	while (rc == 0 && left > 0) {
-		size_t n;
-
-		rc = luff_reader_read(&n, luff_exchange_reader(x), scratch,
-				      left < 64 << 10 ? (size_t)left : 64 << 10, err);
-		if (rc == 0 && n == 0)
-			rc = luff_fail(err, LUFF_EFORMAT,
-				       "the body ends %" PRId64 " bytes before the part that is wanted",
-				       left);
-		left -= (int64_t)n;
-	}
-	return rc;
-}
-
-static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-			  int64_t offset, struct luff_error *err)
-{
-	struct luff_registry *r = luff_registry_of(m);
-	struct luff_request request = {.method = "GET", .scope = r->pull};
-	LUFF_AUTO(exchange) x = NULL;
-	char path[32 + LUFF_DIGEST_MAX], range[64], place[1024];
-	int status, rc;
-
-	if (offset > 0 && offset == d->size)
-		return luff_reader_open_bytes(out, "", 0, err);
-	content_path(path, d);
-	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset,
-		 d->size - 1); /* some want the end, too */
-	snprintf(place, sizeof place, "%s@%s", m->place, d->digest.text);
-	request.range = offset > 0 ? range : NULL;
-	request.accept = d->manifest ? ACCEPT_MANIFESTS : NULL;
-	rc = luff_registry_send(&x, r, request, path, err);
-	if (rc < 0)
-		return rc;
-	status = luff_exchange_status(x);
-	if (status != 200 && status != 206)
-		return luff_request_refused(x, place, "", err);
-	rc = check_part(r, x, d, offset, err);
-	if (rc == 0 && status == 200)
-		rc = skip(x, offset, err);
-	if (rc < 0)
-		return rc;
-	*out = luff_exchange_reader(luff_take(x));
-	return 0;
-}
-
+/*
+ * GET where HEAD is refused: it says why, and it may do with the right to write, which is all that there is to have in a
+ * repository that does not exist yet. Its body is not read.
+ */
 static int registry_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 			   struct luff_error *err)
 {
 	struct luff_registry *r = luff_registry_of(m);
 	struct luff_request request = {.method = "HEAD", .scope = r->pull};
 	LUFF_AUTO(exchange) x = NULL;
-	char path[32 + LUFF_DIGEST_MAX];
+	struct luff_error first = {0};
+	char path[LUFF_REGISTRY_PATH_MAX];
 	int status, rc;
 
-	request.accept = d->manifest ? ACCEPT_MANIFESTS : NULL;
-	content_path(path, d);
-	rc = luff_registry_send(&x, r, request, path, err);
-	/* a repository that does not exist yet is refused to readers, not to those who may write there */
-	if (rc == LUFF_EAUTH ||
-	    (rc == 0 && (luff_exchange_status(x) == 401 || luff_exchange_status(x) == 403))) {
-		struct luff_error second = {0};
-		struct luff_exchange *again = NULL;
-
+	request.accept = d->manifest ? LUFF_REGISTRY_MANIFESTS : NULL;
+	luff_registry_content_path(path, d);
+	rc = luff_registry_send(&x, r, request, path, &first);
+	status = x ? luff_exchange_status(x) : 0;
+	if (rc == LUFF_EAUTH || (rc == 0 && status != 200 && status != 404 && status != 429)) {
+		luff_exchange_close(luff_take(x));
+		request.method = "GET";
 		request.scope = r->push;
-		if (luff_registry_send(&again, r, request, path, &second) == 0) {
-			luff_exchange_close(x);
-			x = again;
-			rc = 0;
-		}
+		rc = luff_registry_send(&x, r, request, path, &first);
+		status = x ? luff_exchange_status(x) : 0;
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		*err = first;
 		return rc;
-	status = luff_exchange_status(x);
+	}
 	*out = status == 200;
 	return status == 200 || status == 404
 		       ? 0
@@ -431,7 +344,7 @@ static void registry_destroy(struct luff_medium *m)
 const struct luff_medium_ops luff_registry_ops = {
 	.scheme = "docker",
 	.resolve = registry_resolve,
-	.fetch = registry_fetch,
+	.fetch = luff_registry_fetch,
 	.exists = registry_exists,
 	.push = luff_registry_push,
 	.mount = luff_registry_mount,

@@ -35,6 +35,18 @@ int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, stru
 /** LUFF_ENAME for a text that is no tag of a registry (distribution-spec, "Pulling manifests"). */
 int luff_registry_check_tag(const struct luff_registry *r, const char *tag, struct luff_error *err);
 
+/* What is asked for where a manifest is; schema 1 is not. */
+#define LUFF_REGISTRY_MANIFESTS                                                                              \
+	LUFF_MEDIA_OCI_INDEX ", " LUFF_MEDIA_OCI_MANIFEST ", " LUFF_MEDIA_DOCKER_LIST                        \
+			     ", " LUFF_MEDIA_DOCKER_MANIFEST
+#define LUFF_REGISTRY_PATH_MAX (32 + LUFF_DIGEST_MAX)
+/** "blobs/sha256:…" or "manifests/sha256:…" */
+void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct luff_descriptor *d);
+
+/* download.c */
+int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			int64_t offset, struct luff_error *err);
+
 /* upload.c */
 int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		       struct luff_error *err);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "mediums/registry/auth.h"
+#include "mediums/registry/retry.h"
 #include "mediums/registry/url.h"
 
 #define HOPS_MAX 10      /* redirects in a row */
@@ -170,12 +171,12 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 	return rc;
 }
 
-int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
+/* From the URL that was asked for to the answer that counts. */
+static int send_once(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
 {
 	LUFF_AUTO(text) url = NULL;
 	int challenges = 0, rc;
 
-	*out = NULL;
 	rc = luff_url_resolve(&url, request->host->url, request->url, err);
 	for (int rounds = 0; rc == 0 && !*out && rounds <= HOPS_MAX + CHALLENGES_MAX; rounds++)
 		rc = attempt(out, &url, &challenges, request, err);
@@ -183,6 +184,30 @@ int luff_request_send(struct luff_exchange **out, const struct luff_request *req
 		rc = luff_fail(err, LUFF_EHTTP, "%s: leads from one place to another without end",
 			       request->host->name);
 	return rc;
+}
+
+int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
+{
+	int tries = request->src || request->limit_ms ? 0 : LUFF_RETRY_MAX;
+
+	for (int i = 0;; i++) {
+		LUFF_AUTO(exchange) x = NULL;
+		struct luff_error failure = {0}, stop = {0};
+		int rc = send_once(&x, request, &failure);
+		bool again = i < tries && (rc == 0 ? luff_retry_is_busy(x) : luff_retry_is_broken(&failure));
+
+		*out = NULL;
+		if (again && luff_retry_pause(i, x, &stop) == 0)
+			continue;
+		if (stop.code == LUFF_ECANCELED) {
+			*err = stop;
+			return stop.code;
+		}
+		if (rc < 0)
+			*err = failure;
+		*out = luff_take(x);
+		return rc;
+	}
 }
 
 /* ---- What a refusal means ---- */

@@ -22,6 +22,8 @@ struct luff_request {
 };
 
 /**
+ * Tries again, a few times, where the connection breaks or the server is busy.
+ *
  * @return 0 whatever the final status, which is neither a redirect that could be followed nor a 401 that could be answered;
  *         LUFF_EAUTH where a 401 could not, LUFF_EDENIED for a redirect that must not be followed, LUFF_EHTTP for too many,
  *         or how the exchange failed

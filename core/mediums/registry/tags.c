@@ -92,18 +92,27 @@ static int read_page(struct tags_cursor *c, struct luff_error *err)
 	return read_link(c, x, err);
 }
 
+/* The next item of the page that can be a tag: what is none could not be asked for, and may be meant as a path. */
+static const cJSON *next_tag(struct tags_cursor *c)
+{
+	const struct luff_registry *r = luff_registry_of(c->medium);
+	struct luff_error ignored = {0};
+
+	while (c->next &&
+	       !(cJSON_IsString(c->next) && luff_registry_check_tag(r, c->next->valuestring, &ignored) == 0))
+		c->next = c->next->next;
+	return c->next;
+}
+
 static int tags_next(const char **out, struct luff_cursor *base, struct luff_error *err)
 {
 	struct tags_cursor *c = (struct tags_cursor *)base;
 	int rc = 0;
 
-	while (rc == 0 && !c->next && c->url)
+	while (rc == 0 && !next_tag(c) && c->url)
 		rc = read_page(c, err);
 	if (rc < 0 || !c->next)
 		return rc;
-	if (!cJSON_IsString(c->next))
-		return luff_fail(err, LUFF_EFORMAT, "%s: tag list: a tag that is no string",
-				 c->medium->place);
 	if (++c->tags > TAGS_MAX)
 		return luff_fail(err, LUFF_ELIMIT, "%s: tag list: more than %d tags", c->medium->place,
 				 TAGS_MAX);

@@ -116,6 +116,25 @@ static bool private_v6(const unsigned char *a)
 	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
 }
 
+/* No server has a reason to lead there: link-local (a cloud's own services) and unspecified addresses. */
+static bool is_nobody(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+	char bare[64];
+
+	luff_text_copy(bare, sizeof bare, host + (*host == '['));
+	bare[strcspn(bare, "]%")] = '\0';
+	if (inet_pton(AF_INET6, bare, &v6) == 1) {
+		if (!IN6_IS_ADDR_V4MAPPED(&v6))
+			return IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6);
+		memcpy(&v4, v6.s6_addr + 12, 4);
+	} else if (inet_pton(AF_INET, bare, &v4) != 1) {
+		return false;
+	}
+	return ntohl(v4.s_addr) >> 24 == 0 || ntohl(v4.s_addr) >> 16 == 0xa9fe;
+}
+
 bool luff_url_is_private(const char *address)
 {
 	unsigned char bytes[16];
@@ -165,9 +184,10 @@ int luff_url_may_lead(const char *from, const char *to, bool from_private, struc
 	new_host = part(b, CURLUPART_HOST, 0);
 	if (!old_host || !new_host)
 		return luff_fail_nomem(err);
-	if (from_private || strcasecmp(old_host, new_host) == 0)
+	if (strcasecmp(old_host, new_host) == 0)
 		return 0;
-	if (luff_url_is_private(new_host) || luff_url_is_loopback(new_host))
+	if (is_nobody(new_host) ||
+	    (!from_private && (luff_url_is_private(new_host) || luff_url_is_loopback(new_host))))
 		return luff_fail(err, LUFF_EDENIED,
 				 "the server leads to the private address %s, which nobody named", new_host);
 	return 0;
