@@ -66,10 +66,12 @@ struct luff_reader_ops {
 	void (*close)(struct luff_reader *r);
 };
 
-/* The first member of every reader. `ended` and `failed` belong to luff_reader_read(). */
+/* The first member of every reader. `begun`, `ended` and `failed` belong to luff_reader_read(). */
 struct luff_reader {
 	const struct luff_reader_ops *ops;
-	bool ended, failed;
+	bool begun, ended, failed;
+	const struct luff_digest *digest; /* what the bytes are checked against before the end is told; NULL: nothing */
+	int64_t size;                     /* with digest */
 };
 
 struct luff_cursor_ops {

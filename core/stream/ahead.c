@@ -157,6 +157,7 @@ int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, 
 	}
 	a->base.ops = &ahead_ops;
 	a->inner = inner;
+	luff_reader_inherit(&a->base, inner);
 	a->job.run = produce;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->changed, NULL);

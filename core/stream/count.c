@@ -40,6 +40,7 @@ int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner, 
 		return luff_fail_nomem(err);
 	}
 	*c = (struct count_reader){.base.ops = &count_ops, .inner = inner, .fn = fn, .arg = arg};
+	luff_reader_inherit(&c->base, inner);
 	*out = &c->base;
 	return 0;
 }

@@ -19,6 +19,7 @@ int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len
 		return luff_fail(err, LUFF_EINVAL, "read after a failure");
 	if (r->ended)
 		return 0;
+	r->begun = true;
 	rc = luff_scope_check(err);
 	if (rc == 0)
 		rc = r->ops->read(n_out, r, buf, len, err);
@@ -33,6 +34,19 @@ void luff_reader_close(struct luff_reader *r)
 {
 	if (r)
 		r->ops->close(r);
+}
+
+bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest *digest, int64_t size)
+{
+	return r->digest && !r->begun && r->size == size && luff_digest_equal(r->digest, digest);
+}
+
+void luff_reader_inherit(struct luff_reader *r, const struct luff_reader *inner)
+{
+	if (inner->begun)
+		return;
+	r->digest = inner->digest;
+	r->size = inner->size;
 }
 
 int luff_reader_drain(struct luff_reader *r, struct luff_error *err)

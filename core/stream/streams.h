@@ -11,8 +11,10 @@
  */
 int luff_reader_open_verify(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
 			    const struct luff_digest *digest, int64_t size, struct luff_error *err);
-/** True if r checks just this digest and size, from its first byte on. */
+/** True if r checks just this digest and size and nothing was read from it: who gets it need not hash again. */
 bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest *digest, int64_t size);
+/** For a reader that hands on the bytes of `inner` as they are: what inner checks, r checks. */
+void luff_reader_inherit(struct luff_reader *r, const struct luff_reader *inner);
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
 int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner, int64_t size,
 			   struct luff_error *err);

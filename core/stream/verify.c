@@ -88,6 +88,8 @@ static int open_checked(struct luff_reader **out, struct luff_reader *inner, str
 	};
 	if (digest) {
 		v->digest = *digest;
+		v->base.digest = &v->digest;
+		v->base.size = size;
 		luff_hash_init(&v->hash, luff_digest_algorithm(digest));
 	}
 	*out = &v->base;
@@ -105,12 +107,4 @@ int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, 
 			   struct luff_error *err)
 {
 	return open_checked(out, inner, owner, NULL, size, err);
-}
-
-bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest *digest, int64_t size)
-{
-	const struct verify_reader *v = (const struct verify_reader *)r;
-
-	return r->ops == &verify_ops && v->hashes && v->done == 0 && v->size == size &&
-	       luff_digest_equal(&v->digest, digest);
 }

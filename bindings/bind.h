@@ -1,0 +1,91 @@
+/*
+ * What the files of the binding share: boxes (userdata that own one reference), jobs (calls that may block), raised errors
+ * and option tables. Functions that touch the stack say so: [-popped, +pushed].
+ */
+#ifndef LUFF_BIND_H
+#define LUFF_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "luff.h"
+
+#define LUFF_IMAGE "luff.Image"
+#define LUFF_INDEX "luff.Index"
+#define LUFF_LAYER "luff.Layer"
+#define LUFF_READER "luff.Reader"
+#define LUFF_REF "luff.Ref"
+#define LUFF_CURSOR "luff.Cursor"
+#define LUFF_SERVER "luff.Server"
+#define LUFF_MEMORY_CAP ((int64_t)1 << 30) /* bytes in one "memory:NAME" */
+
+/* ---- box.c ---- */
+
+/** A zeroed userdata of `size` bytes with that metatable; resource second. [-0, +1] */
+void *luff_box(lua_State *L, size_t size, const char *type);
+/** Makes a type: `meta` goes into the metatable, `methods` into a table of their own behind __index. [-0, +0] */
+void luff_box_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods);
+/** Raises err as a structured error; never returns. */
+int luff_raise(lua_State *L, const struct luff_error *err);
+/** Raises unless the value at i is absent or a table with only the names of the NULL-ended list. [-0, +0] */
+void luff_check_options(lua_State *L, int i, const char *const *known);
+/** Options of the table at i, which may be absent. The string is borrowed from the table. */
+bool luff_option_bool(lua_State *L, int i, const char *name);
+const char *luff_option_string(lua_State *L, int i, const char *name);
+/** option "platform"; false where it is absent */
+bool luff_option_platform(struct luff_platform *out, lua_State *L, int i);
+
+/* ---- job.c ---- */
+
+/* A call that may block: arguments and results are fields of a larger struct that starts with this one. */
+struct luff_call {
+	struct luff_call_state *state; /* job.c's own */
+	int (*run)(struct luff_call *call, struct luff_error *err); /* on any thread, never touches Lua */
+	int (*finish)(lua_State *L, struct luff_call *call);         /* on the Lua thread: pushes results, returns their number */
+	void (*release)(struct luff_call *call);                     /* frees what is left in the fields; may be NULL */
+	bool (*deliver)(lua_State *L, struct luff_call *call);       /* optional: calls Lua with what happened so far */
+};
+
+/** A zeroed call in a box; set its functions and arguments, then `return luff_call_go(L)`. [-0, +1] */
+void *luff_call_new(lua_State *L, size_t size);
+/** Runs the call on top of the stack: right here, or inside of a task on a worker thread while the task sleeps. */
+int luff_call_go(lua_State *L);
+void luff_job_open(lua_State *L);
+
+/* ---- one function per file that adds its share to the table on top of the stack ---- */
+
+void luff_image_types(lua_State *L);
+void luff_reader_type(lua_State *L);
+void luff_ref_type(lua_State *L);
+void luff_medium_functions(lua_State *L);
+void luff_write_functions(lua_State *L);
+void luff_copy_functions(lua_State *L);
+void luff_server_functions(lua_State *L);
+void luff_json_functions(lua_State *L);
+void luff_terminal_functions(lua_State *L);
+
+/* ---- medium.c ---- */
+
+/** The medium and the name that the value at i (a string or a Ref) means; *out is owned by the caller's box. */
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http, bool create);
+
+/* ---- image.c ---- */
+
+/** Takes the references over. [-0, +1] */
+int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index **index);
+
+/* ---- reader.c ---- */
+
+/* Borrowed; raises unless there is an open Reader that nobody is reading at i. */
+struct luff_reader **luff_check_reader(lua_State *L, int i);
+/** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_call_go */
+int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed);
+
+/* ---- json.c ---- */
+
+/** Parses text and pushes it as Lua values. Raises. [-0, +1] */
+void luff_push_json(lua_State *L, const char *text, size_t len, const char *what);
+/** JSON of the value at i. Raises. [-0, +1] */
+void luff_encode_json(lua_State *L, int i, bool indent);
+
+#endif

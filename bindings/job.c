@@ -1,0 +1,228 @@
+/*
+ * Calls that block. Outside of a task they run right here; inside of one they go to a worker and the task's coroutine yields the
+ * call's box to lua/luff/task.lua, which resumes it when the call is done. Workers never see a lua_State.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/pool.h"
+#include "base/scope.h"
+#include "bind.h"
+
+#define CALL "luff.Call"
+
+struct luff_call_state {
+	struct luff_job job; /* the first: the pool hands it back */
+	struct luff_call *call;
+	struct luff_scope scope;
+	struct luff_error err;
+	int rc;
+	bool submitted;
+	bool done; /* guarded by `lock` */
+};
+
+/* One for the process: whoever waits looks at calls of its own. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+static const char tasks; /* its address is the registry's key for the set of task coroutines */
+
+static void work(struct luff_job *job)
+{
+	struct luff_call_state *s = (struct luff_call_state *)job;
+
+	luff_scope_enter(&s->scope);
+	s->rc = s->call->run(s->call, &s->err);
+	luff_scope_leave(&s->scope);
+	pthread_mutex_lock(&lock);
+	s->done = true;
+	pthread_cond_broadcast(&finished);
+	pthread_mutex_unlock(&lock);
+}
+
+void *luff_call_new(lua_State *L, size_t size)
+{
+	struct luff_call *call = luff_box(L, size, CALL);
+
+	call->state = calloc(1, sizeof *call->state);
+	if (!call->state)
+		luaL_error(L, "out of memory");
+	call->state->call = call;
+	call->state->job.run = work;
+	return call;
+}
+
+static int call_gc(lua_State *L)
+{
+	struct luff_call *call = luaL_checkudata(L, 1, CALL);
+	struct luff_call_state *s = call->state;
+
+	if (!s)
+		return 0;
+	if (s->submitted) {
+		luff_scope_cancel(&s->scope);
+		luff_pool_wait(&s->job);
+	}
+	if (call->release)
+		call->release(call);
+	call->state = NULL;
+	free(s);
+	return 0;
+}
+
+static int finish(lua_State *L, struct luff_call *call)
+{
+	if (call->deliver)
+		while (call->deliver(L, call))
+			;
+	return call->state->rc < 0 ? luff_raise(L, &call->state->err) : call->finish(L, call);
+}
+
+static int resume_call(lua_State *L, int status, lua_KContext at)
+{
+	(void)status;
+	lua_settop(L, (int)at);
+	return finish(L, lua_touserdata(L, (int)at));
+}
+
+static bool in_task(lua_State *L)
+{
+	bool is;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
+	lua_pushthread(L);
+	lua_rawget(L, -2);
+	is = lua_toboolean(L, -1) && lua_isyieldable(L);
+	lua_pop(L, 2);
+	return is;
+}
+
+static void until(struct timespec *t, double seconds)
+{
+	clock_gettime(CLOCK_REALTIME, t);
+	t->tv_nsec += (long)(seconds * 1e9);
+	t->tv_sec += t->tv_nsec / 1000000000;
+	t->tv_nsec %= 1000000000;
+}
+
+/* On a worker, while this thread tells Lua what happens. */
+static void run_delivering(lua_State *L, struct luff_call *call)
+{
+	struct luff_call_state *s = call->state;
+	bool done = false;
+
+	while (!done) {
+		struct timespec t;
+
+		until(&t, 0.1);
+		pthread_mutex_lock(&lock);
+		while (!s->done && pthread_cond_timedwait(&finished, &lock, &t) == 0)
+			;
+		done = s->done;
+		pthread_mutex_unlock(&lock);
+		while (call->deliver(L, call))
+			;
+	}
+}
+
+int luff_call_go(lua_State *L)
+{
+	struct luff_call *call = luaL_checkudata(L, -1, CALL);
+	struct luff_call_state *s = call->state;
+	bool task = in_task(L);
+
+	if (task || call->deliver)
+		s->submitted = luff_pool_submit(&s->job, &s->err) == 0;
+	if (!s->submitted)
+		s->rc = call->run(call, &s->err);
+	else if (task) {
+		lua_pushvalue(L, -1);
+		return lua_yieldk(L, 1, lua_gettop(L) - 1, resume_call);
+	} else {
+		run_delivering(L, call);
+	}
+	return finish(L, call);
+}
+
+/* core.wait(calls, seconds): the index of one that is done, or nil. Delivers what the others have to tell. */
+static int wait_calls(lua_State *L)
+{
+	lua_Integer n = luaL_len(L, 1), found = 0;
+	struct luff_error err = {0};
+	struct timespec t;
+	bool timeout = false;
+
+	until(&t, luaL_checknumber(L, 2) < 0.1 ? luaL_checknumber(L, 2) : 0.1);
+	while (!found && !timeout) {
+		pthread_mutex_lock(&lock);
+		for (lua_Integer i = 1; i <= n && !found; i++) {
+			struct luff_call *call;
+
+			lua_rawgeti(L, 1, i);
+			call = lua_touserdata(L, -1);
+			found = call && call->state && call->state->done ? i : 0;
+			lua_pop(L, 1);
+		}
+		if (!found)
+			timeout = pthread_cond_timedwait(&finished, &lock, &t) != 0;
+		pthread_mutex_unlock(&lock);
+	}
+	for (lua_Integer i = 1; i <= n; i++) {
+		struct luff_call *call;
+
+		lua_rawgeti(L, 1, i);
+		call = lua_touserdata(L, -1);
+		while (call && call->deliver && call->deliver(L, call))
+			;
+		lua_pop(L, 1);
+	}
+	if (luff_scope_check(&err) < 0)
+		return luff_raise(L, &err);
+	if (!found)
+		return 0;
+	lua_pushinteger(L, found);
+	return 1;
+}
+
+static int cancel_call(lua_State *L)
+{
+	struct luff_call *call = luaL_checkudata(L, 1, CALL);
+
+	if (call->state)
+		luff_scope_cancel(&call->state->scope);
+	return 0;
+}
+
+/* core.mark(coroutine): it is a task */
+static int mark(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
+	lua_pushvalue(L, 1);
+	lua_pushboolean(L, 1);
+	lua_rawset(L, -3);
+	return 0;
+}
+
+static int is_task(lua_State *L)
+{
+	lua_pushboolean(L, in_task(L));
+	return 1;
+}
+
+void luff_job_open(lua_State *L)
+{
+	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+		{"wait", wait_calls}, {"cancel", cancel_call}, {"mark", mark}, {"in_task", is_task}, {NULL, NULL}};
+
+	luff_box_type(L, CALL, meta, NULL);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks);
+	luaL_setfuncs(L, functions, 0);
+}
