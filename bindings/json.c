@@ -1,0 +1,272 @@
+/* JSON to Lua and back: null and empty arrays keep what they are, keys are written sorted. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "bind.h"
+
+#define ARRAY "luff.Array"
+
+static void push_tree(lua_State *L, const cJSON *node)
+{
+	const cJSON *child;
+	lua_Integer i = 0;
+
+	luaL_checkstack(L, 8, "JSON is nested too deep");
+	if (cJSON_IsString(node)) {
+		lua_pushstring(L, node->valuestring);
+	} else if (cJSON_IsNumber(node)) {
+		double n = node->valuedouble;
+
+		if (n == floor(n) && fabs(n) <= 9007199254740992.0)
+			lua_pushinteger(L, (lua_Integer)n);
+		else
+			lua_pushnumber(L, n);
+	} else if (cJSON_IsBool(node)) {
+		lua_pushboolean(L, cJSON_IsTrue(node));
+	} else if (cJSON_IsArray(node)) {
+		lua_newtable(L);
+		luaL_setmetatable(L, ARRAY);
+		cJSON_ArrayForEach(child, node)
+		{
+			push_tree(L, child);
+			lua_rawseti(L, -2, ++i);
+		}
+	} else if (cJSON_IsObject(node)) {
+		lua_newtable(L);
+		cJSON_ArrayForEach(child, node)
+		{
+			lua_pushstring(L, child->string);
+			push_tree(L, child);
+			lua_rawset(L, -3);
+		}
+	} else {
+		lua_pushlightuserdata(L, NULL);
+	}
+}
+
+static int tree_gc(lua_State *L)
+{
+	cJSON **box = luaL_checkudata(L, 1, "luff.Tree");
+
+	cJSON_Delete(*box);
+	*box = NULL;
+	return 0;
+}
+
+void luff_push_json(lua_State *L, const char *text, size_t len, const char *what)
+{
+	cJSON **box = luff_box(L, sizeof *box, "luff.Tree");
+	struct luff_error err = {0};
+
+	if (luff_json_parse(box, text, len, what, &err) < 0)
+		luff_raise(L, &err);
+	push_tree(L, *box);
+	cJSON_Delete(*box);
+	*box = NULL;
+	lua_remove(L, -2);
+}
+
+/* Appends to the table of pieces at `out`. [-1, +0] */
+static void emit(lua_State *L, int out)
+{
+	lua_rawseti(L, out, (lua_Integer)lua_rawlen(L, out) + 1);
+}
+
+static void emit_text(lua_State *L, int out, const char *text)
+{
+	lua_pushstring(L, text);
+	emit(L, out);
+}
+
+static void emit_string(lua_State *L, int out, int i)
+{
+	size_t len;
+	const char *text = lua_tolstring(L, i, &len);
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	luaL_addchar(&b, '"');
+	for (size_t k = 0; k < len; k++) {
+		unsigned char c = (unsigned char)text[k];
+		char escape[8];
+
+		if (c == '"' || c == '\\') {
+			luaL_addchar(&b, '\\');
+			luaL_addchar(&b, (char)c);
+		} else if (c < 0x20) {
+			snprintf(escape, sizeof escape, "\\u%04x", c);
+			luaL_addstring(&b, c == '\n' ? "\\n" : c == '\t' ? "\\t" : escape);
+		} else {
+			luaL_addchar(&b, (char)c);
+		}
+	}
+	luaL_addchar(&b, '"');
+	luaL_pushresult(&b);
+	emit(L, out);
+}
+
+static void new_line(lua_State *L, int out, int depth)
+{
+	emit_text(L, out, "\n");
+	for (int i = 0; i < depth; i++)
+		emit_text(L, out, "  ");
+}
+
+static void encode(lua_State *L, int out, int i, int depth, bool indent);
+
+static void encode_table(lua_State *L, int out, int i, int depth, bool indent)
+{
+	lua_Integer n = (lua_Integer)lua_rawlen(L, i);
+	bool array = n > 0;
+	int keys;
+
+	if (lua_getmetatable(L, i)) {
+		luaL_getmetatable(L, ARRAY);
+		array = array || lua_rawequal(L, -1, -2);
+		lua_pop(L, 2);
+	}
+	lua_newtable(L);
+	keys = lua_gettop(L);
+	if (!array) {
+		lua_getglobal(L, "table");
+		lua_getfield(L, -1, "sort");
+		lua_remove(L, -2);
+		lua_pushnil(L);
+		while (lua_next(L, i)) {
+			lua_pop(L, 1);
+			if (lua_type(L, -1) != LUA_TSTRING)
+				luaL_error(L, "JSON objects have string keys");
+			lua_pushvalue(L, -1);
+			lua_rawseti(L, keys, (lua_Integer)lua_rawlen(L, keys) + 1);
+		}
+		lua_pushvalue(L, keys);
+		lua_call(L, 1, 0);
+		n = (lua_Integer)lua_rawlen(L, keys);
+	}
+	emit_text(L, out, array ? "[" : "{");
+	for (lua_Integer k = 1; k <= n; k++) {
+		if (k > 1)
+			emit_text(L, out, ",");
+		if (indent)
+			new_line(L, out, depth + 1);
+		if (array) {
+			lua_rawgeti(L, i, k);
+		} else {
+			lua_rawgeti(L, keys, k);
+			emit_string(L, out, lua_gettop(L));
+			emit_text(L, out, indent ? ": " : ":");
+			lua_rawget(L, i);
+		}
+		encode(L, out, lua_gettop(L), depth + 1, indent);
+		lua_pop(L, 1);
+	}
+	if (indent && n > 0)
+		new_line(L, out, depth);
+	emit_text(L, out, array ? "]" : "}");
+	lua_settop(L, keys - 1);
+}
+
+static void encode(lua_State *L, int out, int i, int depth, bool indent)
+{
+	char number[40];
+
+	luaL_checkstack(L, 16, "nested too deep for JSON");
+	if (depth > LUFF_JSON_DEPTH_MAX)
+		luaL_error(L, "nested too deep for JSON");
+	switch (lua_type(L, i)) {
+	case LUA_TTABLE:
+		encode_table(L, out, i, depth, indent);
+		break;
+	case LUA_TSTRING:
+		emit_string(L, out, i);
+		break;
+	case LUA_TNUMBER:
+		if (!lua_isinteger(L, i) && !isfinite(lua_tonumber(L, i)))
+			luaL_error(L, "JSON has no such number");
+		if (lua_isinteger(L, i))
+			snprintf(number, sizeof number, "%lld", (long long)lua_tointeger(L, i));
+		else
+			snprintf(number, sizeof number, "%.17g", lua_tonumber(L, i));
+		emit_text(L, out, number);
+		break;
+	case LUA_TBOOLEAN:
+		emit_text(L, out, lua_toboolean(L, i) ? "true" : "false");
+		break;
+	case LUA_TNIL:
+		emit_text(L, out, "null");
+		break;
+	default:
+		if (lua_touserdata(L, i) || lua_type(L, i) != LUA_TLIGHTUSERDATA)
+			luaL_error(L, "JSON cannot hold a %s", luaL_typename(L, i));
+		emit_text(L, out, "null");
+	}
+}
+
+void luff_encode_json(lua_State *L, int i, bool indent)
+{
+	luaL_Buffer b;
+	int out;
+	lua_Integer n;
+
+	i = lua_absindex(L, i);
+	lua_newtable(L);
+	out = lua_gettop(L);
+	encode(L, out, i, 0, indent);
+	n = (lua_Integer)lua_rawlen(L, out);
+	luaL_buffinit(L, &b);
+	for (lua_Integer k = 1; k <= n; k++) {
+		lua_rawgeti(L, out, k);
+		luaL_addvalue(&b);
+	}
+	luaL_pushresult(&b);
+	lua_remove(L, out);
+}
+
+static int json_encode(lua_State *L)
+{
+	static const char *const options[] = {"indent", NULL};
+
+	luaL_checkany(L, 1);
+	luff_check_options(L, 2, options);
+	luff_encode_json(L, 1, luff_option_bool(L, 2, "indent"));
+	return 1;
+}
+
+static int json_decode(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+
+	luff_push_json(L, text, len, "text");
+	return 1;
+}
+
+static int json_array(lua_State *L)
+{
+	if (lua_isnoneornil(L, 1)) {
+		lua_settop(L, 0);
+		lua_newtable(L);
+	}
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	luaL_setmetatable(L, ARRAY);
+	return 1;
+}
+
+void luff_json_functions(lua_State *L)
+{
+	static const luaL_Reg none[] = {{NULL, NULL}}, tree[] = {{"__gc", tree_gc}, {NULL, NULL}};
+
+	luff_box_type(L, ARRAY, none, NULL);
+	luff_box_type(L, "luff.Tree", tree, NULL);
+	lua_pushlightuserdata(L, NULL);
+	lua_setfield(L, -2, "null");
+	lua_pushcfunction(L, json_array);
+	lua_setfield(L, -2, "array");
+	lua_pushcfunction(L, json_encode);
+	lua_setfield(L, -2, "encode");
+	lua_pushcfunction(L, json_decode);
+	lua_setfield(L, -2, "decode");
+}

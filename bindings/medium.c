@@ -1,0 +1,263 @@
+/* Names and what is asked of the places they mean: open, tags, tag, delete. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind.h"
+
+#define MEDIUM "luff.Medium"
+
+static const char memories; /* registry key: "memory:NAME" -> box */
+
+static int medium_gc(lua_State *L)
+{
+	struct luff_medium **box = luaL_checkudata(L, 1, MEDIUM);
+
+	luff_medium_unref(*box);
+	*box = NULL;
+	return 0;
+}
+
+/* "memory:NAME[:TAG][@DIGEST]", a place of this lua_State */
+static void open_memory(struct luff_medium **out, struct luff_name *name, lua_State *L, const char *text)
+{
+	const char *rest = text + 7, *at = strstr(rest, "@sha"), *end = at ? at : rest + strlen(rest);
+	const char *colon = memchr(rest, ':', (size_t)(end - rest));
+	struct luff_error err = {0};
+	struct luff_medium **box;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &memories);
+	lua_pushlstring(L, rest, (size_t)((colon ? colon : end) - rest));
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, -3) == LUA_TNIL) {
+		lua_pop(L, 1);
+		box = luff_box(L, sizeof *box, MEDIUM);
+		if (luff_memory_new(box, LUFF_MEMORY_CAP, &err) < 0)
+			luff_raise(L, &err);
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -5);
+	}
+	box = lua_touserdata(L, -1);
+	lua_pop(L, 3);
+	memset(name, 0, sizeof *name);
+	if (colon && (size_t)(end - colon) <= LUFF_TAG_MAX)
+		memcpy(name->tag, colon + 1, (size_t)(end - colon - 1));
+	if (at && luff_digest_parse(&name->digest, at + 1, &err) < 0)
+		luff_raise(L, &err);
+	*out = luff_medium_ref(*box);
+}
+
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http, bool create)
+{
+	const struct luff_reference *ref = luaL_testudata(L, i, LUFF_REF);
+	struct luff_open_options options = {.plain_http = plain_http, .create = create};
+	struct luff_error err = {0};
+	char buf[1200];
+	const char *text = ref ? luff_reference_format(buf, sizeof buf, ref) : luaL_checkstring(L, i);
+
+	if (strncmp(text, "memory:", 7) == 0)
+		open_memory(out, name, L, text);
+	else if (luff_medium_open(out, name, text, &options, &err) < 0)
+		luff_raise(L, &err);
+}
+
+struct place_call {
+	struct luff_call base;
+	struct luff_medium *medium;
+	struct luff_name name;
+	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist */
+	bool by_platform;
+	struct luff_platform platform;
+	char tag[LUFF_TAG_MAX + 1];
+	struct luff_image *image;
+	struct luff_index *index;
+	struct luff_cursor *cursor;
+};
+
+static int open_run(struct place_call *c, const struct luff_descriptor *d, const char *document, struct luff_error *err)
+{
+	struct luff_descriptor chosen;
+	int rc;
+
+	if (!luff_media_is_index(d->media_type))
+		return c->kind == 'x' ? luff_index_open(&c->index, c->medium, d, document, err)
+				      : luff_image_open(&c->image, c->medium, d, document, err);
+	rc = luff_index_open(&c->index, c->medium, d, document, err);
+	if (rc < 0 || c->kind != 'i')
+		return rc;
+	rc = luff_index_select(&chosen, c->index, c->by_platform ? &c->platform : NULL, err);
+	return rc < 0 ? rc : luff_image_open(&c->image, c->medium, &chosen, NULL, err);
+}
+
+static int place_run(struct luff_call *base, struct luff_error *err)
+{
+	struct place_call *c = (struct place_call *)base;
+	struct luff_descriptor d;
+	char *document = NULL;
+	int rc;
+
+	if (c->kind == 'l')
+		return luff_medium_tags(&c->cursor, c->medium, err);
+	if (c->kind == 'd')
+		return luff_medium_remove(c->medium, &c->name, err);
+	rc = luff_medium_resolve(&d, &document, c->medium, &c->name, err);
+	if (rc == 0)
+		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err) : open_run(c, &d, document, err);
+	free(document);
+	return rc;
+}
+
+static int place_finish(lua_State *L, struct luff_call *base)
+{
+	struct place_call *c = (struct place_call *)base;
+
+	if (c->image || c->index)
+		return luff_push_opened(L, &c->image, &c->index);
+	if (c->cursor) {
+		struct luff_cursor **box = luff_box(L, sizeof *box, LUFF_CURSOR);
+
+		*box = c->cursor;
+		c->cursor = NULL;
+		lua_pushnil(L);
+		lua_pushnil(L);
+		lua_pushvalue(L, -3);
+		return 4;
+	}
+	return 0;
+}
+
+static void place_release(struct luff_call *base)
+{
+	struct place_call *c = (struct place_call *)base;
+
+	luff_image_unref(c->image);
+	luff_index_unref(c->index);
+	luff_cursor_close(c->cursor);
+	luff_medium_unref(c->medium);
+}
+
+static struct place_call *new_place(lua_State *L, char kind, int options)
+{
+	struct place_call *c = luff_call_new(L, sizeof *c);
+
+	c->base.run = place_run;
+	c->base.finish = place_finish;
+	c->base.release = place_release;
+	c->kind = kind;
+	luff_check_place(&c->medium, &c->name, L, 1, luff_option_bool(L, options, "plain_http"), false);
+	return c;
+}
+
+static int open_as(lua_State *L, char kind)
+{
+	static const char *const for_image[] = {"platform", "plain_http", NULL}, *const other[] = {"plain_http", NULL};
+	struct place_call *c;
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, kind == 'i' ? for_image : other);
+	c = new_place(L, kind, 2);
+	c->by_platform = luff_option_platform(&c->platform, L, 2);
+	return luff_call_go(L);
+}
+
+static int open_any(lua_State *L)
+{
+	return open_as(L, 'o');
+}
+
+static int open_image(lua_State *L)
+{
+	return open_as(L, 'i');
+}
+
+static int open_index(lua_State *L)
+{
+	return open_as(L, 'x');
+}
+
+static int list_tags(lua_State *L)
+{
+	return open_as(L, 'l');
+}
+
+static int delete_name(lua_State *L)
+{
+	return open_as(L, 'd');
+}
+
+static int tag_name(lua_State *L)
+{
+	static const char *const options[] = {"plain_http", NULL};
+	const char *tag = luaL_checkstring(L, 2);
+	struct place_call *c;
+
+	lua_settop(L, 3);
+	luff_check_options(L, 3, options);
+	luaL_argcheck(L, strlen(tag) <= LUFF_TAG_MAX, 2, "the tag is too long");
+	c = new_place(L, 't', 3);
+	memcpy(c->tag, tag, strlen(tag) + 1);
+	return luff_call_go(L);
+}
+
+/* ---- Cursor ---- */
+
+struct next_call {
+	struct luff_call base;
+	struct luff_cursor *cursor;
+	const char *item;
+};
+
+static int next_run(struct luff_call *base, struct luff_error *err)
+{
+	struct next_call *c = (struct next_call *)base;
+
+	return luff_cursor_next(&c->item, c->cursor, err);
+}
+
+static int next_finish(lua_State *L, struct luff_call *base)
+{
+	lua_pushstring(L, ((struct next_call *)base)->item);
+	return 1;
+}
+
+static int cursor_next(lua_State *L)
+{
+	struct luff_cursor **box = luaL_checkudata(L, 1, LUFF_CURSOR);
+	struct next_call *c;
+
+	if (!*box)
+		return 0;
+	c = luff_call_new(L, sizeof *c);
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, 1);
+	c->base.run = next_run;
+	c->base.finish = next_finish;
+	c->cursor = *box;
+	return luff_call_go(L);
+}
+
+static int cursor_close(lua_State *L)
+{
+	struct luff_cursor **box = luaL_checkudata(L, 1, LUFF_CURSOR);
+
+	luff_cursor_close(*box);
+	*box = NULL;
+	return 0;
+}
+
+void luff_medium_functions(lua_State *L)
+{
+	static const luaL_Reg meta[] = {{"__gc", medium_gc}, {NULL, NULL}};
+	static const luaL_Reg cursor_meta[] = {
+		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
+	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"open", open_any}, {"image", open_image},   {"index", open_index},
+					     {"tags", list_tags}, {"delete", delete_name}, {"tag", tag_name},
+					     {NULL, NULL}};
+
+	luff_box_type(L, MEDIUM, meta, NULL);
+	luff_box_type(L, LUFF_CURSOR, cursor_meta, cursor_methods);
+	lua_newtable(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &memories);
+	luaL_setfuncs(L, functions, 0);
+}
