@@ -38,18 +38,18 @@ bool luff_option_platform(struct luff_platform *out, lua_State *L, int i);
 /* ---- job.c ---- */
 
 /* A call that may block: arguments and results are fields of a larger struct that starts with this one. */
-struct luff_call {
-	struct luff_call_state *state; /* job.c's own */
-	int (*run)(struct luff_call *call, struct luff_error *err); /* on any thread, never touches Lua */
-	int (*finish)(lua_State *L, struct luff_call *call);         /* on the Lua thread: pushes results, returns their number */
-	void (*release)(struct luff_call *call);                     /* frees what is left in the fields; may be NULL */
-	bool (*deliver)(lua_State *L, struct luff_call *call);       /* optional: calls Lua with what happened so far */
+struct luff_work {
+	struct luff_work_state *state; /* job.c's own */
+	int (*run)(struct luff_work *call, struct luff_error *err); /* on any thread, never touches Lua */
+	int (*finish)(lua_State *L, struct luff_work *call);         /* on the Lua thread: pushes results, returns their number */
+	void (*release)(struct luff_work *call);                     /* frees what is left in the fields; may be NULL */
+	bool (*deliver)(lua_State *L, struct luff_work *call);       /* optional: calls Lua with what happened so far */
 };
 
-/** A zeroed call in a box; set its functions and arguments, then `return luff_call_go(L)`. [-0, +1] */
-void *luff_call_new(lua_State *L, size_t size);
+/** A zeroed call in a box; set its functions and arguments, then `return luff_work_go(L)`. [-0, +1] */
+void *luff_work_new(lua_State *L, size_t size);
 /** Runs the call on top of the stack: right here, or inside of a task on a worker thread while the task sleeps. */
-int luff_call_go(lua_State *L);
+int luff_work_go(lua_State *L);
 void luff_job_open(lua_State *L);
 
 /* ---- one function per file that adds its share to the table on top of the stack ---- */
@@ -78,7 +78,7 @@ int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index 
 
 /* Borrowed; raises unless there is an open Reader that nobody is reading at i. */
 struct luff_reader **luff_check_reader(lua_State *L, int i);
-/** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_call_go */
+/** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_work_go */
 int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed);
 
 /* ---- json.c ---- */

@@ -134,13 +134,13 @@ static int image_annotations(lua_State *L)
 }
 
 struct config_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_image *image;
 	const char *config;
 	struct luff_platform platform;
 };
 
-static int config_run(struct luff_call *base, struct luff_error *err)
+static int config_run(struct luff_work *base, struct luff_error *err)
 {
 	struct config_call *c = (struct config_call *)base;
 	int rc = luff_image_raw_config(&c->config, c->image, err);
@@ -148,12 +148,12 @@ static int config_run(struct luff_call *base, struct luff_error *err)
 	return rc < 0 ? rc : luff_image_platform(&c->platform, c->image, err);
 }
 
-static void config_release(struct luff_call *base)
+static void config_release(struct luff_work *base)
 {
 	luff_image_unref(((struct config_call *)base)->image);
 }
 
-static int config_raw(lua_State *L, struct luff_call *base)
+static int config_raw(lua_State *L, struct luff_work *base)
 {
 	struct config_call *c = (struct config_call *)base;
 
@@ -161,7 +161,7 @@ static int config_raw(lua_State *L, struct luff_call *base)
 	return 1;
 }
 
-static int config_file(lua_State *L, struct luff_call *base)
+static int config_file(lua_State *L, struct luff_work *base)
 {
 	struct config_call *c = (struct config_call *)base;
 
@@ -169,23 +169,23 @@ static int config_file(lua_State *L, struct luff_call *base)
 	return 1;
 }
 
-static int config_platform(lua_State *L, struct luff_call *base)
+static int config_platform(lua_State *L, struct luff_work *base)
 {
 	char text[LUFF_PLATFORM_TEXT_MAX];
 
 	return push_text(L, luff_platform_format(text, &((struct config_call *)base)->platform));
 }
 
-static int with_config(lua_State *L, int (*finish)(lua_State *L, struct luff_call *call))
+static int with_config(lua_State *L, int (*finish)(lua_State *L, struct luff_work *call))
 {
 	struct luff_image *image = check_image(L, 1);
-	struct config_call *c = luff_call_new(L, sizeof *c);
+	struct config_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = config_run;
 	c->base.release = config_release;
 	c->base.finish = finish;
 	c->image = luff_image_ref(image);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int image_raw_config_file(lua_State *L)
@@ -250,13 +250,13 @@ static int image_layer_by_digest(lua_State *L)
 }
 
 struct find_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_image *image;
 	struct luff_digest diff_id;
 	struct luff_layer *found;
 };
 
-static int find_run(struct luff_call *base, struct luff_error *err)
+static int find_run(struct luff_work *base, struct luff_error *err)
 {
 	struct find_call *c = (struct find_call *)base;
 	int rc = 0;
@@ -276,7 +276,7 @@ static int find_run(struct luff_call *base, struct luff_error *err)
 	return rc;
 }
 
-static int find_finish(lua_State *L, struct luff_call *base)
+static int find_finish(lua_State *L, struct luff_work *base)
 {
 	struct find_call *c = (struct find_call *)base;
 	struct luff_layer **box;
@@ -289,7 +289,7 @@ static int find_finish(lua_State *L, struct luff_call *base)
 	return 1;
 }
 
-static void find_release(struct luff_call *base)
+static void find_release(struct luff_work *base)
 {
 	luff_layer_unref(((struct find_call *)base)->found);
 	luff_image_unref(((struct find_call *)base)->image);
@@ -299,7 +299,7 @@ static int image_layer_by_diff_id(lua_State *L)
 {
 	struct luff_image *image = check_image(L, 1);
 	const char *text = luaL_checkstring(L, 2);
-	struct find_call *c = luff_call_new(L, sizeof *c);
+	struct find_call *c = luff_work_new(L, sizeof *c);
 	struct luff_error err = {0};
 
 	c->base.run = find_run;
@@ -308,7 +308,7 @@ static int image_layer_by_diff_id(lua_State *L)
 	c->image = luff_image_ref(image);
 	if (luff_digest_parse(&c->diff_id, text, &err) < 0)
 		return luff_raise(L, &err);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 /* ---- Index ---- */
@@ -377,7 +377,7 @@ static int index_annotations(lua_State *L)
 }
 
 struct child_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_index *index;
 	struct luff_descriptor descriptor; /* no digest: choose by platform */
 	struct luff_platform platform;
@@ -387,7 +387,7 @@ struct child_call {
 	struct luff_index *nested;
 };
 
-static int child_run(struct luff_call *base, struct luff_error *err)
+static int child_run(struct luff_work *base, struct luff_error *err)
 {
 	struct child_call *c = (struct child_call *)base;
 	struct luff_medium *m = luff_index_medium(c->index);
@@ -401,14 +401,14 @@ static int child_run(struct luff_call *base, struct luff_error *err)
 			      : luff_image_open(&c->image, m, &c->descriptor, NULL, err);
 }
 
-static int child_finish(lua_State *L, struct luff_call *base)
+static int child_finish(lua_State *L, struct luff_work *base)
 {
 	struct child_call *c = (struct child_call *)base;
 
 	return luff_push_opened(L, &c->image, &c->nested);
 }
 
-static void child_release(struct luff_call *base)
+static void child_release(struct luff_work *base)
 {
 	struct child_call *c = (struct child_call *)base;
 
@@ -429,7 +429,7 @@ static int open_child(lua_State *L, bool wants_index)
 		digest = luaL_checkstring(L, 2);
 	if (!digest)
 		luff_check_options(L, 2, options);
-	c = luff_call_new(L, sizeof *c);
+	c = luff_work_new(L, sizeof *c);
 	c->base.run = child_run;
 	c->base.finish = child_finish;
 	c->base.release = child_release;
@@ -447,7 +447,7 @@ static int open_child(lua_State *L, bool wants_index)
 	}
 	if (digest)
 		c->descriptor = *luff_index_entry(index, i);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int index_image(lua_State *L)
@@ -501,24 +501,24 @@ static int layer_digest(lua_State *L)
 }
 
 struct diff_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_layer *layer;
 	struct luff_digest id;
 };
 
-static int diff_run(struct luff_call *base, struct luff_error *err)
+static int diff_run(struct luff_work *base, struct luff_error *err)
 {
 	struct diff_call *c = (struct diff_call *)base;
 
 	return luff_layer_diff_id(&c->id, c->layer, err);
 }
 
-static int diff_finish(lua_State *L, struct luff_call *base)
+static int diff_finish(lua_State *L, struct luff_work *base)
 {
 	return push_text(L, ((struct diff_call *)base)->id.text);
 }
 
-static void diff_release(struct luff_call *base)
+static void diff_release(struct luff_work *base)
 {
 	luff_layer_unref(((struct diff_call *)base)->layer);
 }
@@ -526,13 +526,13 @@ static void diff_release(struct luff_call *base)
 static int layer_diff_id(lua_State *L)
 {
 	struct luff_layer *layer = check_layer(L, 1);
-	struct diff_call *c = luff_call_new(L, sizeof *c);
+	struct diff_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = diff_run;
 	c->base.finish = diff_finish;
 	c->base.release = diff_release;
 	c->layer = luff_layer_ref(layer);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int layer_compressed(lua_State *L)

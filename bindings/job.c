@@ -13,9 +13,9 @@
 
 #define CALL "luff.Call"
 
-struct luff_call_state {
+struct luff_work_state {
 	struct luff_job job; /* the first: the pool hands it back */
-	struct luff_call *call;
+	struct luff_work *call;
 	struct luff_scope scope;
 	struct luff_error err;
 	int rc;
@@ -30,7 +30,7 @@ static const char tasks; /* its address is the registry's key for the set of tas
 
 static void work(struct luff_job *job)
 {
-	struct luff_call_state *s = (struct luff_call_state *)job;
+	struct luff_work_state *s = (struct luff_work_state *)job;
 
 	luff_scope_enter(&s->scope);
 	s->rc = s->call->run(s->call, &s->err);
@@ -41,9 +41,9 @@ static void work(struct luff_job *job)
 	pthread_mutex_unlock(&lock);
 }
 
-void *luff_call_new(lua_State *L, size_t size)
+void *luff_work_new(lua_State *L, size_t size)
 {
-	struct luff_call *call = luff_box(L, size, CALL);
+	struct luff_work *call = luff_box(L, size, CALL);
 
 	call->state = calloc(1, sizeof *call->state);
 	if (!call->state)
@@ -55,8 +55,8 @@ void *luff_call_new(lua_State *L, size_t size)
 
 static int call_gc(lua_State *L)
 {
-	struct luff_call *call = luaL_checkudata(L, 1, CALL);
-	struct luff_call_state *s = call->state;
+	struct luff_work *call = luaL_checkudata(L, 1, CALL);
+	struct luff_work_state *s = call->state;
 
 	if (!s)
 		return 0;
@@ -71,7 +71,7 @@ static int call_gc(lua_State *L)
 	return 0;
 }
 
-static int finish(lua_State *L, struct luff_call *call)
+static int finish(lua_State *L, struct luff_work *call)
 {
 	if (call->deliver)
 		while (call->deliver(L, call))
@@ -107,9 +107,9 @@ static void until(struct timespec *t, double seconds)
 }
 
 /* On a worker, while this thread tells Lua what happens. */
-static void run_delivering(lua_State *L, struct luff_call *call)
+static void run_delivering(lua_State *L, struct luff_work *call)
 {
-	struct luff_call_state *s = call->state;
+	struct luff_work_state *s = call->state;
 	bool done = false;
 
 	while (!done) {
@@ -126,10 +126,10 @@ static void run_delivering(lua_State *L, struct luff_call *call)
 	}
 }
 
-int luff_call_go(lua_State *L)
+int luff_work_go(lua_State *L)
 {
-	struct luff_call *call = luaL_checkudata(L, -1, CALL);
-	struct luff_call_state *s = call->state;
+	struct luff_work *call = luaL_checkudata(L, -1, CALL);
+	struct luff_work_state *s = call->state;
 	bool task = in_task(L);
 
 	if (task || call->deliver)
@@ -157,7 +157,7 @@ static int wait_calls(lua_State *L)
 	while (!found && !timeout) {
 		pthread_mutex_lock(&lock);
 		for (lua_Integer i = 1; i <= n && !found; i++) {
-			struct luff_call *call;
+			struct luff_work *call;
 
 			lua_rawgeti(L, 1, i);
 			call = lua_touserdata(L, -1);
@@ -169,7 +169,7 @@ static int wait_calls(lua_State *L)
 		pthread_mutex_unlock(&lock);
 	}
 	for (lua_Integer i = 1; i <= n; i++) {
-		struct luff_call *call;
+		struct luff_work *call;
 
 		lua_rawgeti(L, 1, i);
 		call = lua_touserdata(L, -1);
@@ -187,7 +187,7 @@ static int wait_calls(lua_State *L)
 
 static int cancel_call(lua_State *L)
 {
-	struct luff_call *call = luaL_checkudata(L, 1, CALL);
+	struct luff_work *call = luaL_checkudata(L, 1, CALL);
 
 	if (call->state)
 		luff_scope_cancel(&call->state->scope);

@@ -62,7 +62,7 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 }
 
 struct place_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_medium *medium;
 	struct luff_name name;
 	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist */
@@ -89,7 +89,7 @@ static int open_run(struct place_call *c, const struct luff_descriptor *d, const
 	return rc < 0 ? rc : luff_image_open(&c->image, c->medium, &chosen, NULL, err);
 }
 
-static int place_run(struct luff_call *base, struct luff_error *err)
+static int place_run(struct luff_work *base, struct luff_error *err)
 {
 	struct place_call *c = (struct place_call *)base;
 	struct luff_descriptor d;
@@ -107,7 +107,7 @@ static int place_run(struct luff_call *base, struct luff_error *err)
 	return rc;
 }
 
-static int place_finish(lua_State *L, struct luff_call *base)
+static int place_finish(lua_State *L, struct luff_work *base)
 {
 	struct place_call *c = (struct place_call *)base;
 
@@ -126,7 +126,7 @@ static int place_finish(lua_State *L, struct luff_call *base)
 	return 0;
 }
 
-static void place_release(struct luff_call *base)
+static void place_release(struct luff_work *base)
 {
 	struct place_call *c = (struct place_call *)base;
 
@@ -138,7 +138,7 @@ static void place_release(struct luff_call *base)
 
 static struct place_call *new_place(lua_State *L, char kind, int options)
 {
-	struct place_call *c = luff_call_new(L, sizeof *c);
+	struct place_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = place_run;
 	c->base.finish = place_finish;
@@ -157,7 +157,7 @@ static int open_as(lua_State *L, char kind)
 	luff_check_options(L, 2, kind == 'i' ? for_image : other);
 	c = new_place(L, kind, 2);
 	c->by_platform = luff_option_platform(&c->platform, L, 2);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int open_any(lua_State *L)
@@ -196,25 +196,25 @@ static int tag_name(lua_State *L)
 	luaL_argcheck(L, strlen(tag) <= LUFF_TAG_MAX, 2, "the tag is too long");
 	c = new_place(L, 't', 3);
 	memcpy(c->tag, tag, strlen(tag) + 1);
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 /* ---- Cursor ---- */
 
 struct next_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_cursor *cursor;
 	const char *item;
 };
 
-static int next_run(struct luff_call *base, struct luff_error *err)
+static int next_run(struct luff_work *base, struct luff_error *err)
 {
 	struct next_call *c = (struct next_call *)base;
 
 	return luff_cursor_next(&c->item, c->cursor, err);
 }
 
-static int next_finish(lua_State *L, struct luff_call *base)
+static int next_finish(lua_State *L, struct luff_work *base)
 {
 	lua_pushstring(L, ((struct next_call *)base)->item);
 	return 1;
@@ -227,13 +227,13 @@ static int cursor_next(lua_State *L)
 
 	if (!*box)
 		return 0;
-	c = luff_call_new(L, sizeof *c);
+	c = luff_work_new(L, sizeof *c);
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);
 	c->base.run = next_run;
 	c->base.finish = next_finish;
 	c->cursor = *box;
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int cursor_close(lua_State *L)

@@ -15,14 +15,14 @@ struct reader {
 };
 
 struct read_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct reader *reader; /* kept by the call's user value */
 	char mode;             /* 'n', 'a', 'l', 'L' */
 	size_t want;
 	size_t take, skip; /* what the call found: bytes to hand out, and to drop behind them */
 };
 
-static int read_run(struct luff_call *base, struct luff_error *err)
+static int read_run(struct luff_work *base, struct luff_error *err)
 {
 	struct read_call *c = (struct read_call *)base;
 	struct reader *b = c->reader;
@@ -66,7 +66,7 @@ static int read_run(struct luff_call *base, struct luff_error *err)
 	return 0;
 }
 
-static int read_finish(lua_State *L, struct luff_call *base)
+static int read_finish(lua_State *L, struct luff_work *base)
 {
 	struct read_call *c = (struct read_call *)base;
 	struct luff_buffer *b = &c->reader->rest;
@@ -84,7 +84,7 @@ static int read_finish(lua_State *L, struct luff_call *base)
 	return 1;
 }
 
-static void read_release(struct luff_call *base)
+static void read_release(struct luff_work *base)
 {
 	((struct read_call *)base)->reader->busy = false;
 }
@@ -111,7 +111,7 @@ static int start_read(lua_State *L, int reader, char mode, size_t want)
 	struct read_call *c;
 
 	reader = lua_absindex(L, reader);
-	c = luff_call_new(L, sizeof *c);
+	c = luff_work_new(L, sizeof *c);
 	lua_pushvalue(L, reader);
 	lua_setiuservalue(L, -2, 1);
 	c->reader = b;
@@ -121,7 +121,7 @@ static int start_read(lua_State *L, int reader, char mode, size_t want)
 	c->base.finish = read_finish;
 	c->base.release = read_release;
 	b->busy = true;
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 static int reader_read(lua_State *L)
@@ -178,13 +178,13 @@ static int reader_text(lua_State *L)
 }
 
 struct open_call {
-	struct luff_call base;
+	struct luff_work base;
 	struct luff_layer *layer;
 	bool compressed;
 	struct luff_reader *r;
 };
 
-static int open_run(struct luff_call *base, struct luff_error *err)
+static int open_run(struct luff_work *base, struct luff_error *err)
 {
 	struct open_call *c = (struct open_call *)base;
 
@@ -192,7 +192,7 @@ static int open_run(struct luff_call *base, struct luff_error *err)
 			     : luff_layer_open_uncompressed(&c->r, c->layer, err);
 }
 
-static int open_finish(lua_State *L, struct luff_call *base)
+static int open_finish(lua_State *L, struct luff_work *base)
 {
 	struct open_call *c = (struct open_call *)base;
 	struct reader *b = luff_box(L, sizeof *b, LUFF_READER);
@@ -203,7 +203,7 @@ static int open_finish(lua_State *L, struct luff_call *base)
 	return 1;
 }
 
-static void open_release(struct luff_call *base)
+static void open_release(struct luff_work *base)
 {
 	struct open_call *c = (struct open_call *)base;
 
@@ -213,14 +213,14 @@ static void open_release(struct luff_call *base)
 
 int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed)
 {
-	struct open_call *c = luff_call_new(L, sizeof *c);
+	struct open_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = open_run;
 	c->base.finish = open_finish;
 	c->base.release = open_release;
 	c->layer = luff_layer_ref(layer);
 	c->compressed = compressed;
-	return luff_call_go(L);
+	return luff_work_go(L);
 }
 
 void luff_reader_type(lua_State *L)

@@ -1,0 +1,138 @@
+/* The luff program: a Lua state with luff in it, signals that cancel, and lua/luff/cli.lua, which does the rest. */
+#include <lualib.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind.h"
+
+int luaopen_luff(lua_State *L);
+
+static struct luff_scope root;
+static lua_State *main_state; /* for the signal handler alone */
+
+static void stop(lua_State *L, lua_Debug *debug)
+{
+	struct luff_error err = {.code = LUFF_ECANCELED, .msg = "cancelled"};
+
+	(void)debug;
+	lua_sethook(L, NULL, 0, 0);
+	luff_raise(L, &err);
+}
+
+/* The second one of a kind ends the program at once. */
+static void on_signal(int number)
+{
+	signal(number, SIG_DFL);
+	luff_scope_cancel(&root);
+	lua_sethook(main_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void print_trace(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", line);
+}
+
+static int trace(lua_State *L)
+{
+	root.log = lua_toboolean(L, 1) ? print_trace : NULL;
+	return 0;
+}
+
+/* The prompt goes on after Ctrl-C. */
+static int uncancel(lua_State *L)
+{
+	lua_sethook(L, NULL, 0, 0);
+	root.cancelled = 0;
+	signal(SIGINT, on_signal);
+	return 0;
+}
+
+/* Inside of a source tree its own Lua files are used. */
+static void prefer_tree(void)
+{
+	char path[4096], *slash;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+
+	if (n <= 0 || getenv("LUFF_LUA_PATH"))
+		return;
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++) {
+		slash = strrchr(path, '/');
+		if (!slash)
+			return;
+		*slash = '\0';
+	}
+	strncat(path, "/lua/luff/init.lua", 24);
+	if (access(path, R_OK) == 0) {
+		path[strlen(path) - strlen("/luff/init.lua")] = '\0';
+		setenv("LUFF_LUA_PATH", path, 1);
+	}
+}
+
+static int run(lua_State *L)
+{
+	int argc = (int)lua_tointeger(L, 1);
+	char **argv = lua_touserdata(L, 2);
+
+	luaL_openlibs(L);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	lua_pushcfunction(L, luaopen_luff);
+	lua_setfield(L, -2, "luff");
+	lua_getglobal(L, "require");
+	lua_pushvalue(L, -1);
+	lua_pushliteral(L, "luff");
+	lua_call(L, 1, 0);
+	lua_pushvalue(L, -1);
+	lua_pushliteral(L, "luff.core");
+	lua_call(L, 1, 1);
+	lua_pushcfunction(L, trace);
+	lua_setfield(L, -2, "trace");
+	lua_pushcfunction(L, uncancel);
+	lua_setfield(L, -2, "uncancel");
+	lua_pop(L, 1);
+	lua_pushliteral(L, "luff.cli");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "main");
+	lua_createtable(L, argc, 0);
+	for (int i = 0; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i);
+	}
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	lua_State *L;
+	int code = 1;
+
+	mallopt(M_ARENA_MAX, 2); /* memory is bounded by buffers, not by threads */
+	prefer_tree();
+	L = luaL_newstate();
+	if (!L) {
+		fprintf(stderr, "luff: out of memory\n");
+		return 1;
+	}
+	main_state = L;
+	luff_scope_enter(&root);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGPIPE, SIG_IGN);
+	lua_pushcfunction(L, run);
+	lua_pushinteger(L, argc);
+	lua_pushlightuserdata(L, argv);
+	if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+		code = (int)lua_tointeger(L, -1);
+	else
+		fprintf(stderr, "luff: %s\n", luaL_tolstring(L, -1, NULL));
+	signal(SIGINT, SIG_DFL);
+	lua_close(L);
+	luff_scope_leave(&root);
+	return code;
+}

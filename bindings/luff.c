@@ -1,0 +1,125 @@
+/* luaopen_luff: the raw functions as the module "luff.core", and a searcher for the Lua files that are embedded. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "bind.h"
+
+struct luff_embedded {
+	const char *name;
+	const char *text;
+	size_t size;
+};
+
+extern const struct luff_embedded luff_embedded[];
+
+LUFF_API int luaopen_luff(lua_State *L);
+
+/* The files of LUFF_LUA_PATH come first; "luff.a.b" is luff/a/b.lua there. */
+static int load_file(lua_State *L, const char *name)
+{
+	const char *folder = getenv("LUFF_LUA_PATH");
+	static const char *const forms[] = {"%s/%s.lua", "%s/%s/init.lua"};
+
+	for (int i = 0; folder && *folder && i < 2; i++) {
+		FILE *file;
+
+		lua_pushfstring(L, forms[i], folder, luaL_gsub(L, name, ".", "/"));
+		file = fopen(lua_tostring(L, -1), "r");
+		if (!file)
+			continue;
+		fclose(file);
+		if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK)
+			return lua_error(L);
+		return 1;
+	}
+	return 0;
+}
+
+static int search(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	const struct luff_embedded *e = luff_embedded;
+
+	if (strncmp(name, "luff", 4) != 0 || (name[4] && name[4] != '.'))
+		return 0;
+	if (load_file(L, name))
+		return 1;
+	while (e->name && strcmp(e->name, name) != 0)
+		e++;
+	if (!e->name)
+		return 0;
+	lua_pushfstring(L, "@%s.lua", name);
+	if (luaL_loadbufferx(L, e->text, e->size, lua_tostring(L, -1), "t") != LUA_OK)
+		return lua_error(L);
+	return 1;
+}
+
+static int shut_down(lua_State *L)
+{
+	(void)L;
+	luff_shutdown();
+	return 0;
+}
+
+static int host_platform(lua_State *L)
+{
+	struct luff_platform p;
+	char text[LUFF_PLATFORM_TEXT_MAX];
+
+	luff_platform_host(&p);
+	lua_pushstring(L, luff_platform_format(text, &p));
+	return 1;
+}
+
+static int open_core(lua_State *L)
+{
+	static const luaL_Reg none[] = {{"__gc", shut_down}, {NULL, NULL}};
+	struct luff_error err = {0};
+
+	if (luff_init(&err) < 0)
+		return luff_raise(L, &err);
+	/* made first, so that lua_close() comes to it last */
+	luff_box_type(L, "luff.Process", none, NULL);
+	luff_box(L, 1, "luff.Process");
+	lua_setfield(L, LUA_REGISTRYINDEX, "luff.process");
+	lua_newtable(L);
+	luff_job_open(L);
+	luff_image_types(L);
+	luff_reader_type(L);
+	luff_ref_type(L);
+	luff_medium_functions(L);
+	luff_write_functions(L);
+	luff_copy_functions(L);
+	luff_server_functions(L);
+	luff_json_functions(L);
+	luff_terminal_functions(L);
+	lua_pushcfunction(L, host_platform);
+	lua_setfield(L, -2, "platform");
+	lua_pushliteral(L, LUFF_VERSION);
+	lua_setfield(L, -2, "luff_version");
+	lua_pushstring(L, luff_hash_provider());
+	lua_setfield(L, -2, "hash_provider");
+	return 1;
+}
+
+int luaopen_luff(lua_State *L)
+{
+	lua_settop(L, 0);
+	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.process") == LUA_TNIL) {
+		luaL_requiref(L, "luff.core", open_core, 0);
+		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+		lua_getfield(L, -1, "package");
+		lua_getfield(L, -1, "searchers");
+		lua_pushcfunction(L, search);
+		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	}
+	lua_settop(L, 0);
+	lua_pushcfunction(L, search);
+	lua_pushliteral(L, "luff");
+	lua_call(L, 1, 1);
+	lua_pushliteral(L, "luff");
+	lua_call(L, 1, 1);
+	return 1;
+}

@@ -1,0 +1,83 @@
+/* What the program needs of a terminal: its width, a line editor, a clock for progress. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/lazy.h"
+#include "bind.h"
+
+static char *(*read_line)(const char *prompt);
+static void (*add_history)(const char *line);
+static int (*read_history)(const char *file);
+static int (*write_history)(const char *file);
+
+static void load(lua_State *L)
+{
+	static const struct luff_lazy_symbol symbols[] = {{"readline", &read_line},
+							  {"add_history", &add_history},
+							  {"read_history", &read_history},
+							  {"write_history", &write_history},
+							  {NULL, NULL}};
+	struct luff_error err = {0};
+
+	if (!read_line && luff_lazy_load("libedit.so.2", symbols, &err) < 0)
+		luff_raise(L, &err);
+}
+
+/* core.readline(prompt): a line, or nil at the end */
+static int readline(lua_State *L)
+{
+	const char *prompt = luaL_optstring(L, 1, "> ");
+	char *line;
+
+	load(L);
+	line = read_line(prompt);
+	if (line && *line)
+		add_history(line);
+	lua_pushstring(L, line);
+	free(line);
+	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.history") == LUA_TSTRING)
+		write_history(lua_tostring(L, -1));
+	lua_pop(L, 1);
+	return 1;
+}
+
+/* core.history(file): where lines are kept between sittings */
+static int history(lua_State *L)
+{
+	const char *file = luaL_checkstring(L, 1);
+
+	load(L);
+	read_history(file);
+	lua_pushvalue(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "luff.history");
+	return 0;
+}
+
+/* core.terminal(fd): its columns, or nil if it is none */
+static int terminal(lua_State *L)
+{
+	int fd = (int)luaL_checkinteger(L, 1);
+	struct winsize size;
+
+	if (!isatty(fd))
+		return 0;
+	lua_pushinteger(L, ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80);
+	return 1;
+}
+
+static int clock_seconds(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)luff_clock_ms() / 1000);
+	return 1;
+}
+
+void luff_terminal_functions(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"readline", readline}, {"history", history}, {"terminal", terminal}, {"clock", clock_seconds}, {NULL, NULL}};
+
+	luaL_setfuncs(L, functions, 0);
+}

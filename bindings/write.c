@@ -1,0 +1,228 @@
+/* New content: blobs and manifests from scripts, and the digest of bytes at hand. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "bind.h"
+#include "model/descriptor.h"
+#include "stream/streams.h"
+
+struct push_call {
+	struct luff_work base;
+	struct luff_medium *medium;
+	struct luff_name name;
+	struct luff_descriptor descriptor;
+	char *bytes;
+	size_t len;
+	int fd; /* 0: none */
+	bool is_manifest;
+	struct luff_image *image;
+	struct luff_index *index;
+};
+
+static int digest_fd(struct luff_descriptor *d, int fd, struct luff_error *err)
+{
+	struct luff_reader *r = NULL;
+	struct luff_hash hash;
+	char buf[32 << 10];
+	size_t n = 1;
+	int copy = dup(fd), rc;
+
+	if (copy < 0)
+		return luff_fail_errno(err, errno, "cannot read");
+	rc = luff_reader_open_fd(&r, copy, 0, err);
+	luff_hash_init(&hash, LUFF_SHA256);
+	while (rc == 0 && n > 0) {
+		rc = luff_reader_read(&n, r, buf, sizeof buf, err);
+		luff_hash_update(&hash, buf, n);
+		d->size += (int64_t)n;
+	}
+	luff_reader_close(r);
+	luff_hash_final(&d->digest, &hash);
+	return rc;
+}
+
+static int push_blob_run(struct push_call *c, struct luff_error *err)
+{
+	struct luff_reader *r = NULL;
+	int copy, rc;
+
+	if (!c->fd) {
+		rc = luff_digest_of(&c->descriptor.digest, "sha256", c->bytes, c->len, err);
+		c->descriptor.size = (int64_t)c->len;
+		return rc < 0 ? rc : luff_medium_push_bytes(c->medium, &c->descriptor, c->bytes, err);
+	}
+	rc = digest_fd(&c->descriptor, c->fd, err);
+	if (rc < 0)
+		return rc;
+	copy = dup(c->fd);
+	if (copy < 0)
+		return luff_fail_errno(err, errno, "cannot read");
+	rc = luff_reader_open_fd(&r, copy, 0, err);
+	if (rc == 0)
+		rc = luff_medium_push(c->medium, &c->descriptor, r, err);
+	luff_reader_close(r);
+	return rc;
+}
+
+static int push_manifest_run(struct push_call *c, struct luff_error *err)
+{
+	struct luff_descriptor *d = &c->descriptor;
+	const char *algorithm = luff_algorithm_name(luff_digest_algorithm(&c->name.digest));
+	struct luff_document doc;
+	int rc;
+
+	if (c->len > LUFF_MANIFEST_MAX)
+		return luff_fail(err, LUFF_ELIMIT, "a manifest has at most %d bytes", LUFF_MANIFEST_MAX);
+	rc = luff_document_parse(&doc, c->bytes, c->len, d->media_type[0] ? d->media_type : NULL, err);
+	if (rc < 0)
+		return rc;
+	memcpy(d->media_type, doc.media_type, sizeof d->media_type);
+	luff_document_release(&doc);
+	d->manifest = true;
+	d->size = (int64_t)c->len;
+	rc = luff_digest_of(&d->digest, algorithm, c->bytes, c->len, err);
+	if (rc == 0 && c->name.digest.text[0] && !luff_digest_equal(&c->name.digest, &d->digest))
+		rc = luff_fail(err, LUFF_EDIGEST, "the manifest has the digest %s", d->digest.text);
+	if (rc == 0)
+		rc = c->name.tag[0] ? luff_medium_tag(c->medium, d, c->bytes, c->name.tag, err)
+				    : luff_medium_push_bytes(c->medium, d, c->bytes, err);
+	if (rc < 0)
+		return rc;
+	return luff_media_is_index(d->media_type) ? luff_index_open(&c->index, c->medium, d, c->bytes, err)
+						  : luff_image_open(&c->image, c->medium, d, c->bytes, err);
+}
+
+static int push_run(struct luff_work *base, struct luff_error *err)
+{
+	struct push_call *c = (struct push_call *)base;
+
+	return c->is_manifest ? push_manifest_run(c, err) : push_blob_run(c, err);
+}
+
+static int push_finish(lua_State *L, struct luff_work *base)
+{
+	struct push_call *c = (struct push_call *)base;
+
+	if (c->is_manifest)
+		return luff_push_opened(L, &c->image, &c->index);
+	lua_createtable(L, 0, 3);
+	lua_pushstring(L, c->descriptor.media_type);
+	lua_setfield(L, -2, "mediaType");
+	lua_pushstring(L, c->descriptor.digest.text);
+	lua_setfield(L, -2, "digest");
+	lua_pushinteger(L, c->descriptor.size);
+	lua_setfield(L, -2, "size");
+	return 1;
+}
+
+static void push_release(struct luff_work *base)
+{
+	struct push_call *c = (struct push_call *)base;
+
+	luff_image_unref(c->image);
+	luff_index_unref(c->index);
+	luff_medium_unref(c->medium);
+	free(c->bytes);
+	if (c->fd)
+		close(c->fd);
+}
+
+static int open_path(lua_State *L, int i)
+{
+	const char *path = luff_option_string(L, i, "file");
+	struct luff_error err = {0};
+	int fd;
+
+	luaL_argcheck(L, path != NULL, i, "want a string or { file = path }");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		luff_fail_errno(&err, errno, "%s", path);
+		luff_raise(L, &err);
+	}
+	return fd;
+}
+
+/* [-0, +1] */
+static struct push_call *new_push(lua_State *L, bool is_manifest)
+{
+	static const char *const options[] = {"media_type", "plain_http", NULL};
+	const char *media_type, *bytes;
+	struct push_call *c;
+
+	lua_settop(L, 3);
+	luff_check_options(L, 3, options);
+	media_type = luff_option_string(L, 3, "media_type");
+	if (!media_type && !is_manifest)
+		media_type = "application/octet-stream";
+	luaL_argcheck(L, !media_type || strlen(media_type) <= LUFF_MEDIA_TYPE_MAX, 3, "media_type is too long");
+	if (is_manifest && lua_istable(L, 2)) {
+		luff_encode_json(L, 2, false);
+		lua_replace(L, 2);
+	}
+	c = luff_work_new(L, sizeof *c);
+	c->base.run = push_run;
+	c->base.finish = push_finish;
+	c->base.release = push_release;
+	c->is_manifest = is_manifest;
+	if (media_type)
+		memcpy(c->descriptor.media_type, media_type, strlen(media_type) + 1);
+	if (lua_istable(L, 2)) {
+		c->fd = open_path(L, 2);
+	} else {
+		bytes = luaL_checklstring(L, 2, &c->len);
+		c->bytes = malloc(c->len + 1);
+		if (!c->bytes)
+			luaL_error(L, "out of memory");
+		memcpy(c->bytes, bytes, c->len + 1);
+	}
+	luff_check_place(&c->medium, &c->name, L, 1, luff_option_bool(L, 3, "plain_http"), true);
+	return c;
+}
+
+static int push_blob(lua_State *L)
+{
+	new_push(L, false);
+	return luff_work_go(L);
+}
+
+static int push_manifest(lua_State *L)
+{
+	new_push(L, true);
+	return luff_work_go(L);
+}
+
+static int digest(lua_State *L)
+{
+	const char *algorithm = luaL_optstring(L, 2, "sha256"), *bytes;
+	struct luff_descriptor d = {.size = 0};
+	struct luff_error err = {0};
+	size_t len;
+	int rc, fd;
+
+	if (lua_istable(L, 1)) {
+		fd = open_path(L, 1);
+		rc = digest_fd(&d, fd, &err);
+		close(fd);
+	} else {
+		bytes = luaL_checklstring(L, 1, &len);
+		rc = luff_digest_of(&d.digest, algorithm, bytes, len, &err);
+	}
+	if (rc < 0)
+		return luff_raise(L, &err);
+	lua_pushstring(L, d.digest.text);
+	return 1;
+}
+
+void luff_write_functions(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"push_blob", push_blob}, {"push_manifest", push_manifest}, {"digest", digest}, {NULL, NULL}};
+
+	luaL_setfuncs(L, functions, 0);
+}

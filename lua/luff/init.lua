@@ -1,0 +1,38 @@
+-- The public module: what the binding gives, and what is made of it in Lua. lua/luff/meta.lua describes it.
+local core = require "luff.core"
+
+local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
+
+for _, name in ipairs {
+	"ref", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest", "serve",
+	"platform",
+} do
+	luff[name] = core[name]
+end
+
+luff.json = { encode = core.encode, decode = core.decode }
+
+function luff.version()
+	return { luff = core.luff_version, lua = _VERSION, hash = core.hash_provider }
+end
+
+function luff.spawn(f, ...)
+	return require("luff.task").spawn(f, ...)
+end
+
+function luff.map(list, opts, f)
+	return require("luff.task").map(list, opts, f)
+end
+
+local function tried(ok, ...)
+	if ok then
+		return ...
+	end
+	return nil, (...)
+end
+
+function luff.try(f, ...)
+	return tried(pcall(f, ...))
+end
+
+return luff

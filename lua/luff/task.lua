@@ -1,0 +1,177 @@
+-- Tasks: functions that run at the same time as coroutines. A call that blocks goes to a worker (bindings/job.c) and its
+-- coroutine sleeps until core.wait says that the call is done.
+local core = require "luff.core"
+
+local task = {}
+local Task = {}
+Task.__index = Task
+Task.__name = "luff.Task"
+
+local calls, owners = {}, {} -- calls that workers run, and the task that each belongs to
+local sleepers = {} -- tasks that wait for a condition
+
+local step
+
+local function cancelled()
+	error(setmetatable({ code = "cancelled", message = "cancelled" }, {
+		__tostring = function(err)
+			return err.message
+		end,
+	}), 0)
+end
+
+local function finish(self, ok, ...)
+	self.finished, self.ok, self.results = true, ok, table.pack(...)
+end
+
+function step(self, ...)
+	local results = table.pack(coroutine.resume(self.thread, ...))
+	if coroutine.status(self.thread) == "dead" then
+		return finish(self, table.unpack(results, 1, results.n))
+	end
+	local what = results[2]
+	if type(what) == "function" then
+		self.condition = what
+		sleepers[#sleepers + 1] = self
+	else
+		calls[#calls + 1], owners[what] = what, self
+		self.call = what
+		if self.cancelled then
+			core.cancel(what)
+		end
+	end
+end
+
+-- Wakes who can go on; true if somebody could.
+local function wake()
+	for i = 1, #sleepers do
+		local self = sleepers[i]
+		if self.cancelled or self.condition() then
+			table.remove(sleepers, i)
+			step(self)
+			return true
+		end
+	end
+end
+
+-- Goes on until the condition holds.
+local function await(condition)
+	if core.in_task() then
+		while not condition() do
+			coroutine.yield(condition)
+			if task.current and task.current.cancelled then
+				cancelled()
+			end
+		end
+		return
+	end
+	while not condition() do
+		if not wake() then
+			if #calls == 0 then
+				error("tasks wait for each other", 0)
+			end
+			local i = core.wait(calls, 0.1)
+			if i then
+				local call = table.remove(calls, i)
+				local self = owners[call]
+				owners[call], self.call = nil, nil
+				step(self)
+			end
+		end
+	end
+end
+
+--- Waits for the task's end; its results, or its error raised.
+function Task:wait()
+	await(function()
+		return self.finished
+	end)
+	if not self.ok then
+		error(self.results[1], 0)
+	end
+	return table.unpack(self.results, 1, self.results.n)
+end
+
+function Task:done()
+	return self.finished == true
+end
+
+function Task:cancel()
+	self.cancelled = true
+	if self.call then
+		core.cancel(self.call)
+	end
+end
+
+function task.spawn(f, ...)
+	local self = setmetatable({ thread = coroutine.create(f) }, Task)
+	core.mark(self.thread)
+	step(self, ...)
+	return self
+end
+
+local function items_of(list)
+	if type(list) ~= "table" then
+		return list
+	end
+	local i = 0
+	return function()
+		i = i + 1
+		return list[i]
+	end
+end
+
+function task.map(list, opts, f)
+	if type(opts) == "function" then
+		opts, f = {}, opts
+	end
+	for name in pairs(opts) do
+		if name ~= "jobs" then
+			error(('unknown option "%s" (did you mean "jobs"?)'):format(name), 2)
+		end
+	end
+	local next_item, results, running, failure, count = items_of(list), {}, {}, nil, 0
+	local function settle()
+		for i = #running, 1, -1 do
+			local one = running[i]
+			if one.finished then
+				table.remove(running, i)
+				if one.ok then
+					results[one.index] = one.results[1]
+				elseif not failure then
+					failure = one
+				end
+			end
+		end
+	end
+	local function room()
+		settle()
+		return failure or #running < (opts.jobs or 8)
+	end
+	while not failure do
+		local item = next_item()
+		if item == nil then
+			break
+		end
+		count = count + 1
+		local one = task.spawn(f, item, count)
+		one.index = count
+		running[#running + 1] = one
+		await(room)
+	end
+	if failure then
+		for _, one in ipairs(running) do
+			one:cancel()
+		end
+	end
+	await(function()
+		settle()
+		return #running == 0
+	end)
+	if failure then
+		error(failure.results[1], 0)
+	end
+	return results
+end
+
+return task
