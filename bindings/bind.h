@@ -39,11 +39,13 @@ bool luff_option_platform(struct luff_platform *out, lua_State *L, int i);
 
 /* A call that may block: arguments and results are fields of a larger struct that starts with this one. */
 struct luff_work {
-	struct luff_work_state *state; /* job.c's own */
+	struct luff_work_state *state;                              /* job.c's own */
 	int (*run)(struct luff_work *call, struct luff_error *err); /* on any thread, never touches Lua */
-	int (*finish)(lua_State *L, struct luff_work *call);         /* on the Lua thread: pushes results, returns their number */
-	void (*release)(struct luff_work *call);                     /* frees what is left in the fields; may be NULL */
-	bool (*deliver)(lua_State *L, struct luff_work *call);       /* optional: calls Lua with what happened so far */
+	int (*finish)(lua_State *L,
+		      struct luff_work *call);   /* on the Lua thread: pushes results, returns their number */
+	void (*release)(struct luff_work *call); /* frees what is left in the fields; may be NULL */
+	bool (*deliver)(lua_State *L,
+			struct luff_work *call); /* optional: calls Lua with what happened so far */
 };
 
 /** A zeroed call in a box; set its functions and arguments, then `return luff_work_go(L)`. [-0, +1] */
@@ -67,7 +69,8 @@ void luff_terminal_functions(lua_State *L);
 /* ---- medium.c ---- */
 
 /** The medium and the name that the value at i (a string or a Ref) means; *out is owned by the caller's box. */
-void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http, bool create);
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
+		      bool create);
 
 /* ---- image.c ---- */
 

@@ -93,18 +93,22 @@ void luff_check_options(lua_State *L, int i, const char *const *known)
 	luaL_checktype(L, i, LUA_TTABLE);
 	lua_pushnil(L);
 	while (lua_next(L, i)) {
-		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL, *nearest = NULL;
+		const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL,
+			   *nearest = NULL;
 		const char *const *k = known;
 
 		while (name && *k && strcmp(*k, name) != 0) {
-			if (distance(name, *k) <= 3 && (!nearest || distance(name, *k) < distance(name, nearest)))
+			if (distance(name, *k) <= 3 &&
+			    (!nearest || distance(name, *k) < distance(name, nearest)))
 				nearest = *k;
 			k++;
 		}
 		if (!name)
 			raise_invalid(L, "options are named: { name = value }");
 		if (!*k) {
-			lua_pushfstring(L, nearest ? "unknown option \"%s\" (did you mean \"%s\"?)" : "unknown option \"%s\"",
+			lua_pushfstring(L,
+					nearest ? "unknown option \"%s\" (did you mean \"%s\"?)"
+						: "unknown option \"%s\"",
 					name, nearest);
 			raise_invalid(L, lua_tostring(L, -1));
 		}

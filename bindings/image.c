@@ -51,7 +51,8 @@ static int push_annotations(lua_State *L, const char *raw, int64_t size)
 }
 
 /* "luff.Image<sha256:ab12cd34ef56 3 layers>" */
-static int describe(lua_State *L, const char *type, const struct luff_descriptor *d, int count, const char *noun)
+static int describe(lua_State *L, const char *type, const struct luff_descriptor *d, int count,
+		    const char *noun)
 {
 	char digest[20] = "";
 
@@ -78,14 +79,17 @@ static int image_text(lua_State *L)
 {
 	const struct luff_image *image = check_image(L, 1);
 
-	return describe(L, LUFF_IMAGE, luff_image_descriptor(image), (int)luff_image_layer_count(image), "layer");
+	return describe(L, LUFF_IMAGE, luff_image_descriptor(image), (int)luff_image_layer_count(image),
+			"layer");
 }
 
 static int image_eq(lua_State *L)
 {
 	struct luff_image **a = luaL_testudata(L, 1, LUFF_IMAGE), **b = luaL_testudata(L, 2, LUFF_IMAGE);
 
-	lua_pushboolean(L, a && b && luff_digest_equal(&luff_image_descriptor(*a)->digest, &luff_image_descriptor(*b)->digest));
+	lua_pushboolean(L, a && b &&
+				   luff_digest_equal(&luff_image_descriptor(*a)->digest,
+						     &luff_image_descriptor(*b)->digest));
 	return 1;
 }
 
@@ -122,7 +126,8 @@ static int image_manifest(lua_State *L)
 {
 	const struct luff_image *image = check_image(L, 1);
 
-	luff_push_json(L, luff_image_raw_manifest(image), (size_t)luff_image_descriptor(image)->size, "manifest");
+	luff_push_json(L, luff_image_raw_manifest(image), (size_t)luff_image_descriptor(image)->size,
+		       "manifest");
 	return 1;
 }
 
@@ -326,14 +331,17 @@ static int index_text(lua_State *L)
 {
 	const struct luff_index *index = check_index(L, 1);
 
-	return describe(L, LUFF_INDEX, luff_index_descriptor(index), (int)luff_index_count(index), "manifest");
+	return describe(L, LUFF_INDEX, luff_index_descriptor(index), (int)luff_index_count(index),
+			"manifest");
 }
 
 static int index_eq(lua_State *L)
 {
 	struct luff_index **a = luaL_testudata(L, 1, LUFF_INDEX), **b = luaL_testudata(L, 2, LUFF_INDEX);
 
-	lua_pushboolean(L, a && b && luff_digest_equal(&luff_index_descriptor(*a)->digest, &luff_index_descriptor(*b)->digest));
+	lua_pushboolean(L, a && b &&
+				   luff_digest_equal(&luff_index_descriptor(*a)->digest,
+						     &luff_index_descriptor(*b)->digest));
 	return 1;
 }
 
@@ -365,7 +373,8 @@ static int index_manifest(lua_State *L)
 {
 	const struct luff_index *index = check_index(L, 1);
 
-	luff_push_json(L, luff_index_raw_manifest(index), (size_t)luff_index_descriptor(index)->size, "manifest");
+	luff_push_json(L, luff_index_raw_manifest(index), (size_t)luff_index_descriptor(index)->size,
+		       "manifest");
 	return 1;
 }
 
@@ -436,12 +445,14 @@ static int open_child(lua_State *L, bool wants_index)
 	c->index = luff_index_ref(index);
 	c->wants_index = wants_index;
 	c->any_platform = !digest && !luff_option_platform(&c->platform, L, 2);
-	while (digest && i < luff_index_count(index) && strcmp(luff_index_entry(index, i)->digest.text, digest) != 0)
+	while (digest && i < luff_index_count(index) &&
+	       strcmp(luff_index_entry(index, i)->digest.text, digest) != 0)
 		i++;
 	if (digest && i == luff_index_count(index)) {
 		struct luff_error err = {.code = LUFF_ENOTFOUND};
 
-		lua_pushfstring(L, "%s: the index lists no %s", luff_medium_place(luff_index_medium(index)), digest);
+		lua_pushfstring(L, "%s: the index lists no %s", luff_medium_place(luff_index_medium(index)),
+				digest);
 		strncpy(err.msg, lua_tostring(L, -1), sizeof err.msg - 1);
 		return luff_raise(L, &err);
 	}
@@ -480,7 +491,9 @@ static int layer_eq(lua_State *L)
 {
 	struct luff_layer **a = luaL_testudata(L, 1, LUFF_LAYER), **b = luaL_testudata(L, 2, LUFF_LAYER);
 
-	lua_pushboolean(L, a && b && luff_digest_equal(&luff_layer_descriptor(*a)->digest, &luff_layer_descriptor(*b)->digest));
+	lua_pushboolean(L, a && b &&
+				   luff_digest_equal(&luff_layer_descriptor(*a)->digest,
+						     &luff_layer_descriptor(*b)->digest));
 	return 1;
 }
 

@@ -214,8 +214,11 @@ static int is_task(lua_State *L)
 void luff_job_open(lua_State *L)
 {
 	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {
-		{"wait", wait_calls}, {"cancel", cancel_call}, {"mark", mark}, {"in_task", is_task}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"wait", wait_calls},
+					     {"cancel", cancel_call},
+					     {"mark", mark},
+					     {"in_task", is_task},
+					     {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
 	lua_newtable(L);

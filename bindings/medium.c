@@ -47,7 +47,8 @@ static void open_memory(struct luff_medium **out, struct luff_name *name, lua_St
 	*out = luff_medium_ref(*box);
 }
 
-void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http, bool create)
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
+		      bool create)
 {
 	const struct luff_reference *ref = luaL_testudata(L, i, LUFF_REF);
 	struct luff_open_options options = {.plain_http = plain_http, .create = create};
@@ -74,7 +75,8 @@ struct place_call {
 	struct luff_cursor *cursor;
 };
 
-static int open_run(struct place_call *c, const struct luff_descriptor *d, const char *document, struct luff_error *err)
+static int open_run(struct place_call *c, const struct luff_descriptor *d, const char *document,
+		    struct luff_error *err)
 {
 	struct luff_descriptor chosen;
 	int rc;
@@ -102,7 +104,8 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 		return luff_medium_remove(c->medium, &c->name, err);
 	rc = luff_medium_resolve(&d, &document, c->medium, &c->name, err);
 	if (rc == 0)
-		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err) : open_run(c, &d, document, err);
+		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err)
+				    : open_run(c, &d, document, err);
 	free(document);
 	return rc;
 }
@@ -150,7 +153,8 @@ static struct place_call *new_place(lua_State *L, char kind, int options)
 
 static int open_as(lua_State *L, char kind)
 {
-	static const char *const for_image[] = {"platform", "plain_http", NULL}, *const other[] = {"plain_http", NULL};
+	static const char *const for_image[] = {"platform", "plain_http", NULL}, *const other[] = {
+											 "plain_http", NULL};
 	struct place_call *c;
 
 	lua_settop(L, 2);
@@ -251,9 +255,9 @@ void luff_medium_functions(lua_State *L)
 	static const luaL_Reg cursor_meta[] = {
 		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
 	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {{"open", open_any}, {"image", open_image},   {"index", open_index},
-					     {"tags", list_tags}, {"delete", delete_name}, {"tag", tag_name},
-					     {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+		{"open", open_any},      {"image", open_image}, {"index", open_index}, {"tags", list_tags},
+		{"delete", delete_name}, {"tag", tag_name},     {NULL, NULL}};
 
 	luff_box_type(L, MEDIUM, meta, NULL);
 	luff_box_type(L, LUFF_CURSOR, cursor_meta, cursor_methods);

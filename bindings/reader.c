@@ -35,7 +35,8 @@ static int read_run(struct luff_work *base, struct luff_error *err)
 	for (;;) {
 		bool lines = c->mode == 'l' || c->mode == 'L';
 
-		line = lines && b->rest.len > seen ? memchr(b->rest.data + seen, '\n', b->rest.len - seen) : NULL;
+		line = lines && b->rest.len > seen ? memchr(b->rest.data + seen, '\n', b->rest.len - seen)
+						   : NULL;
 		seen = b->rest.len;
 		if (line || b->ended || (!lines && b->rest.len >= c->want))
 			break;

@@ -76,8 +76,11 @@ static int clock_seconds(lua_State *L)
 
 void luff_terminal_functions(lua_State *L)
 {
-	static const luaL_Reg functions[] = {
-		{"readline", readline}, {"history", history}, {"terminal", terminal}, {"clock", clock_seconds}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"readline", readline},
+					     {"history", history},
+					     {"terminal", terminal},
+					     {"clock", clock_seconds},
+					     {NULL, NULL}};
 
 	luaL_setfuncs(L, functions, 0);
 }

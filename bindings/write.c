@@ -160,7 +160,8 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 	media_type = luff_option_string(L, 3, "media_type");
 	if (!media_type && !is_manifest)
 		media_type = "application/octet-stream";
-	luaL_argcheck(L, !media_type || strlen(media_type) <= LUFF_MEDIA_TYPE_MAX, 3, "media_type is too long");
+	luaL_argcheck(L, !media_type || strlen(media_type) <= LUFF_MEDIA_TYPE_MAX, 3,
+		      "media_type is too long");
 	if (is_manifest && lua_istable(L, 2)) {
 		luff_encode_json(L, 2, false);
 		lua_replace(L, 2);

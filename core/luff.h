@@ -76,13 +76,14 @@ LUFF_API const char *luff_error_name(int code);
 
 /* ---- Caps: every length that comes from outside has one ------------------------------------------------------ */
 
-#define LUFF_MANIFEST_MAX (4 << 20) /* bytes of a manifest or index (distribution-spec asks for at least 4 MiB) */
-#define LUFF_CONFIG_MAX (8 << 20)   /* bytes of an image config */
-#define LUFF_DIGEST_MAX 135         /* characters of "sha512:" and its hex */
-#define LUFF_MEDIA_TYPE_MAX 255     /* RFC 6838 4.2: 127 / 127 */
-#define LUFF_TAG_MAX 511            /* a registry's tag has at most 128, a layout's ref.name may be a whole image name */
-#define LUFF_NAME_MAX 255           /* registry host; repository (distribution-spec, "Pulling manifests") */
-#define LUFF_DEPTH_MAX 16           /* indexes within indexes */
+#define LUFF_MANIFEST_MAX                                                                                    \
+	(4 << 20) /* bytes of a manifest or index (distribution-spec asks for at least 4 MiB) */
+#define LUFF_CONFIG_MAX (8 << 20) /* bytes of an image config */
+#define LUFF_DIGEST_MAX 135       /* characters of "sha512:" and its hex */
+#define LUFF_MEDIA_TYPE_MAX 255   /* RFC 6838 4.2: 127 / 127 */
+#define LUFF_TAG_MAX 511 /* a registry's tag has at most 128, a layout's ref.name may be a whole image name */
+#define LUFF_NAME_MAX 255 /* registry host; repository (distribution-spec, "Pulling manifests") */
+#define LUFF_DEPTH_MAX 16 /* indexes within indexes */
 
 /* ---- The process --------------------------------------------------------------------------------------------- */
 
@@ -127,9 +128,9 @@ LUFF_API const char *luff_digest_hex(const struct luff_digest *d);
 /* ---- Platforms (image-spec, image-index.md "platform") ------------------------------------------------------- */
 
 struct luff_platform {
-	char os[32];         /* "" in a descriptor that names no platform */
-	char arch[32];       /* GOARCH */
-	char variant[32];    /* "" where normalised away: arm64/v8 is arm64, arm is arm/v7, amd64/v1 is amd64 */
+	char os[32];      /* "" in a descriptor that names no platform */
+	char arch[32];    /* GOARCH */
+	char variant[32]; /* "" where normalised away: arm64/v8 is arm64, arm is arm/v7, amd64/v1 is amd64 */
 	char os_version[64]; /* Windows builds; "" is any */
 };
 
@@ -154,8 +155,9 @@ LUFF_API int luff_platform_match(const struct luff_platform *want, const struct 
 struct luff_reference {
 	char registry[LUFF_NAME_MAX + 1];   /* host[:port]; "docker.io" where none was given */
 	char repository[LUFF_NAME_MAX + 1]; /* "library/nginx" */
-	char tag[LUFF_TAG_MAX + 1];         /* "latest" where neither tag nor digest was given; "" with a digest alone */
-	struct luff_digest digest;          /* "" where none was given; tag and digest may both be there */
+	char tag[LUFF_TAG_MAX +
+		 1]; /* "latest" where neither tag nor digest was given; "" with a digest alone */
+	struct luff_digest digest; /* "" where none was given; tag and digest may both be there */
 };
 
 /** LUFF_ENAME, with the offending place in the message. "index.docker.io" and "registry-1.docker.io" are docker.io. */
@@ -204,7 +206,8 @@ struct luff_reader;
  * @param len    at least 1
  * @return 0; LUFF_EDIGEST, LUFF_ESIZE or LUFF_EFORMAT in place of the end; after a failure only close is allowed
  */
-LUFF_API int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err);
+LUFF_API int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len,
+			      struct luff_error *err);
 /** Closes what it wraps too. NULL is fine. */
 LUFF_API void luff_reader_close(struct luff_reader *r);
 
@@ -259,11 +262,11 @@ LUFF_API const char *luff_medium_place(const struct luff_medium *m);
 LUFF_API int luff_medium_resolve(struct luff_descriptor *out, char **document_out, struct luff_medium *m,
 				 const struct luff_name *name, struct luff_error *err);
 /** Bytes of d from `offset` on. From 0 they are verified; from elsewhere only their number is. */
-LUFF_API int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-			       int64_t offset, struct luff_error *err);
+LUFF_API int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m,
+			       const struct luff_descriptor *d, int64_t offset, struct luff_error *err);
 /** All of a small document, verified and NUL-terminated, d->size bytes of at most `cap`; free() it. */
-LUFF_API int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t cap,
-				   struct luff_error *err);
+LUFF_API int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d,
+				   int64_t cap, struct luff_error *err);
 LUFF_API int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 				struct luff_error *err);
 /** Stores what src yields as d. Reads src to its end or fails; what failed leaves no trace. Does not close src. */
@@ -308,7 +311,8 @@ LUFF_API int luff_image_raw_config(const char **out, struct luff_image *image, s
 LUFF_API int luff_image_platform(struct luff_platform *out, struct luff_image *image, struct luff_error *err);
 LUFF_API size_t luff_image_layer_count(const struct luff_image *image);
 /** @param i  0 is the base; must be below the count */
-LUFF_API int luff_image_layer(struct luff_layer **out, struct luff_image *image, size_t i, struct luff_error *err);
+LUFF_API int luff_image_layer(struct luff_layer **out, struct luff_image *image, size_t i,
+			      struct luff_error *err);
 
 LUFF_API int luff_index_open(struct luff_index **out, struct luff_medium *m, const struct luff_descriptor *d,
 			     const char *document, struct luff_error *err);
@@ -334,9 +338,11 @@ LUFF_API const struct luff_descriptor *luff_layer_descriptor(const struct luff_l
 /** Digest of the uncompressed tar: from the image's config where it says, else computed by reading the layer once. */
 LUFF_API int luff_layer_diff_id(struct luff_digest *out, struct luff_layer *layer, struct luff_error *err);
 /** As stored, verified. */
-LUFF_API int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err);
+LUFF_API int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer,
+					struct luff_error *err);
 /** Plain tar, whatever the compression (found by magic number: gzip, zstd or none). */
-LUFF_API int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err);
+LUFF_API int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer,
+					  struct luff_error *err);
 
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
@@ -380,17 +386,20 @@ struct luff_copy_result {
  * @param dst_name  no tag: the source's tag; a digest must be the source's digest (LUFF_EDIGEST)
  * @param options   may be NULL
  */
-LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
-		       struct luff_medium *src, const struct luff_name *src_name,
-		       const struct luff_copy_options *options, struct luff_error *err);
+LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
+		       const struct luff_name *dst_name, struct luff_medium *src,
+		       const struct luff_name *src_name, const struct luff_copy_options *options,
+		       struct luff_error *err);
 
 /* ---- The embedded registry (distribution-spec) ------------------------------------------------------------------------ */
 
 struct luff_server;
 
 struct luff_server_options {
-	const char *listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
-	const char *root;   /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
+	const char *
+		listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
+	const char *
+		root; /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
 	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
 };
 

@@ -69,7 +69,8 @@ int luff_medium_resolve(struct luff_descriptor *out, char **document_out, struct
 		rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d.digest)), document,
 				    (size_t)d.size, err);
 		if (rc == 0 && !luff_digest_equal(&actual, &d.digest))
-			rc = luff_fail(err, LUFF_EDIGEST, "manifest %s has the digest %s", d.digest.text, actual.text);
+			rc = luff_fail(err, LUFF_EDIGEST, "manifest %s has the digest %s", d.digest.text,
+				       actual.text);
 		if (rc == 0)
 			rc = settle_type(&d, document, err);
 		if (rc < 0)
@@ -88,7 +89,8 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 
 	*out = NULL;
 	if (offset < 0 || offset > d->size)
-		return luff_fail(err, LUFF_EINVAL, "%s: %s has no byte %lld", m->place, d->digest.text, (long long)offset);
+		return luff_fail(err, LUFF_EINVAL, "%s: %s has no byte %lld", m->place, d->digest.text,
+				 (long long)offset);
 	rc = m->ops->fetch(&raw, m, d, offset, err);
 	if (rc < 0)
 		return rc;
@@ -107,8 +109,8 @@ int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_d
 
 	*out = NULL;
 	if (d->size > cap)
-		return luff_fail(err, LUFF_ELIMIT, "%s: %s has %lld bytes, more than %lld", m->place, d->digest.text,
-				 (long long)d->size, (long long)cap);
+		return luff_fail(err, LUFF_ELIMIT, "%s: %s has %lld bytes, more than %lld", m->place,
+				 d->digest.text, (long long)d->size, (long long)cap);
 	rc = luff_medium_fetch(&r, m, d, 0, err);
 	if (rc < 0)
 		return rc;
@@ -127,7 +129,8 @@ int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_d
 	return 0;
 }
 
-int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+		       struct luff_error *err)
 {
 	LUFF_AUTO(reader) r = NULL;
 	struct luff_error ignored = {0};
@@ -191,8 +194,8 @@ int luff_medium_push_bytes(struct luff_medium *m, const struct luff_descriptor *
 	return rc < 0 ? rc : luff_medium_push(m, d, r, err);
 }
 
-int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
-		      struct luff_error *err)
+int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
+		      struct luff_medium *from, struct luff_error *err)
 {
 	*mounted = false;
 	while (from->ops->origin)
@@ -200,8 +203,8 @@ int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_de
 	return m->ops->mount ? m->ops->mount(mounted, m, d, from, err) : 0;
 }
 
-int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
-		    struct luff_error *err)
+int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		    const char *tag, struct luff_error *err)
 {
 	struct luff_digest actual;
 	int rc;
@@ -210,11 +213,11 @@ int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, cons
 		return read_only(m, err);
 	if (!*tag || strlen(tag) > LUFF_TAG_MAX)
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place, *tag ? "too long" : "empty");
-	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes, (size_t)d->size,
-			    err);
+	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes,
+			    (size_t)d->size, err);
 	if (rc == 0 && !luff_digest_equal(&actual, &d->digest))
-		rc = luff_fail(err, LUFF_EDIGEST, "%s: manifest %s has the digest %s", m->place, d->digest.text,
-			       actual.text);
+		rc = luff_fail(err, LUFF_EDIGEST, "%s: manifest %s has the digest %s", m->place,
+			       d->digest.text, actual.text);
 	return rc < 0 ? rc : m->ops->tag(m, d, bytes, tag, err);
 }
 

@@ -12,7 +12,7 @@
 
 struct luff_medium_ops {
 	const char *scheme; /* "oci" in "oci:./dir:tag"; used in messages */
-	bool complete;      /* holds no manifest without what it lists: where the manifest is, the rest need not be asked for */
+	bool complete; /* holds no manifest without what it lists: where the manifest is, the rest need not be asked for */
 
 	/*
 	 * Required. name -> descriptor. `out->manifest` and `out->digest` are always set; the digest decides over the tag.
@@ -23,16 +23,17 @@ struct luff_medium_ops {
 	int (*resolve)(struct luff_descriptor *out, char **document, struct luff_medium *m,
 		       const struct luff_name *name, struct luff_error *err);
 	/* Required. Bytes of d from offset on (0 <= offset <= d->size); a fresh reader per call; any thread. */
-	int (*fetch)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t offset,
-		     struct luff_error *err);
+	int (*fetch)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+		     int64_t offset, struct luff_error *err);
 	/* Optional. NULL: fetch is tried. */
-	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err);
+	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+		      struct luff_error *err);
 	/* Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves no trace. */
 	int (*push)(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		    struct luff_error *err);
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
-	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
-		     struct luff_error *err);
+	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
+		     struct luff_medium *from, struct luff_error *err);
 	/* Optional, for wrappers. The medium inside that holds d; borrowed. NULL: this one does. */
 	struct luff_medium *(*origin)(struct luff_medium *m, const struct luff_descriptor *d);
 	/* Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. */
@@ -54,8 +55,8 @@ struct luff_medium {
 };
 
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
-int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d, struct luff_medium *from,
-		      struct luff_error *err);
+int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
+		      struct luff_medium *from, struct luff_error *err);
 
 /* ---- Readers and cursors, for those who make them ---------------------------------------------------------------- */
 
@@ -70,8 +71,9 @@ struct luff_reader_ops {
 struct luff_reader {
 	const struct luff_reader_ops *ops;
 	bool begun, ended, failed;
-	const struct luff_digest *digest; /* what the bytes are checked against before the end is told; NULL: nothing */
-	int64_t size;                     /* with digest */
+	const struct luff_digest
+		*digest; /* what the bytes are checked against before the end is told; NULL: nothing */
+	int64_t size;    /* with digest */
 };
 
 struct luff_cursor_ops {

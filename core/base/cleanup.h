@@ -10,12 +10,12 @@
 
 #include "luff.h"
 
-#define LUFF_DEFINE_AUTO(name, type, release)                                                                          \
-	static inline void luff_auto_##name(type *p)                                                                   \
-	{                                                                                                              \
-		if (*p)                                                                                                \
-			release(*p);                                                                                   \
-	}                                                                                                              \
+#define LUFF_DEFINE_AUTO(name, type, release)                                                                \
+	static inline void luff_auto_##name(type *p)                                                         \
+	{                                                                                                    \
+		if (*p)                                                                                      \
+			release(*p);                                                                         \
+	}                                                                                                    \
 	typedef type luff_auto_type_##name
 #define LUFF_AUTO(name) __attribute__((cleanup(luff_auto_##name))) luff_auto_type_##name
 
@@ -35,11 +35,11 @@ static inline void luff_auto_fd(int *fd)
 typedef int luff_auto_type_fd; /* LUFF_AUTO(fd) fd = -1; */
 
 /* The value of an owner, which owns nothing from now on. */
-#define luff_take(owner)                                                                                               \
-	({                                                                                                             \
-		__typeof__(owner) luff_taken_ = (owner);                                                               \
-		(owner) = NULL;                                                                                        \
-		luff_taken_;                                                                                           \
+#define luff_take(owner)                                                                                     \
+	({                                                                                                   \
+		__typeof__(owner) luff_taken_ = (owner);                                                     \
+		(owner) = NULL;                                                                              \
+		luff_taken_;                                                                                 \
 	})
 
 #endif

@@ -7,20 +7,29 @@
 #include <string.h>
 
 static const char *const names[] = {
-	[-LUFF_ENOMEM] = "no_memory",       [-LUFF_EINVAL] = "invalid",
-	[-LUFF_ENAME] = "invalid_name",     [-LUFF_ENOTFOUND] = "not_found",
-	[-LUFF_EEXISTS] = "exists",         [-LUFF_ENOTSUP] = "unsupported",
-	[-LUFF_EFORMAT] = "bad_format",     [-LUFF_EDIGEST] = "digest_mismatch",
-	[-LUFF_ESIZE] = "size_mismatch",    [-LUFF_ELIMIT] = "too_large",
-	[-LUFF_EIO] = "io",                 [-LUFF_ENET] = "network",
-	[-LUFF_EAUTH] = "unauthorized",     [-LUFF_EDENIED] = "denied",
-	[-LUFF_ERATE] = "rate_limited",     [-LUFF_EHTTP] = "http",
-	[-LUFF_ETIMEOUT] = "timeout",       [-LUFF_ECANCELED] = "cancelled",
+	[-LUFF_ENOMEM] = "no_memory",
+	[-LUFF_EINVAL] = "invalid",
+	[-LUFF_ENAME] = "invalid_name",
+	[-LUFF_ENOTFOUND] = "not_found",
+	[-LUFF_EEXISTS] = "exists",
+	[-LUFF_ENOTSUP] = "unsupported",
+	[-LUFF_EFORMAT] = "bad_format",
+	[-LUFF_EDIGEST] = "digest_mismatch",
+	[-LUFF_ESIZE] = "size_mismatch",
+	[-LUFF_ELIMIT] = "too_large",
+	[-LUFF_EIO] = "io",
+	[-LUFF_ENET] = "network",
+	[-LUFF_EAUTH] = "unauthorized",
+	[-LUFF_EDENIED] = "denied",
+	[-LUFF_ERATE] = "rate_limited",
+	[-LUFF_EHTTP] = "http",
+	[-LUFF_ETIMEOUT] = "timeout",
+	[-LUFF_ECANCELED] = "cancelled",
 };
 
 const char *luff_error_name(int code)
 {
-	size_t i = code < 0 ? (size_t)-(long)code : 0;
+	size_t i = code < 0 ? (size_t) - (long)code : 0;
 
 	return i < sizeof names / sizeof *names && names[i] ? names[i] : "unknown";
 }

@@ -32,7 +32,8 @@ union state {
 #define PROVIDER "libcrypto " OPENSSL_VERSION_STR
 #endif
 
-_Static_assert(sizeof(union state) <= sizeof((struct luff_hash *)0)->u.state, "struct luff_hash is too small");
+_Static_assert(sizeof(union state) <= sizeof((struct luff_hash *)0)->u.state,
+	       "struct luff_hash is too small");
 
 static union state *state_of(struct luff_hash *h)
 {

@@ -17,7 +17,8 @@ int luff_lazy_load(const char *soname, const struct luff_lazy_symbol *symbols, s
 		void *function = dlsym(library, symbols->name);
 
 		if (!function)
-			return luff_fail(err, LUFF_ENOTSUP, "%s has no %s; is it too old?", soname, symbols->name);
+			return luff_fail(err, LUFF_ENOTSUP, "%s has no %s; is it too old?", soname,
+					 symbols->name);
 		memcpy(symbols->slot, &function, sizeof function);
 	}
 	return 0;

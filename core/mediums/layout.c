@@ -36,7 +36,8 @@ static const char *ref_name(const cJSON *entry)
 }
 
 /* The root document and its entries. cJSON_Delete() the tree. */
-static int parse_index(cJSON **tree_out, cJSON **entries_out, const char *text, size_t len, struct luff_error *err)
+static int parse_index(cJSON **tree_out, cJSON **entries_out, const char *text, size_t len,
+		       struct luff_error *err)
 {
 	int rc = luff_json_parse(tree_out, text, len, "index.json", err);
 
@@ -44,7 +45,9 @@ static int parse_index(cJSON **tree_out, cJSON **entries_out, const char *text, 
 	if (rc < 0)
 		return rc;
 	*entries_out = cJSON_GetObjectItemCaseSensitive(*tree_out, "manifests");
-	return cJSON_IsArray(*entries_out) ? 0 : luff_fail(err, LUFF_EFORMAT, "index.json has no list of manifests");
+	return cJSON_IsArray(*entries_out)
+		       ? 0
+		       : luff_fail(err, LUFF_EFORMAT, "index.json has no list of manifests");
 }
 
 static int read_index(cJSON **tree_out, cJSON **entries_out, struct layout *l, struct luff_error *err)
@@ -75,8 +78,9 @@ static int no_such_tag(const char *tag, const cJSON *entries, struct luff_error 
 					       luff_text_printable(word, sizeof word, name)) < 0)
 			break;
 	}
-	rc = luff_fail(err, LUFF_ENOTFOUND, "%s%s (have: %s%s)", *tag ? "no tag " : "choose one image by its tag", tag,
-		       have.len ? have.data : "none", full.code ? ", …" : "");
+	rc = luff_fail(err, LUFF_ENOTFOUND, "%s%s (have: %s%s)",
+		       *tag ? "no tag " : "choose one image by its tag", tag, have.len ? have.data : "none",
+		       full.code ? ", …" : "");
 	luff_buffer_release(&have);
 	return rc;
 }
@@ -126,19 +130,21 @@ static int layout_resolve(struct luff_descriptor *out, char **document, struct l
 		if (tag && strcmp(tag, name->tag) == 0)
 			found = entry;
 	}
-	rc = found ? luff_descriptor_parse(out, found, "index.json", err) : no_such_tag(name->tag, entries, err);
+	rc = found ? luff_descriptor_parse(out, found, "index.json", err)
+		   : no_such_tag(name->tag, entries, err);
 	out->manifest = true;
 	return here(m, rc, err);
 }
 
-static int layout_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t offset,
-			struct luff_error *err)
+static int layout_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			int64_t offset, struct luff_error *err)
 {
 	return here(m, luff_store_fetch(out, layout_of(m)->store, &d->digest, offset, err), err);
 }
 
 /* A blob of another size was left by somebody who does not write atomically: it is as good as missing. */
-static int layout_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+static int layout_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+			 struct luff_error *err)
 {
 	struct luff_error missing = {0};
 	int64_t size;
@@ -242,8 +248,8 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 	return *out_text ? 0 : luff_fail_nomem(err);
 }
 
-static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
-		      struct luff_error *err)
+static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		      const char *tag, struct luff_error *err)
 {
 	struct change change = {.descriptor = d, .tag = tag};
 	bool exists;
@@ -254,7 +260,9 @@ static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 	rc = layout_exists(&exists, m, d, err);
 	if (rc == 0 && !exists)
 		rc = luff_medium_push_bytes(m, d, bytes, err);
-	return rc < 0 ? rc : here(m, luff_store_change_index(layout_of(m)->store, change_index, &change, err), err);
+	return rc < 0 ? rc
+		      : here(m, luff_store_change_index(layout_of(m)->store, change_index, &change, err),
+			     err);
 }
 
 struct tags_cursor {
@@ -334,7 +342,8 @@ static const struct luff_medium_ops layout_ops = {
 	.destroy = layout_destroy,
 };
 
-int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place, struct luff_error *err)
+int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place,
+		    struct luff_error *err)
 {
 	struct layout *l = calloc(1, sizeof *l);
 

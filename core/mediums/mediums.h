@@ -11,6 +11,7 @@ int luff_registry_open(struct luff_medium **out, const struct luff_reference *re
 void luff_registry_shutdown(void);
 
 /** An OCI layout over a store: a folder's ("oci:./dir") or memory's ("memory"). Takes a reference to the store. */
-int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place, struct luff_error *err);
+int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place,
+		    struct luff_error *err);
 
 #endif

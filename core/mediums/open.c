@@ -37,7 +37,8 @@ static int open_layout(struct luff_medium **out, struct luff_name *name_out, con
 	if (!*folder)
 		return luff_fail(err, LUFF_ENAME, "oci: the folder is missing, write oci:FOLDER:TAG");
 	if ((colon && !*tag) || !luff_text_copy(name_out->tag, sizeof name_out->tag, tag))
-		return luff_fail(err, LUFF_ENAME, "oci:%s: the tag is %s", folder, *tag ? "too long" : "empty");
+		return luff_fail(err, LUFF_ENAME, "oci:%s: the tag is %s", folder,
+				 *tag ? "too long" : "empty");
 	if (at)
 		rc = luff_digest_parse(&name_out->digest, at + 1, err);
 	if (rc < 0)
@@ -53,8 +54,8 @@ static int open_layout(struct luff_medium **out, struct luff_name *name_out, con
 	return rc;
 }
 
-static int open_registry(struct luff_medium **out, struct luff_name *name_out, const char *text, bool plain_http,
-			 struct luff_error *err)
+static int open_registry(struct luff_medium **out, struct luff_name *name_out, const char *text,
+			 bool plain_http, struct luff_error *err)
 {
 	struct luff_reference ref;
 	int rc = luff_reference_parse(&ref, text, err);
@@ -80,6 +81,6 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		return open_layout(out, name_out, text + 4, options->create, err);
 	if (luff_text_starts(text, "memory:"))
 		return luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
-	return open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text, options->plain_http,
-			     err);
+	return open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text,
+			     options->plain_http, err);
 }

@@ -48,7 +48,8 @@ static int overlay_fetch(struct luff_reader **out, struct luff_medium *m, const 
 	return origin->ops->fetch(out, origin, d, offset, err);
 }
 
-static int overlay_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d, struct luff_error *err)
+static int overlay_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
+			  struct luff_error *err)
 {
 	return luff_medium_exists(out, overlay_origin(m, d), d, err);
 }
@@ -59,8 +60,8 @@ static int overlay_push(struct luff_medium *m, const struct luff_descriptor *d, 
 	return luff_medium_push(overlay_of(m)->front, d, src, err);
 }
 
-static int overlay_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
-		       struct luff_error *err)
+static int overlay_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		       const char *tag, struct luff_error *err)
 {
 	return luff_medium_tag(overlay_of(m)->front, d, bytes, tag, err);
 }

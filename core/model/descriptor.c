@@ -14,25 +14,28 @@
 
 bool luff_media_is_image(const char *media_type)
 {
-	return strcmp(media_type, LUFF_MEDIA_OCI_MANIFEST) == 0 || strcmp(media_type, LUFF_MEDIA_DOCKER_MANIFEST) == 0;
+	return strcmp(media_type, LUFF_MEDIA_OCI_MANIFEST) == 0 ||
+	       strcmp(media_type, LUFF_MEDIA_DOCKER_MANIFEST) == 0;
 }
 
 bool luff_media_is_index(const char *media_type)
 {
-	return strcmp(media_type, LUFF_MEDIA_OCI_INDEX) == 0 || strcmp(media_type, LUFF_MEDIA_DOCKER_LIST) == 0;
+	return strcmp(media_type, LUFF_MEDIA_OCI_INDEX) == 0 ||
+	       strcmp(media_type, LUFF_MEDIA_DOCKER_LIST) == 0;
 }
 
 /* What an index lists is a manifest unless it says to be a layer or a config (BuildKit's caches list those). */
 static bool is_blob(const char *media_type)
 {
-	return strstr(media_type, ".layer.") || strstr(media_type, ".diff.tar") || strstr(media_type, ".config.") ||
-	       strcmp(media_type, LUFF_MEDIA_DOCKER_CONFIG) == 0;
+	return strstr(media_type, ".layer.") || strstr(media_type, ".diff.tar") ||
+	       strstr(media_type, ".config.") || strcmp(media_type, LUFF_MEDIA_DOCKER_CONFIG) == 0;
 }
 
 void luff_platform_from_json(struct luff_platform *out, const cJSON *object)
 {
 	const char *os = luff_json_string(object, "os"), *arch = luff_json_string(object, "architecture");
-	const char *variant = luff_json_string(object, "variant"), *version = luff_json_string(object, "os.version");
+	const char *variant = luff_json_string(object, "variant"),
+		   *version = luff_json_string(object, "os.version");
 
 	luff_text_copy(out->os, sizeof out->os, os ? os : "");
 	luff_text_copy(out->arch, sizeof out->arch, arch ? arch : "");
@@ -53,16 +56,19 @@ static bool is_media_type(const char *text)
 	return len > 2 && len <= LUFF_MEDIA_TYPE_MAX && strchr(text, '/');
 }
 
-int luff_descriptor_parse(struct luff_descriptor *out, const cJSON *object, const char *what, struct luff_error *err)
+int luff_descriptor_parse(struct luff_descriptor *out, const cJSON *object, const char *what,
+			  struct luff_error *err)
 {
-	const char *media_type = luff_json_string(object, "mediaType"), *digest = luff_json_string(object, "digest");
+	const char *media_type = luff_json_string(object, "mediaType"),
+		   *digest = luff_json_string(object, "digest");
 	int rc;
 
 	memset(out, 0, sizeof *out);
 	if (!cJSON_IsObject(object))
 		return luff_fail(err, LUFF_EFORMAT, "%s: no descriptor", what);
 	if (!media_type || !is_media_type(media_type))
-		return luff_fail(err, LUFF_EFORMAT, "%s: %s mediaType", what, media_type ? "malformed" : "no");
+		return luff_fail(err, LUFF_EFORMAT, "%s: %s mediaType", what,
+				 media_type ? "malformed" : "no");
 	luff_text_copy(out->media_type, sizeof out->media_type, media_type);
 	if (!digest)
 		return luff_fail(err, LUFF_EFORMAT, "%s: no digest", what);
@@ -72,7 +78,8 @@ int luff_descriptor_parse(struct luff_descriptor *out, const cJSON *object, cons
 		return err->code = LUFF_EFORMAT;
 	}
 	if (!luff_json_int64(&out->size, object, "size") || out->size < 0)
-		return luff_fail(err, LUFF_EFORMAT, "%s: no size, or none that is a whole number of bytes", what);
+		return luff_fail(err, LUFF_EFORMAT, "%s: no size, or none that is a whole number of bytes",
+				 what);
 	luff_platform_from_json(&out->platform, luff_json_object(object, "platform"));
 	return 0;
 }
@@ -117,11 +124,13 @@ static int decide(struct luff_document *doc, const char *media_type, struct luff
 		return luff_fail(err, LUFF_EFORMAT, "no JSON object");
 	luff_json_int64(&version, doc->tree, "schemaVersion");
 	if (version == 1 || (type && luff_text_starts(type, SCHEMA1)))
-		return luff_fail(err, LUFF_ENOTSUP, "Docker schema 1, which is no longer supported: push the image anew");
+		return luff_fail(err, LUFF_ENOTSUP,
+				 "Docker schema 1, which is no longer supported: push the image anew");
 	if (version != 2)
 		return luff_fail(err, LUFF_EFORMAT, "no schemaVersion of 2");
 	if (luff_json_get(doc->tree, "fsLayers") || (image && index))
-		return luff_fail(err, LUFF_EFORMAT, "both an image and an index: it has layers and manifests");
+		return luff_fail(err, LUFF_EFORMAT,
+				 "both an image and an index: it has layers and manifests");
 	if (!image && !index)
 		return luff_fail(err, LUFF_EFORMAT, "neither an image nor an index");
 	if (member && media_type && strcmp(member, media_type) != 0)

@@ -8,7 +8,8 @@
 /** A "platform" object, or the members of the same names in an image config. NULL: an empty platform. */
 void luff_platform_from_json(struct luff_platform *out, const cJSON *object);
 /** One descriptor object. LUFF_EFORMAT with the member that is wrong. `what`: "layer 3". */
-int luff_descriptor_parse(struct luff_descriptor *out, const cJSON *object, const char *what, struct luff_error *err);
+int luff_descriptor_parse(struct luff_descriptor *out, const cJSON *object, const char *what,
+			  struct luff_error *err);
 
 /* A manifest or an index, parsed and checked. */
 struct luff_document {

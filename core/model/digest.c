@@ -22,9 +22,11 @@ int luff_digest_parse(struct luff_digest *out, const char *text, struct luff_err
 	else if (luff_text_starts(text, "sha512:"))
 		len = 128;
 	else
-		return luff_fail(err, LUFF_ENAME, "digest \"%s\": unknown algorithm (have: sha256, sha512)", word);
+		return luff_fail(err, LUFF_ENAME, "digest \"%s\": unknown algorithm (have: sha256, sha512)",
+				 word);
 	if (strlen(hex) != len)
-		return luff_fail(err, LUFF_ENAME, "digest \"%s\": has %zu hex digits, want %zu", word, strlen(hex), len);
+		return luff_fail(err, LUFF_ENAME, "digest \"%s\": has %zu hex digits, want %zu", word,
+				 strlen(hex), len);
 	if (strspn(hex, "0123456789abcdef") != len)
 		return luff_fail(err, LUFF_ENAME, "digest \"%s\": want lower-case hex digits", word);
 	memcpy(out->text, text, (size_t)(hex - text) + len + 1);
@@ -50,7 +52,8 @@ int luff_digest_of(struct luff_digest *out, const char *algorithm, const void *b
 
 	out->text[0] = '\0';
 	if (strcmp(algorithm, "sha256") != 0 && strcmp(algorithm, "sha512") != 0)
-		return luff_fail(err, LUFF_EINVAL, "unknown digest algorithm \"%s\" (have: sha256, sha512)", algorithm);
+		return luff_fail(err, LUFF_EINVAL, "unknown digest algorithm \"%s\" (have: sha256, sha512)",
+				 algorithm);
 	luff_hash_init(&h, strcmp(algorithm, "sha512") == 0 ? LUFF_SHA512 : LUFF_SHA256);
 	luff_hash_update(&h, bytes, len);
 	luff_hash_final(out, &h);

@@ -123,10 +123,13 @@ int luff_image_diff_id(struct luff_digest *out, struct luff_image *image, size_t
 	ids = luff_json_array(luff_json_object(image->config_tree, "rootfs"), "diff_ids");
 	if (!ids || (size_t)cJSON_GetArraySize(ids) != image->manifest.doc.count)
 		return luff_fail(err, LUFF_EFORMAT, "%s: the config names %d diff IDs for %zu layers",
-				 luff_medium_place(image->manifest.medium), cJSON_GetArraySize(ids), image->manifest.doc.count);
+				 luff_medium_place(image->manifest.medium), cJSON_GetArraySize(ids),
+				 image->manifest.doc.count);
 	text = cJSON_GetStringValue(cJSON_GetArrayItem(ids, (int)i));
 	rc = luff_digest_parse(out, text ? text : "", err);
-	return rc < 0 ? luff_fail_context(err, "%s: config: diff ID %zu", luff_medium_place(image->manifest.medium), i + 1) : 0;
+	return rc < 0 ? luff_fail_context(err, "%s: config: diff ID %zu",
+					  luff_medium_place(image->manifest.medium), i + 1)
+		      : 0;
 }
 
 size_t luff_image_layer_count(const struct luff_image *image)

@@ -147,8 +147,9 @@ int luff_index_select(struct luff_descriptor *out, struct luff_index *index, con
 	luff_buffer_init(&s.have, 300);
 	rc = search(&s, index, 1, err);
 	if (rc == 0 && s.score == 0)
-		rc = luff_fail(err, LUFF_ENOTFOUND, "%s: no image for %s (have: %s)", luff_medium_place(index->manifest.medium),
-			       luff_platform_format(text, &s.want), s.have.len ? s.have.data : "none");
+		rc = luff_fail(err, LUFF_ENOTFOUND, "%s: no image for %s (have: %s)",
+			       luff_medium_place(index->manifest.medium), luff_platform_format(text, &s.want),
+			       s.have.len ? s.have.data : "none");
 	else if (rc == 0)
 		*out = s.best;
 	luff_buffer_release(&s.have);

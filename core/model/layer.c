@@ -21,8 +21,8 @@ struct luff_layer {
 	struct luff_digest diff_id; /* "" until it is known */
 };
 
-int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i, const struct luff_descriptor *d,
-		   struct luff_error *err)
+int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
+		   const struct luff_descriptor *d, struct luff_error *err)
 {
 	struct luff_layer *layer = calloc(1, sizeof *layer);
 

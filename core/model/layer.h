@@ -5,7 +5,7 @@
 #include "luff.h"
 
 /** Layer i of an image, which it keeps. */
-int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i, const struct luff_descriptor *d,
-		   struct luff_error *err);
+int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
+		   const struct luff_descriptor *d, struct luff_error *err);
 
 #endif

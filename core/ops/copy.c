@@ -19,7 +19,7 @@
 #define JOBS_DEFAULT 4
 #define MANIFESTS_MAX 10000
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
-#define AHEAD_MIN (1 << 20)		  /* a blob this large is worth a thread of its own for receiving and hashing */
+#define AHEAD_MIN (1 << 20) /* a blob this large is worth a thread of its own for receiving and hashing */
 
 /* A manifest or a blob that has to be at the destination in the end. */
 struct node {
@@ -52,7 +52,8 @@ struct copy {
 	int64_t total;
 };
 
-static void report(struct copy *c, enum luff_copy_event_kind kind, const struct luff_descriptor *d, int64_t bytes)
+static void report(struct copy *c, enum luff_copy_event_kind kind, const struct luff_descriptor *d,
+		   int64_t bytes)
 {
 	struct luff_copy_event event = {.kind = kind, .descriptor = d, .bytes = bytes};
 
@@ -77,7 +78,8 @@ static int compare_seen(const void *a, const void *b)
 {
 	const struct seen *x = a, *y = b;
 
-	return x->manifest != y->manifest ? x->manifest - y->manifest : strcmp(x->digest.text, y->digest.text);
+	return x->manifest != y->manifest ? x->manifest - y->manifest
+					  : strcmp(x->digest.text, y->digest.text);
 }
 
 /* Appends unless it was seen before; either way tells where it is. */
@@ -145,7 +147,8 @@ static int add_entries(struct copy *c, size_t parent, const struct luff_document
 		const struct luff_descriptor *d = &doc->entries[i];
 
 		if (d->manifest)
-			rc = add(&children[c->manifests.nodes[parent].child_count++], c, &c->manifests, d, err);
+			rc = add(&children[c->manifests.nodes[parent].child_count++], c, &c->manifests, d,
+				 err);
 		else if (!is_foreign(d))
 			rc = add(&blob, c, &c->blobs, d, err);
 	}
@@ -157,14 +160,15 @@ static int expand(struct copy *c, size_t i, struct luff_error *err)
 	const struct node *node = &c->manifests.nodes[i];
 	const struct luff_descriptor *d = &node->descriptor;
 	struct luff_document doc;
-	int rc = luff_document_parse(&doc, node->document, (size_t)d->size, d->media_type[0] ? d->media_type : NULL, err);
+	int rc = luff_document_parse(&doc, node->document, (size_t)d->size,
+				     d->media_type[0] ? d->media_type : NULL, err);
 
 	if (rc < 0)
 		return luff_fail_context(err, "%s", luff_medium_place(c->src));
 	c->document_bytes += d->size;
 	rc = c->document_bytes > DOCUMENTS_MAX
-		     ? luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests", luff_medium_place(c->src),
-				 (long long)(DOCUMENTS_MAX >> 20))
+		     ? luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests",
+				 luff_medium_place(c->src), (long long)(DOCUMENTS_MAX >> 20))
 		     : add_entries(c, i, &doc, err);
 	luff_document_release(&doc);
 	return rc;
@@ -179,7 +183,8 @@ static int walk(struct copy *c, struct luff_error *err)
 
 		if (depth == LUFF_DEPTH_MAX || end > MANIFESTS_MAX)
 			return luff_fail(err, LUFF_ELIMIT, "%s: %s than %d", luff_medium_place(c->src),
-					 depth == LUFF_DEPTH_MAX ? "indexes are nested deeper" : "more manifests",
+					 depth == LUFF_DEPTH_MAX ? "indexes are nested deeper"
+								 : "more manifests",
 					 depth == LUFF_DEPTH_MAX ? LUFF_DEPTH_MAX : MANIFESTS_MAX);
 		rc = luff_pool_each(end - c->level, c->jobs, read_manifest, c, err);
 		for (size_t i = c->level; rc == 0 && i < end; i++) {
@@ -319,7 +324,8 @@ static int write_manifests(struct copy *c, const char *tag, struct luff_error *e
 /* ---- the whole ---- */
 
 /* From an index to the image for a platform. */
-static int select_platform(struct luff_descriptor *root, char **document, struct copy *c, struct luff_error *err)
+static int select_platform(struct luff_descriptor *root, char **document, struct copy *c,
+			   struct luff_error *err)
 {
 	LUFF_AUTO(index) index = NULL;
 	int rc = luff_index_open(&index, c->src, root, *document, err);
@@ -334,15 +340,16 @@ static int select_platform(struct luff_descriptor *root, char **document, struct
 }
 
 /* The tag under which the root goes to the destination; "" for none. */
-static int choose_tag(const char **tag, const struct copy *c, const struct luff_name *dst, const struct luff_name *src,
-		      const struct luff_descriptor *root, struct luff_error *err)
+static int choose_tag(const char **tag, const struct copy *c, const struct luff_name *dst,
+		      const struct luff_name *src, const struct luff_descriptor *root, struct luff_error *err)
 {
 	*tag = dst->tag[0] || dst->digest.text[0] ? dst->tag : src->tag;
 	if (dst->digest.text[0] && !luff_digest_equal(&dst->digest, &root->digest))
 		return luff_fail(err, LUFF_EDIGEST, "%s: asked to become %s, but the source is %s",
 				 luff_medium_place(c->dst), dst->digest.text, root->digest.text);
 	if (!**tag && !dst->digest.text[0])
-		return luff_fail(err, LUFF_EINVAL, "%s: name a tag for the destination", luff_medium_place(c->dst));
+		return luff_fail(err, LUFF_EINVAL, "%s: name a tag for the destination",
+				 luff_medium_place(c->dst));
 	return 0;
 }
 
@@ -401,8 +408,8 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 }
 
 int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
-	      struct luff_medium *src, const struct luff_name *src_name, const struct luff_copy_options *options,
-	      struct luff_error *err)
+	      struct luff_medium *src, const struct luff_name *src_name,
+	      const struct luff_copy_options *options, struct luff_error *err)
 {
 	static const struct luff_copy_options defaults;
 	struct copy c = {.src = src, .dst = dst, .options = options ? options : &defaults};

@@ -8,10 +8,12 @@
 
 /* All required; contracts as of the functions of the same names in store.h. */
 struct luff_store_ops {
-	int (*stat)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
-	int (*fetch)(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
-		     struct luff_error *err);
-	int (*open_file)(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+	int (*stat)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err);
+	int (*fetch)(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
+		     int64_t offset, struct luff_error *err);
+	int (*open_file)(int *fd_out, struct luff_store *s, const struct luff_digest *d,
+			 struct luff_error *err);
 	int (*remove)(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
 	int (*link)(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
 		    struct luff_error *err);
@@ -44,7 +46,7 @@ struct luff_store_writer {
 };
 
 #define LUFF_STORE_INDEX_MAX (64 << 20) /* an index.json grows with the tags of a layout, unlike a manifest */
-#define LUFF_STORE_EMPTY_INDEX                                                                                         \
+#define LUFF_STORE_EMPTY_INDEX                                                                               \
 	"{\"schemaVersion\":2,\"mediaType\":\"" LUFF_MEDIA_OCI_INDEX "\",\"manifests\":[]}"
 
 #endif

@@ -31,12 +31,14 @@
 #define INGEST "ingest"
 #define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define LAYOUT_MAX 4096
-#define BLOB_PATH_MAX 160    /* "blobs/sha512/" and 128 hex digits */
-#define FLUSH_EVERY (8 << 20) /* bytes after which the kernel is asked to start writing, so that the sync at the end is short */
+#define BLOB_PATH_MAX 160 /* "blobs/sha512/" and 128 hex digits */
+#define FLUSH_EVERY                                                                                          \
+	(8                                                                                                   \
+	 << 20) /* bytes after which the kernel is asked to start writing, so that the sync at the end is short */
 
 struct folder_store {
 	struct luff_store base;
-	int fd;          /* the folder */
+	int fd;            /* the folder */
 	atomic_bool swept; /* ingest/ was cleared of what is left from killed writers */
 	atomic_bool dirty; /* blobs were renamed whose folders are not synced yet */
 };
@@ -55,7 +57,8 @@ static struct folder_store *folder_of(struct luff_store *s)
 
 static void blob_path(char path[BLOB_PATH_MAX], const struct luff_digest *d)
 {
-	snprintf(path, BLOB_PATH_MAX, "blobs/%s/%s", luff_algorithm_name(luff_digest_algorithm(d)), luff_digest_hex(d));
+	snprintf(path, BLOB_PATH_MAX, "blobs/%s/%s", luff_algorithm_name(luff_digest_algorithm(d)),
+		 luff_digest_hex(d));
 }
 
 /* Opens for reading. Links may point elsewhere in the folder (the official busybox layouts have such blobs), never out of it. */
@@ -74,8 +77,8 @@ static int open_inside(int dir, const char *path)
 }
 
 /* A regular file inside the folder and its size. `what` goes into the message. */
-static int open_file(int *fd_out, int64_t *size_out, struct folder_store *f, const char *path, const char *what,
-		     struct luff_error *err)
+static int open_file(int *fd_out, int64_t *size_out, struct folder_store *f, const char *path,
+		     const char *what, struct luff_error *err)
 {
 	struct stat st;
 	int fd = open_inside(f->fd, path);
@@ -153,9 +156,9 @@ static void sweep(struct folder_store *f)
 		return;
 	}
 	while ((entry = readdir(dir))) {
-		int file = entry->d_name[0] == '.'
-				   ? -1
-				   : openat(fd, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		int file = entry->d_name[0] == '.' ? -1
+						   : openat(fd, entry->d_name,
+							    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 		if (file < 0)
 			continue;
@@ -213,7 +216,8 @@ static int write_all(int fd, const char *bytes, size_t len, struct luff_error *e
 }
 
 /* Writes a small file anew: all of it or nothing. `replace`: false leaves one that is there as it is. */
-static int write_small(struct folder_store *f, const char *name, const char *text, bool replace, struct luff_error *err)
+static int write_small(struct folder_store *f, const char *name, const char *text, bool replace,
+		       struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = -1;
 	char temporary[64];
@@ -237,15 +241,16 @@ static int write_small(struct folder_store *f, const char *name, const char *tex
 
 /* ---- blobs ---- */
 
-static int folder_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+static int folder_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = -1;
 
 	return open_blob(&fd, size_out, folder_of(s), d, err);
 }
 
-static int folder_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
-			struct luff_error *err)
+static int folder_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
+			int64_t offset, struct luff_error *err)
 {
 	int64_t size;
 	int fd, rc = open_blob(&fd, &size, folder_of(s), d, err);
@@ -253,7 +258,8 @@ static int folder_fetch(struct luff_reader **out, struct luff_store *s, const st
 	return rc < 0 ? rc : luff_reader_open_fd(out, fd, offset, err);
 }
 
-static int folder_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+static int folder_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,
+			    struct luff_error *err)
 {
 	int64_t size;
 
@@ -283,8 +289,8 @@ static int make_blob_folder(struct folder_store *f, const struct luff_digest *d,
 }
 
 /* A hard link to the file; across file systems the kernel says no, and bytes have to move. */
-static int folder_link(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
-		       struct luff_error *err)
+static int folder_link(bool *linked, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_store *from, struct luff_error *err)
 {
 	struct folder_store *f = folder_of(s), *other = folder_of(from);
 	char path[BLOB_PATH_MAX];
@@ -314,7 +320,8 @@ static int folder_write(struct luff_store_writer **out, struct luff_store *s, st
 	return rc;
 }
 
-static int folder_append(struct luff_store_writer *base, const void *bytes, size_t len, struct luff_error *err)
+static int folder_append(struct luff_store_writer *base, const void *bytes, size_t len,
+			 struct luff_error *err)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
 	int rc = write_all(w->fd, bytes, len, err);
@@ -323,14 +330,15 @@ static int folder_append(struct luff_store_writer *base, const void *bytes, size
 		return rc;
 	if (base->size + (int64_t)len - w->flushed >= FLUSH_EVERY) {
 		/* advice: whether it helps shows in the time of the sync alone */
-		(void)sync_file_range(w->fd, w->flushed, base->size + (int64_t)len - w->flushed, SYNC_FILE_RANGE_WRITE);
+		(void)sync_file_range(w->fd, w->flushed, base->size + (int64_t)len - w->flushed,
+				      SYNC_FILE_RANGE_WRITE);
 		w->flushed = base->size + (int64_t)len;
 	}
 	return 0;
 }
 
-static int folder_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len, int64_t offset,
-			    struct luff_error *err)
+static int folder_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len,
+			    int64_t offset, struct luff_error *err)
 {
 	ssize_t n;
 
@@ -388,7 +396,7 @@ static int lock_layout(int *fd_out, struct folder_store *f, struct luff_error *e
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		struct timespec pause = {.tv_nsec = 5000000};
 		int rc = errno == EWOULDBLOCK || errno == EINTR ? luff_scope_check(err)
-								 : luff_fail_errno(err, errno, "cannot lock");
+								: luff_fail_errno(err, errno, "cannot lock");
 
 		if (rc < 0) {
 			close(fd);

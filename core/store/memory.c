@@ -106,7 +106,8 @@ static int missing(const struct luff_digest *d, struct luff_error *err)
 	return luff_fail(err, LUFF_ENOTFOUND, "no blob %s", d->text);
 }
 
-static int memory_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+static int memory_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_error *err)
 {
 	struct blob *blob = find(memory_of(s), d);
 
@@ -148,8 +149,8 @@ static void blob_close(struct luff_reader *r)
 
 static const struct luff_reader_ops blob_ops = {.read = blob_read, .close = blob_close};
 
-static int memory_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
-			struct luff_error *err)
+static int memory_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
+			int64_t offset, struct luff_error *err)
 {
 	struct blob *blob = find(memory_of(s), d);
 	struct blob_reader *r = blob ? calloc(1, sizeof *r) : NULL;
@@ -169,7 +170,8 @@ static int memory_fetch(struct luff_reader **out, struct luff_store *s, const st
 	return 0;
 }
 
-static int memory_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+static int memory_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,
+			    struct luff_error *err)
 {
 	(void)fd_out;
 	(void)s;
@@ -195,8 +197,8 @@ static int memory_remove(struct luff_store *s, const struct luff_digest *d, stru
 	return 0;
 }
 
-static int memory_link(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
-		       struct luff_error *err)
+static int memory_link(bool *linked, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_store *from, struct luff_error *err)
 {
 	struct memory_store *m = memory_of(s);
 	struct blob *blob = find(memory_of(from), d);
@@ -248,7 +250,8 @@ static int grow(struct blob *blob, struct luff_error *err)
 	return 0;
 }
 
-static int memory_append(struct luff_store_writer *base, const void *bytes, size_t len, struct luff_error *err)
+static int memory_append(struct luff_store_writer *base, const void *bytes, size_t len,
+			 struct luff_error *err)
 {
 	struct memory_writer *w = (struct memory_writer *)base;
 	struct blob *blob = w->blob;
@@ -274,8 +277,8 @@ static int memory_append(struct luff_store_writer *base, const void *bytes, size
 	return 0;
 }
 
-static int memory_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len, int64_t offset,
-			    struct luff_error *err)
+static int memory_read_back(size_t *n_out, struct luff_store_writer *base, void *buf, size_t len,
+			    int64_t offset, struct luff_error *err)
 {
 	struct blob_reader r = {.blob = ((struct memory_writer *)base)->blob, .offset = offset};
 
@@ -369,7 +372,8 @@ static const struct luff_store_ops memory_ops = {
 	.destroy = memory_destroy,
 };
 
-int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share, struct luff_error *err)
+int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share,
+			  struct luff_error *err)
 {
 	struct memory_store *m = calloc(1, sizeof *m);
 

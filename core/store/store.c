@@ -16,20 +16,22 @@ void luff_store_unref(struct luff_store *s)
 		s->ops->destroy(s);
 }
 
-int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err)
 {
 	*size_out = 0;
 	return s->ops->stat(size_out, s, d, err);
 }
 
-int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
-		     struct luff_error *err)
+int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
+		     int64_t offset, struct luff_error *err)
 {
 	*out = NULL;
 	return s->ops->fetch(out, s, d, offset, err);
 }
 
-int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
+int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,
+			 struct luff_error *err)
 {
 	*fd_out = -1;
 	return s->ops->open_file(fd_out, s, d, err);
@@ -47,8 +49,8 @@ int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest
 	return s->ops == from->ops ? s->ops->link(linked, s, d, from, err) : 0;
 }
 
-int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash, enum luff_algorithm algorithm,
-		     struct luff_error *err)
+int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash,
+		     enum luff_algorithm algorithm, struct luff_error *err)
 {
 	int rc;
 
@@ -63,7 +65,8 @@ int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool 
 	return 0;
 }
 
-int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err)
+int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
+			     struct luff_error *err)
 {
 	int rc = w->store->ops->append(w, bytes, len, err);
 
@@ -119,7 +122,8 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 	if (rc == 0 && w->hashes) {
 		luff_hash_final(&actual, &w->hash);
 		if (!luff_digest_equal(&actual, d))
-			rc = luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", d->text, actual.text);
+			rc = luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", d->text,
+				       actual.text);
 	}
 	if (rc == 0)
 		rc = w->store->ops->commit(w, d, err);

@@ -18,17 +18,20 @@ int luff_store_open_folder(struct luff_store **out, const char *path, bool creat
 int luff_store_make_folder(const char *path, struct luff_error *err);
 /** @param cap    bytes of blobs in all; LUFF_ELIMIT beyond
  *  @param share  a store in memory whose cap holds for both together (`cap` is not used then), or NULL */
-int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share, struct luff_error *err);
+int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share,
+			  struct luff_error *err);
 struct luff_store *luff_store_ref(struct luff_store *s);
 void luff_store_unref(struct luff_store *s);
 
 /** Size of a blob. LUFF_ENOTFOUND. */
-int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err);
 /** Not verified: who reads verifies. */
-int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d, int64_t offset,
-		     struct luff_error *err);
+int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
+		     int64_t offset, struct luff_error *err);
 /** A descriptor of the blob's file for sendfile, which the caller closes; LUFF_ENOTSUP in memory. */
-int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
+int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,
+			 struct luff_error *err);
 /** LUFF_ENOTFOUND if it was not there. */
 int luff_store_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
 /** Takes a blob over from another store without moving bytes (hard link, shared memory), or says false. */
@@ -36,9 +39,10 @@ int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest
 		    struct luff_error *err);
 
 /** Starts a blob. @param hash  compute its digest on the way: needed unless the bytes come verified */
-int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash, enum luff_algorithm algorithm,
-		     struct luff_error *err);
-int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
+int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash,
+		     enum luff_algorithm algorithm, struct luff_error *err);
+int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
+			     struct luff_error *err);
 /** Bytes so far. */
 int64_t luff_store_writer_size(const struct luff_store_writer *w);
 /**
@@ -46,7 +50,8 @@ int64_t luff_store_writer_size(const struct luff_store_writer *w);
  * another algorithm, the bytes are read again. That it is there already is fine. The writer is gone afterwards, whatever
  * happened.
  */
-int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
+int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_digest *d,
+			     struct luff_error *err);
 /** Leaves no trace. NULL is fine. */
 void luff_store_writer_abort(struct luff_store_writer *w);
 

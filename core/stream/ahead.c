@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,8 @@
 
 #define SLOTS 4
 #define SLOT_SIZE ((size_t)64 << 10)
+#define TICK_NS                                                                                              \
+	100000000 /* how often the consumer's scope is asked: it may be another one than the producer's */
 
 static atomic_int producers; /* of the process; more of them than processors only cost memory and switches */
 
@@ -42,7 +45,8 @@ static bool fill(size_t *len_out, struct ahead_reader *a, char *slot)
 	size_t n;
 
 	for (*len_out = 0; *len_out < SLOT_SIZE; *len_out += n) {
-		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 || n == 0)
+		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 ||
+		    n == 0)
 			return false;
 	}
 	return true;
@@ -76,20 +80,41 @@ static void produce(struct luff_job *job)
 	luff_scope_swap(outer);
 }
 
+/* Until something comes; the lock is held. */
+static int await(struct ahead_reader *a, struct luff_error *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && a->filled == 0 && !a->ended) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += TICK_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&a->changed, &a->lock, &until);
+		rc = luff_scope_check(err);
+	}
+	return rc;
+}
+
 static int take(size_t *n_out, struct ahead_reader *a, void *buf, size_t len, struct luff_error *err)
 {
 	const char *slot;
+	bool some;
+	int rc;
 
 	pthread_mutex_lock(&a->lock);
-	while (a->filled == 0 && !a->ended)
-		pthread_cond_wait(&a->changed, &a->lock);
-	if (a->filled == 0) {
-		pthread_mutex_unlock(&a->lock);
+	rc = await(a, err);
+	some = a->filled > 0;
+	pthread_mutex_unlock(&a->lock);
+	if (rc < 0)
+		return rc;
+	if (!some) {
 		if (a->err.code)
 			*err = a->err;
 		return a->err.code;
 	}
-	pthread_mutex_unlock(&a->lock);
 	/* the head slot is the consumer's until it is given back */
 	slot = a->ring + a->head * SLOT_SIZE;
 	*n_out = len < a->lens[a->head] - a->taken ? len : a->lens[a->head] - a->taken;
@@ -149,6 +174,7 @@ static bool start(struct ahead_reader *a)
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
 {
 	struct ahead_reader *a = calloc(1, sizeof *a);
+	pthread_condattr_t monotonic;
 
 	*out = NULL;
 	if (!a) {
@@ -160,7 +186,10 @@ int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, 
 	luff_reader_inherit(&a->base, inner);
 	a->job.run = produce;
 	pthread_mutex_init(&a->lock, NULL);
-	pthread_cond_init(&a->changed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	a->alone = !start(a);
 	*out = &a->base;
 	return 0;

@@ -29,8 +29,8 @@ static void count_close(struct luff_reader *r)
 
 static const struct luff_reader_ops count_ops = {.read = count_read, .close = count_close};
 
-int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner, void (*fn)(void *arg, size_t n),
-			   void *arg, struct luff_error *err)
+int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
+			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err)
 {
 	struct count_reader *c = calloc(1, sizeof *c);
 

@@ -12,7 +12,8 @@
 #include "stream/streams.h"
 
 #define INPUT_SIZE ((size_t)64 << 10)
-#define ZSTD_WINDOW_LOG_MAX 27 /* 128 MiB: what zstd -19 and --long write; more must be asked for elsewhere too */
+#define ZSTD_WINDOW_LOG_MAX                                                                                  \
+	27 /* 128 MiB: what zstd -19 and --long write; more must be asked for elsewhere too */
 
 enum kind { UNKNOWN, PLAIN, GZIP, ZSTD };
 
@@ -22,9 +23,9 @@ struct inflate_reader {
 	enum kind kind;
 	z_stream gzip;
 	ZSTD_DCtx *zstd;
-	bool inside;         /* of a member or frame, which has begun and not ended */
-	bool ended;          /* the inner reader has */
-	size_t begin, end;   /* unread input is in[begin, end) */
+	bool inside;       /* of a member or frame, which has begun and not ended */
+	bool ended;        /* the inner reader has */
+	size_t begin, end; /* unread input is in[begin, end) */
 	unsigned char in[INPUT_SIZE];
 };
 
@@ -78,7 +79,8 @@ static int start(struct inflate_reader *f, struct luff_error *err)
 		f->kind = GZIP;
 	} else if (is_zstd(p, len) || is_zstd_skippable(p, len)) {
 		f->zstd = ZSTD_createDCtx();
-		if (!f->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(f->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+		if (!f->zstd ||
+		    ZSTD_isError(ZSTD_DCtx_setParameter(f->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
 			return luff_fail_nomem(err);
 		f->kind = ZSTD;
 	} else {
@@ -174,7 +176,8 @@ static int inflate_read(size_t *n_out, struct luff_reader *r, void *buf, size_t 
 		if (rc < 0)
 			return rc;
 		before = f->end - f->begin;
-		rc = f->kind == GZIP ? step_gzip(n_out, f, buf, len, err) : step_zstd(n_out, f, buf, len, err);
+		rc = f->kind == GZIP ? step_gzip(n_out, f, buf, len, err)
+				     : step_zstd(n_out, f, buf, len, err);
 		if (rc < 0)
 			return rc;
 		if (*n_out == 0 && f->inside && f->ended && f->end - f->begin == before)

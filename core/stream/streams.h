@@ -16,13 +16,13 @@ bool luff_reader_verifies(const struct luff_reader *r, const struct luff_digest 
 /** For a reader that hands on the bytes of `inner` as they are: what inner checks, r checks. */
 void luff_reader_inherit(struct luff_reader *r, const struct luff_reader *inner);
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
-int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner, int64_t size,
-			   struct luff_error *err);
+int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
+			   int64_t size, struct luff_error *err);
 /** The reader's bytes are read in a thread of its own, up to 256 KiB ahead. */
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Calls fn with the number of bytes of each read. */
-int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner, void (*fn)(void *arg, size_t n),
-			   void *arg, struct luff_error *err);
+int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
+			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
 /** Plain bytes of gzip (all members), zstd (all frames) or neither, found by magic number. */
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Bytes at hand; borrowed while the reader lives. */

@@ -22,13 +22,14 @@ static int verify_end(struct verify_reader *v, struct luff_error *err)
 	struct luff_digest actual = {""};
 
 	if (v->done != v->size)
-		return luff_fail(err, LUFF_EFORMAT, "%s ends after %" PRId64 " of %" PRId64 " bytes", v->digest.text,
-				 v->done, v->size);
+		return luff_fail(err, LUFF_EFORMAT, "%s ends after %" PRId64 " of %" PRId64 " bytes",
+				 v->digest.text, v->done, v->size);
 	if (!v->hashes)
 		return 0;
 	luff_hash_final(&actual, &v->hash);
 	if (!luff_digest_equal(&actual, &v->digest))
-		return luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", v->digest.text, actual.text);
+		return luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", v->digest.text,
+				 actual.text);
 	return 0;
 }
 
@@ -103,8 +104,8 @@ int luff_reader_open_verify(struct luff_reader **out, struct luff_reader *inner,
 	return open_checked(out, inner, owner, digest, size, err);
 }
 
-int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner, int64_t size,
-			   struct luff_error *err)
+int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
+			   int64_t size, struct luff_error *err)
 {
 	return open_checked(out, inner, owner, NULL, size, err);
 }
