@@ -18,8 +18,7 @@
 
 #define SLOTS 4
 #define SLOT_SIZE ((size_t)64 << 10)
-#define TICK_NS                                                                                              \
-	100000000 /* how often the consumer's scope is asked: it may be another one than the producer's */
+#define TICK_NS 100000000 /* the consumer's scope may be another one than the producer's */
 
 static atomic_int producers; /* of the process; more of them than processors only cost memory and switches */
 
@@ -45,8 +44,7 @@ static bool fill(size_t *len_out, struct ahead_reader *a, char *slot)
 	size_t n;
 
 	for (*len_out = 0; *len_out < SLOT_SIZE; *len_out += n) {
-		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 ||
-		    n == 0)
+		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 || n == 0)
 			return false;
 	}
 	return true;
