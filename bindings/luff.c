@@ -104,11 +104,23 @@ static int open_core(lua_State *L)
 	return 1;
 }
 
+/* Also for who empties package.loaded: there is one core for a state. */
+static int get_core(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, "luff.core");
+	return 1;
+}
+
 int luaopen_luff(lua_State *L)
 {
 	lua_settop(L, 0);
 	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.process") == LUA_TNIL) {
-		luaL_requiref(L, "luff.core", open_core, 0);
+		lua_pushcfunction(L, open_core);
+		lua_call(L, 0, 1);
+		lua_setfield(L, LUA_REGISTRYINDEX, "luff.core");
+		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+		lua_pushcfunction(L, get_core);
+		lua_setfield(L, -2, "luff.core");
 		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 		lua_getfield(L, -1, "package");
 		lua_getfield(L, -1, "searchers");

@@ -66,9 +66,10 @@ struct place_call {
 	struct luff_work base;
 	struct luff_medium *medium;
 	struct luff_name name;
-	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist */
+	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist, 'r'esolve */
 	bool by_platform;
 	struct luff_platform platform;
+	struct luff_descriptor descriptor;
 	char tag[LUFF_TAG_MAX + 1];
 	struct luff_image *image;
 	struct luff_index *index;
@@ -102,6 +103,8 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 		return luff_medium_tags(&c->cursor, c->medium, err);
 	if (c->kind == 'd')
 		return luff_medium_remove(c->medium, &c->name, err);
+	if (c->kind == 'r')
+		return luff_medium_resolve(&c->descriptor, NULL, c->medium, &c->name, err);
 	rc = luff_medium_resolve(&d, &document, c->medium, &c->name, err);
 	if (rc == 0)
 		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err)
@@ -116,6 +119,16 @@ static int place_finish(lua_State *L, struct luff_work *base)
 
 	if (c->image || c->index)
 		return luff_push_opened(L, &c->image, &c->index);
+	if (c->kind == 'r') {
+		lua_createtable(L, 0, 3);
+		lua_pushstring(L, c->descriptor.media_type);
+		lua_setfield(L, -2, "mediaType");
+		lua_pushstring(L, c->descriptor.digest.text);
+		lua_setfield(L, -2, "digest");
+		lua_pushinteger(L, c->descriptor.size);
+		lua_setfield(L, -2, "size");
+		return 1;
+	}
 	if (c->cursor) {
 		struct luff_cursor **box = luff_box(L, sizeof *box, LUFF_CURSOR);
 
@@ -177,6 +190,11 @@ static int open_image(lua_State *L)
 static int open_index(lua_State *L)
 {
 	return open_as(L, 'x');
+}
+
+static int resolve(lua_State *L)
+{
+	return open_as(L, 'r');
 }
 
 static int list_tags(lua_State *L)
@@ -256,7 +274,7 @@ void luff_medium_functions(lua_State *L)
 		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
 	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {
-		{"open", open_any},      {"image", open_image}, {"index", open_index}, {"tags", list_tags},
+		{"open", open_any}, {"resolve", resolve},      {"image", open_image}, {"index", open_index}, {"tags", list_tags},
 		{"delete", delete_name}, {"tag", tag_name},     {NULL, NULL}};
 
 	luff_box_type(L, MEDIUM, meta, NULL);

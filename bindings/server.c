@@ -50,7 +50,7 @@ static int server_wait(lua_State *L)
 	check_server(L);
 	while (luff_scope_check(&err) == 0)
 		nanosleep(&tick, NULL);
-	return luff_raise(L, &err);
+	return 0;
 }
 
 void luff_server_functions(lua_State *L)

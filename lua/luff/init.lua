@@ -4,7 +4,7 @@ local core = require "luff.core"
 local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
 
 for _, name in ipairs {
-	"ref", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest", "serve",
+	"ref", "resolve", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest", "serve",
 	"platform",
 } do
 	luff[name] = core[name]
