@@ -211,7 +211,8 @@ static void each_run(struct each *e)
 		if (luff_scope_check(&err) == 0 && e->fn(e->arg, i, &err) == 0)
 			continue;
 		pthread_mutex_lock(&e->lock);
-		if (!e->stop)
+		/* a call that was cancelled because another failed may get here before that one */
+		if (!e->stop || e->err.code == LUFF_ECANCELED)
 			e->err = err;
 		e->stop = true;
 		pthread_mutex_unlock(&e->lock);

@@ -28,7 +28,7 @@ void luff_pool_wait(struct luff_job *job);
 
 /**
  * Calls fn(arg, i) for every i below count, at most `jobs` at a time, the caller's thread among them. The first failure
- * stops further calls and is returned. Done when all have returned.
+ * stops further calls and is returned, a cancellation only where nothing else failed. Done when all have returned.
  */
 int luff_pool_each(size_t count, int jobs, int (*fn)(void *arg, size_t i, struct luff_error *err), void *arg,
 		   struct luff_error *err);

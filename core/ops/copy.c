@@ -44,6 +44,7 @@ struct copy {
 	struct list manifests;   /* the root first, then level by level */
 	size_t level;            /* index of the first manifest of the level that is being read */
 	int height;              /* of the manifests that are being written */
+	bool current; /* the destination's tag names the root already */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
@@ -314,7 +315,7 @@ static int write_manifests(struct copy *c, const char *tag, struct luff_error *e
 
 	for (c->height = 1; rc == 0 && c->height < top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
-	if (rc == 0 && *tag) {
+	if (rc == 0 && *tag && !(c->current && root->there)) {
 		rc = luff_medium_tag(c->dst, &root->descriptor, root->document, tag, err);
 		c->result.manifests += rc == 0;
 	}
@@ -363,7 +364,7 @@ static int is_up_to_date(bool *out, const struct copy *c, const char *tag, const
 	int rc;
 
 	*out = false;
-	if (!*tag || !c->dst->ops->complete)
+	if (!*tag)
 		return 0;
 	memcpy(name.tag, tag, strlen(tag) + 1);
 	rc = luff_medium_resolve(&there, NULL, c->dst, &name, &missing);
@@ -393,8 +394,9 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 		return rc;
 	c->result.root = root;
 	rc = is_up_to_date(&current, c, tag, &root, err);
-	if (rc < 0 || current)
+	if (rc < 0 || (current && c->dst->ops->complete))
 		return rc;
+	c->current = current;
 	rc = add(&first, c, &c->manifests, &root, err);
 	if (rc < 0)
 		return rc;

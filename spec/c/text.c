@@ -91,7 +91,7 @@ static void codes_base64(void)
 		LUFF_AUTO(text) plain = luff_text_unbase64(&len, "AGEA");
 
 		CHECK_STR(coded, "AAAAAA==");
-		CHECK(plain && len == 3 && memcmp(plain, "\0a", 4) == 0);
+		CHECK(plain && len == 3 && memcmp(plain, "\0a\0", 4) == 0);
 	}
 }
 

@@ -139,23 +139,26 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 	return err->code;
 }
 
+static struct luff_connection *connection_new(const char *origin)
+{
+	LUFF_AUTO(connection) c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->easy = luff_curl.easy_init();
+	c->multi = luff_curl.multi_init();
+	c->origin = strdup(origin);
+	return c->easy && c->multi && c->origin ? luff_take(c) : NULL;
+}
+
 int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err)
 {
-	LUFF_AUTO(connection) c = take_idle(origin);
-
-	*out = NULL;
-	if (!c) {
-		c = calloc(1, sizeof *c);
-		if (!c)
-			return luff_fail_nomem(err);
-		c->easy = luff_curl.easy_init();
-		c->multi = luff_curl.multi_init();
-		c->origin = strdup(origin);
-		if (!c->easy || !c->multi || !c->origin)
-			return luff_fail_nomem(err);
-	}
-	set_options(c);
-	*out = luff_take(c);
+	*out = take_idle(origin);
+	if (!*out)
+		*out = connection_new(origin);
+	if (!*out)
+		return luff_fail_nomem(err);
+	set_options(*out);
 	return 0;
 }
 

@@ -125,9 +125,8 @@ int luff_credentials_parse(struct luff_credentials *out, const char *text, size_
 		return rc;
 	cJSON_ArrayForEach(entry, luff_json_object(doc, "auths"))
 	{
-		if (strcmp(entry->string, registry) == 0)
-			found = entry; /* the exact key before its other spellings */
-		else if (!found && is_key_of(entry->string, registry))
+		/* the exact key before its other spellings */
+		if (strcmp(entry->string, registry) == 0 || (!found && is_key_of(entry->string, registry)))
 			found = entry;
 	}
 	return found ? read_entry(out, found, err) : 0;

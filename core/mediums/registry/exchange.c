@@ -390,6 +390,8 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 	int rc = exchange_new(&x, request, err);
 
 	*out = NULL;
+	if (!x)
+		return rc;
 	while (rc == 0 && !x->headed && (!x->done || try_again(x))) {
 		bool moved;
 
@@ -400,7 +402,7 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 	if (rc == 0 && !x->headed)
 		rc = fail_transfer(x, err);
 	if (rc < 0) {
-		if (luff_scope_logs() && x)
+		if (luff_scope_logs())
 			luff_scope_log("%s %s failed: %s", x->method, x->place, luff_error_name(rc));
 		return rc;
 	}

@@ -58,15 +58,15 @@ int luff_host_get(struct luff_host **out, const char *name, bool plain_http, str
 		;
 	if (!h) {
 		rc = host_new(&h, name, url, err);
-		if (rc == 0) {
+		if (h) {
 			h->next = hosts;
 			hosts = h;
 		}
 	}
-	if (rc == 0)
+	if (h)
 		atomic_fetch_add(&h->refs, 1);
 	pthread_mutex_unlock(&hosts_lock);
-	*out = rc == 0 ? h : NULL;
+	*out = h;
 	return rc;
 }
 

@@ -167,7 +167,7 @@ static int push_blob(struct luff_registry *r, const struct luff_descriptor *d, s
 	LUFF_AUTO(text) session = take_session(r, &d->digest);
 	int rc = session ? 0 : open_session(&session, r, err);
 
-	if (rc < 0)
+	if (!session)
 		return rc;
 	rc = put_blob(r, session, d, src, err);
 	if (rc < 0)
