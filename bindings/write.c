@@ -20,6 +20,7 @@ struct push_call {
 	char *bytes;
 	size_t len;
 	int fd; /* 0: none */
+	struct luff_reader *src; /* borrowed from a Reader on the stack; spooled to fd first */
 	bool is_manifest;
 	struct luff_image *image;
 	struct luff_index *index;
@@ -47,11 +48,37 @@ static int digest_fd(struct luff_descriptor *d, int fd, struct luff_error *err)
 	return rc;
 }
 
+/* The digest names the upload, so what comes from a stream waits in a file without a name. */
+static int spool(struct push_call *c, struct luff_error *err)
+{
+	char path[] = "/tmp/luff-XXXXXX", buf[32 << 10];
+	size_t n = 1;
+	int rc = 0;
+
+	c->fd = mkostemp(path, O_CLOEXEC);
+	if (c->fd < 0) {
+		c->fd = 0;
+		return luff_fail_errno(err, errno, "cannot make a temporary file");
+	}
+	unlink(path);
+	while (rc == 0 && n > 0) {
+		rc = luff_reader_read(&n, c->src, buf, sizeof buf, err);
+		if (rc == 0 && n > 0 && write(c->fd, buf, n) != (ssize_t)n)
+			rc = luff_fail_errno(err, errno, "cannot write a temporary file");
+	}
+	return rc;
+}
+
 static int push_blob_run(struct push_call *c, struct luff_error *err)
 {
 	struct luff_reader *r = NULL;
 	int copy, rc;
 
+	if (c->src) {
+		rc = spool(c, err);
+		if (rc < 0)
+			return rc;
+	}
 	if (!c->fd) {
 		rc = luff_digest_of(&c->descriptor.digest, "sha256", c->bytes, c->len, err);
 		c->descriptor.size = (int64_t)c->len;
@@ -173,7 +200,9 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 	c->is_manifest = is_manifest;
 	if (media_type)
 		memcpy(c->descriptor.media_type, media_type, strlen(media_type) + 1);
-	if (lua_istable(L, 2)) {
+	if (luaL_testudata(L, 2, LUFF_READER) && !is_manifest) {
+		c->src = *luff_check_reader(L, 2);
+	} else if (lua_istable(L, 2)) {
 		c->fd = open_path(L, 2);
 	} else {
 		bytes = luaL_checklstring(L, 2, &c->len);

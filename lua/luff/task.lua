@@ -2,7 +2,7 @@
 -- coroutine sleeps until core.wait says that the call is done.
 local core = require "luff.core"
 
-local task = {}
+local task = {} -- task.current: the one that runs
 local Task = {}
 Task.__index = Task
 Task.__name = "luff.Task"
@@ -25,7 +25,10 @@ local function finish(self, ok, ...)
 end
 
 function step(self, ...)
+	local outer = task.current
+	task.current = self
 	local results = table.pack(coroutine.resume(self.thread, ...))
+	task.current = outer
 	if coroutine.status(self.thread) == "dead" then
 		return finish(self, table.unpack(results, 1, results.n))
 	end
