@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -41,28 +41,29 @@ bad:
 			 luff_text_printable(word, sizeof word, text));
 }
 
-/* The failed call's errno is left. */
+/* -1 with the failed call's errno. */
 static int open_socket(const struct addrinfo *a, bool all)
 {
-	LUFF_AUTO(fd) fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int on = 1, off = 0, opened;
-
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
-		return -1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, failed;
 	/* all addresses are those of IPv4, too */
-	if (a->ai_family == AF_INET6 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, all ? &off : &on, sizeof on) < 0)
+	int only = a->ai_family == AF_INET6 && !all;
+
+	if (fd < 0)
 		return -1;
-	if (bind(fd, a->ai_addr, a->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-		return -1;
-	opened = fd;
-	fd = -1;
-	return opened;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    (a->ai_family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) == 0) &&
+	    bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	failed = errno;
+	close(fd);
+	errno = failed;
+	return -1;
 }
 
 static int format_address(char out[LUFF_ADDRESS_MAX], int fd, struct luff_error *err)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof address;
 	char host[LUFF_ADDRESS_MAX - 8], port[8];
 
@@ -74,40 +75,48 @@ static int format_address(char out[LUFF_ADDRESS_MAX], int fd, struct luff_error 
 	return 0;
 }
 
+/* The first of the host's addresses that can be listened on. */
+static int open_family(int *fd_out, const char *host, int family, const char *port, const char *text,
+		       struct luff_error *err)
+{
+	struct addrinfo hints = {
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_family = family, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	int failed = 0, rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+
+	if (rc != 0)
+		return luff_fail(err, LUFF_EINVAL, "cannot listen on %s: %s", text, gai_strerror(rc));
+	for (const struct addrinfo *a = found; a && *fd_out < 0; a = a->ai_next) {
+		*fd_out = open_socket(a, !*host);
+		failed = errno;
+	}
+	freeaddrinfo(found);
+	return *fd_out < 0 ? luff_fail_errno(err, failed, "cannot listen on %s", text) : 0;
+}
+
 int luff_listen_open(int *fd_out, char address_out[LUFF_ADDRESS_MAX], const char *text,
 		     struct luff_error *err)
 {
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
-			*found = NULL;
-	LUFF_AUTO(fd) fd = -1;
-	char host[256], port[8];
-	int64_t number;
-	int failed = 0, rc = split(host, &number, text, err);
+	struct luff_error failure = {0};
+	char host[256] = "", port[8];
+	int64_t number = 0;
+	int rc = split(host, &number, text, err);
 
 	*fd_out = -1;
 	if (rc < 0)
 		return rc;
 	snprintf(port, sizeof port, "%d", (int)number);
 	/* for all addresses IPv6 first, since it brings IPv4 with it */
-	for (int family = *host ? AF_UNSPEC : AF_INET6; fd < 0; family = AF_INET) {
-		hints.ai_family = family;
-		rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-		if (rc != 0)
-			return luff_fail(err, LUFF_EINVAL, "cannot listen on %s: %s", text, gai_strerror(rc));
-		for (const struct addrinfo *a = found; a && fd < 0; a = a->ai_next) {
-			fd = open_socket(a, !*host);
-			failed = errno;
-		}
-		freeaddrinfo(found);
-		if (family != AF_INET6)
-			break;
-	}
-	if (fd < 0)
-		return luff_fail_errno(err, failed, "cannot listen on %s", text);
-	rc = format_address(address_out, fd, err);
-	if (rc == 0) {
-		*fd_out = fd;
-		fd = -1;
+	rc = open_family(fd_out, host, *host ? AF_UNSPEC : AF_INET6, port, text, &failure);
+	if (rc < 0 && !*host)
+		rc = open_family(fd_out, host, AF_INET, port, text, &failure);
+	if (rc < 0)
+		*err = failure;
+	else
+		rc = format_address(address_out, *fd_out, err);
+	if (rc < 0 && *fd_out >= 0) {
+		close(*fd_out);
+		*fd_out = -1;
 	}
 	return rc;
 }

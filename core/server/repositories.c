@@ -1,6 +1,7 @@
 /* See repositories.h. One sorted array under one lock, which is never held while a folder is opened. */
 #include "server/repositories.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +226,7 @@ int luff_repository_open(struct luff_repository **out, struct luff_repositories 
 	rc = open_repository(&mine, table, name, create, err);
 	if (rc < 0)
 		return rc;
+	assert(mine);
 	old = NULL;
 	pthread_mutex_lock(&table->lock);
 	if (find(&i, table, name)) {

@@ -219,7 +219,7 @@ static int take_parameter(struct luff_route *route, const char *key, size_t key_
 {
 	static const char *const keys[] = {"digest", "mount", "from",        "digest-algorithm",
 					   "n",      "last",  "artifactType"};
-	char text[LUFF_NAME_MAX + 1];
+	char text[LUFF_NAME_MAX + 1] = "";
 	size_t i = 0;
 
 	while (i < sizeof keys / sizeof *keys &&
@@ -277,7 +277,7 @@ static int take_query(struct luff_route *route, const char *query, struct luff_e
 int luff_route_parse(struct luff_route *out, const char *uri, struct luff_error *err)
 {
 	size_t len = strcspn(uri, "?");
-	char path[PATH_SIZE];
+	char path[PATH_SIZE] = "";
 	int rc;
 
 	memset(out, 0, sizeof *out);

@@ -1,6 +1,7 @@
 /* See upload.h. A short array under one lock: looking an id up is nothing beside the bytes that follow. */
 #include "server/upload.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -175,6 +176,7 @@ static int need_writer(struct luff_upload *s, struct luff_error *err)
 
 	if (!s->repository)
 		rc = luff_repository_open(&s->repository, s->table->repositories, s->name, true, err);
+	assert(rc < 0 || s->repository);
 	if (rc == 0 && !s->writer)
 		rc = luff_store_write(&s->writer, s->repository->store, true, s->algorithm, err);
 	return rc;

@@ -52,6 +52,15 @@ static bool send_all(int fd, const char *bytes, size_t len)
 	return true;
 }
 
+static char *grown(char *text, size_t size)
+{
+	char *more = realloc(text, size);
+
+	if (!more)
+		abort();
+	return more;
+}
+
 /* Reads to the end of the connection and closes it. */
 static struct answer read_answer(int fd)
 {
@@ -63,7 +72,7 @@ static struct answer read_answer(int fd)
 	while ((n = recv(fd, text + len, size - len - 1, 0)) > 0) {
 		len += (size_t)n;
 		if (size - len < 2)
-			text = realloc(text, size *= 2);
+			text = grown(text, size *= 2);
 	}
 	close(fd);
 	text[len] = '\0';
@@ -650,7 +659,7 @@ static void *push_many(void *arg)
 		int fd = connect_server();
 
 		/* half of them are the same for all */
-		snprintf(text, sizeof text, "%d of %d", i, i % 2 ? (int)(intptr_t)arg : -1);
+		snprintf(text, sizeof text, "%d of %d", i, i % 2 ? *(int *)arg : -1);
 		luff_digest_of(&digest, "sha256", text, strlen(text), &mine);
 		snprintf(head, sizeof head,
 			 "POST /v2/%s/blobs/uploads/?digest=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -667,9 +676,12 @@ static void *push_many(void *arg)
 static void takes_many_at_once(void)
 {
 	pthread_t threads[WRITERS];
+	int numbers[WRITERS];
 
-	for (intptr_t i = 0; i < WRITERS; i++)
-		pthread_create(&threads[i], NULL, push_many, (void *)i);
+	for (int i = 0; i < WRITERS; i++) {
+		numbers[i] = i;
+		pthread_create(&threads[i], NULL, push_many, &numbers[i]);
+	}
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < BLOBS; i++)
@@ -720,7 +732,7 @@ static void run_all(const char *root)
 static void leaves_layouts(const char *root)
 {
 	struct luff_medium *m = NULL;
-	struct luff_descriptor d;
+	struct luff_descriptor d = {0};
 	struct luff_server *server;
 	struct luff_name name;
 
@@ -798,6 +810,11 @@ static void refuses_to_start(void)
 		options.listen = bad[i];
 		FAILS(luff_server_start(&server, &options, &err), LUFF_EINVAL, "listen");
 	}
+	/* all addresses */
+	options.listen = ":0";
+	if (OK(luff_server_start(&server, &options, &err)))
+		CHECK(atoi(strrchr(luff_server_address(server), ':') + 1) > 0);
+	luff_server_stop(server);
 	options.listen = address;
 	FAILS(luff_server_start(&server, &options, &err), LUFF_EIO, "in use");
 	luff_server_stop(other);
