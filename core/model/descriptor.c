@@ -44,7 +44,7 @@ void luff_platform_from_json(struct luff_platform *out, const cJSON *object)
 	luff_platform_normalize(out);
 }
 
-/* RFC 6838 4.2 as far as it protects headers and messages: printable ASCII without blanks, one slash. */
+/* RFC 6838 4.2 as far as it protects headers and messages: printable ASCII without blanks, a slash. */
 static bool is_media_type(const char *text)
 {
 	size_t len = strlen(text);
@@ -117,6 +117,7 @@ static int decide(struct luff_document *doc, const char *media_type, struct luff
 	const char *member = luff_json_string(doc->tree, "mediaType"), *type = member ? member : media_type;
 	bool image = luff_json_get(doc->tree, "config") || luff_json_get(doc->tree, "layers");
 	bool index = luff_json_get(doc->tree, "manifests") != NULL;
+	const cJSON *list;
 	int64_t version = 0;
 	char word[128];
 
@@ -139,8 +140,11 @@ static int decide(struct luff_document *doc, const char *media_type, struct luff
 	if (type && (index ? luff_media_is_image(type) : luff_media_is_index(type)))
 		return luff_fail(err, LUFF_EFORMAT, "says to be %s, but is an %s",
 				 luff_text_printable(word, sizeof word, type), index ? "index" : "image");
-	if (type && !is_media_type(type))
+	if ((type && !is_media_type(type)) || (!member && luff_json_get(doc->tree, "mediaType")))
 		return luff_fail(err, LUFF_EFORMAT, "malformed mediaType");
+	list = luff_json_get(doc->tree, index ? "manifests" : "layers");
+	if (list && !cJSON_IsArray(list))
+		return luff_fail(err, LUFF_EFORMAT, "%s is no list", index ? "manifests" : "layers");
 	if (!type)
 		type = index ? LUFF_MEDIA_OCI_INDEX : LUFF_MEDIA_OCI_MANIFEST;
 	luff_text_copy(doc->media_type, sizeof doc->media_type, type);
