@@ -77,15 +77,19 @@ static int find_target(struct target *out, struct luff_registry *r, const struct
 	return 0;
 }
 
-static int not_found(struct luff_registry *r, const struct target *t, struct luff_error *err)
+/* Says what there is instead, where there is a repository to ask. */
+static int not_found(struct luff_registry *r, const struct target *t, struct luff_exchange *x,
+		     struct luff_error *err)
 {
 	char tags[256] = "";
 
-	if (!t->digest)
+	luff_request_refused(x, t->place, "", err);
+	if (!t->digest && !strstr(err->msg, "NAME_UNKNOWN"))
 		luff_registry_some_tags(tags, sizeof tags, r);
-	luff_fail(err, LUFF_ENOTFOUND, "%s: not found%s%s%s", t->place, *tags ? " (have: " : "", tags,
-		  *tags ? ")" : "");
-	err->http_status = 404;
+	if (*tags) {
+		luff_fail(err, LUFF_ENOTFOUND, "%s: not found (have: %s)", t->place, tags);
+		err->http_status = 404;
+	}
 	return err->code;
 }
 
@@ -123,8 +127,6 @@ static int look(bool *found, struct luff_descriptor *out, struct luff_registry *
 	*found = false;
 	if (rc < 0)
 		return rc;
-	if (luff_exchange_status(x) == 404)
-		return not_found(r, t, err);
 	if (luff_exchange_status(x) == 429)
 		return luff_request_refused(x, t->place, "", err);
 	if (luff_exchange_status(x) != 200 || !read_digest(&claimed, x))
@@ -186,7 +188,7 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	if (rc < 0)
 		return rc;
 	if (luff_exchange_status(x) == 404)
-		return not_found(r, t, err);
+		return not_found(r, t, x, err);
 	if (luff_exchange_status(x) != 200)
 		return luff_request_refused(x, t->place, "", err);
 	if (luff_exchange_length(x) > LUFF_MANIFEST_MAX)
@@ -309,7 +311,7 @@ static int registry_remove(struct luff_medium *m, const struct luff_name *name, 
 	if (status >= 200 && status < 300)
 		return 0;
 	if (status == 404)
-		return not_found(r, &t, err);
+		return not_found(r, &t, x, err);
 	luff_request_refused(x, t.place, "cannot delete", err);
 	if (!t.digest && (status == 400 || status == 405))
 		luff_fail(

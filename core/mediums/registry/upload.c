@@ -177,8 +177,8 @@ static int push_blob(struct luff_registry *r, const struct luff_descriptor *d, s
 
 /* ---- Manifests ---- */
 
-static int put_manifest(struct luff_registry *r, const struct luff_descriptor *d, const void *bytes,
-			const char *name, struct luff_error *err)
+static int put_manifest(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
+			const void *bytes, const char *name, struct luff_error *err)
 {
 	struct luff_request request = {
 		.method = "PUT",
@@ -187,19 +187,19 @@ static int put_manifest(struct luff_registry *r, const struct luff_descriptor *d
 		.bytes = bytes,
 		.size = d->size,
 	};
-	char path[16 + LUFF_TAG_MAX];
-	LUFF_AUTO(exchange) x = NULL;
+	char path[32 + LUFF_DIGEST_MAX + LUFF_TAG_MAX];
 	int rc;
 
 	snprintf(path, sizeof path, "manifests/%s", name);
-	rc = luff_registry_send(&x, r, request, path, err);
-	return rc < 0 ? rc : check_stored(r, x, d, err);
+	rc = luff_registry_send(out, r, request, path, err);
+	return rc < 0 ? rc : check_stored(r, *out, d, err);
 }
 
 static int push_manifest(struct luff_registry *r, const struct luff_descriptor *d, struct luff_reader *src,
 			 struct luff_error *err)
 {
 	LUFF_AUTO(text) bytes = NULL;
+	LUFF_AUTO(exchange) x = NULL;
 	size_t len = 0, n = 1;
 	int rc = 0;
 
@@ -214,7 +214,7 @@ static int push_manifest(struct luff_registry *r, const struct luff_descriptor *
 		rc = luff_reader_read(&n, src, bytes + len, (size_t)d->size + 1 - len, err);
 		len += n;
 	}
-	return rc < 0 ? rc : put_manifest(r, d, bytes, d->digest.text, err);
+	return rc < 0 ? rc : put_manifest(&x, r, d, bytes, d->digest.text, err);
 }
 
 int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
@@ -225,13 +225,36 @@ int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, s
 	return d->manifest ? push_manifest(r, d, src, err) : push_blob(r, d, src, err);
 }
 
+/*
+ * By its tag alone a registry names a manifest by sha256. Another digest stays if the manifest goes in by that digest, with
+ * the tag beside it, which an answer with OCI-Tag confirms (distribution-spec after 1.1, end-7b).
+ */
+static int tag_by_digest(bool *done, struct luff_registry *r, const struct luff_descriptor *d,
+			 const void *bytes, const char *tag, struct luff_error *err)
+{
+	char name[LUFF_DIGEST_MAX + 8 + LUFF_TAG_MAX];
+	LUFF_AUTO(exchange) x = NULL;
+	const char *named;
+	int rc;
+
+	snprintf(name, sizeof name, "%s?tag=%s", d->digest.text, tag);
+	rc = put_manifest(&x, r, d, bytes, name, err);
+	named = x ? luff_exchange_header(x, "oci-tag", 0) : NULL;
+	*done = named && strcmp(named, tag) == 0;
+	return rc;
+}
+
 int luff_registry_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 		      const char *tag, struct luff_error *err)
 {
 	struct luff_registry *r = luff_registry_of(m);
+	LUFF_AUTO(exchange) x = NULL;
+	bool done = false;
 	int rc = luff_registry_check_tag(r, tag, err);
 
-	return rc < 0 ? rc : put_manifest(r, d, bytes, tag, err);
+	if (rc == 0 && luff_digest_algorithm(&d->digest) != LUFF_SHA256)
+		rc = tag_by_digest(&done, r, d, bytes, tag, err);
+	return rc < 0 || done ? rc : put_manifest(&x, r, d, bytes, tag, err);
 }
 
 /* ---- Mounts ---- */
