@@ -17,7 +17,7 @@ local function step(title, ...)
 end
 
 local function size(bytes)
-	return ("%.2f MB"):format(bytes / 1e6)
+	return bytes < 1e5 and ("%.1f kB"):format(bytes / 1e3) or ("%.1f MB"):format(bytes / 1e6)
 end
 
 -- The beginning of a digest, enough to see what is the same and what is not.
@@ -106,7 +106,7 @@ local function make_images(platforms)
 		local manifests = {}
 		for i, platform in ipairs(platforms) do
 			local note = platform == luff.platform() and "runs on this machine"
-				or "the same file as in " .. platforms[1] .. ": here to have two platforms, not to run"
+				or "the same file, to have two platforms: it does not run there"
 			local motd = tar { { "etc/motd", content = ("luff demo %s on %s\n"):format(version, platform) } }
 			manifests[i] = make_image("memory:work", platform, { base, motd }, { version = version, note = note })
 			say("   %s  %-14s %s  %s", version, platform, short(manifests[i].digest), note)
@@ -122,16 +122,19 @@ end
 
 -- ---- What one does with images ------------------------------------------------------------------------------
 
--- Copies several at once, { { from, to, platform =, tag = }, … }, with one picture of it all on stderr.
+-- Copies { { from, to, platform =, tag = }, … } with one picture of it all on stderr. The first goes alone: what the others
+-- share with it is there when they start, all at once.
 local function copy_all(jobs)
 	local bars <close> = progress.new()
-	return luff.map(jobs, { jobs = 4 }, function(job)
+	local function copy(job)
 		local result = luff.copy(job[1], job[2], { platform = job.platform, progress = bars:watch() })
 		if job.tag then
 			luff.tag(job[2], job.tag)
 		end
 		return result
-	end)
+	end
+	local first = copy(jobs[1])
+	return { first, table.unpack(luff.map({ table.unpack(jobs, 2) }, { jobs = 4 }, copy)) }
 end
 
 local function sum_up(results)
@@ -140,7 +143,7 @@ local function sum_up(results)
 		blobs, bytes = blobs + result.copied, bytes + result.bytes
 		there, manifests = there + result.skipped + result.mounted, manifests + result.manifests
 	end
-	say("   %d blobs (%s) moved, %d were there already, %d manifests written", blobs, size(bytes), there, manifests)
+	say("   %d blobs (%s) moved, %d there already, %d manifests written", blobs, size(bytes), there, manifests)
 end
 
 -- The platforms of whatever a name stands for, as a list of "os/arch".
@@ -193,7 +196,7 @@ local function main(source)
 	local repository = server:address() .. "/demo/app"
 	say("   %s", server:address())
 
-	step("Push, several at once: %s to the registry", source or "memory")
+	step("Push: %s to the registry", source or "memory")
 	if source then
 		from[1] = { source, tag = "latest" }
 	end
@@ -218,7 +221,7 @@ local function main(source)
 		say("     %s: %s", key, value)
 	end
 
-	step("Mirror what is for %s into a folder, several at once", host)
+	step("Mirror what is for %s into a folder", host)
 	local mirror = "oci:" .. folder.path .. "/mirror"
 	local jobs = {}
 	for _, tag in ipairs(tags_of(repository)) do

@@ -310,7 +310,7 @@ describe("The program", function()
 		end)
 
 		it("says what is wrong with a name or a platform", function()
-			for _, argv in ipairs { { "digest", "UPPER/case" }, { "digest", "a//b" },
+			for _, argv in ipairs { { "digest", "app/UPPER" }, { "digest", "a//b" },
 				{ "digest", "--platform", "x/y/z/w", name }, { "copy", name, "a/../b" } } do
 				local result = run(argv)
 				assert.equal(2, result.code, result.stderr)
@@ -458,16 +458,16 @@ describe("A script", function()
 	end)
 
 	it("sees no globals of luff's but luff and arg", function()
-		local path = script [[
+		local path = script [==[
 			local known = {}
-			for name in ("_G _VERSION arg assert collectgarbage coroutine debug dofile error getmetatable io ipairs load loadfile
-				luff math next os package pairs pcall print rawequal rawget rawlen rawset require select setmetatable string
-				table tonumber tostring type utf8 warn xpcall"):gmatch "%S+" do
+			for name in ([[_G _VERSION arg assert collectgarbage coroutine debug dofile error getmetatable io ipairs load
+				loadfile luff math next os package pairs pcall print rawequal rawget rawlen rawset require select setmetatable string
+				table tonumber tostring type utf8 warn xpcall]]):gmatch "%S+" do
 				known[name] = true
 			end
 			for name in pairs(_G) do
 				if not known[name] then print(name) end
-			end]]
+			end]==]
 		assert.same({ code = 0, stdout = "", stderr = "" }, run(path))
 	end)
 

@@ -24,7 +24,7 @@ describe("The demo", function()
 			assert.truthy(text:find(("\n   %s +sha256:%%x+  linux/%%w+\n"):format(tag:gsub("%.", "%%."))), text)
 		end
 		assert.truthy(text:find("every digest is the one in the registry", 1, true), text)
-		assert.truthy(text:find("0 blobs (0.00 MB) moved", 1, true), text)
+		assert.truthy(text:find("0 blobs (0.0 kB) moved", 1, true), text)
 		assert.truthy(result.stderr:find("copied\n", 1, true), result.stderr)
 		assert.is_nil((text .. result.stderr):find "\27")
 		for line in text:gmatch "[^\n]+" do

@@ -47,7 +47,7 @@ describe("The REPL", function()
 
 	it("goes on after errors of every kind", function()
 		local out, errors = talk { "x =", "]", "1 +* 2", 'error "boom"', "error { a = 1 }", "error()", "nil + 1",
-			"luff.image 'UPPER'", "setmetatable({}, { __tostring = error })", "42" }
+			"require('luff').image 'UPPER'", "setmetatable({}, { __tostring = error })", "42" }
 		assert.truthy(out:find "42\n$", out)
 		assert.truthy(errors:find("(repl):1: boom\n", 1, true), errors)
 		assert.truthy(errors:find("{ a = 1 }\n", 1, true), errors)
@@ -105,29 +105,83 @@ describe("The REPL of the program", function()
 
 	describe("on a terminal", function()
 		-- The program behind a pseudo-terminal, made by util-linux's script(1).
-		local function on_terminal(input, state)
+		local function on_terminal(state)
 			if not support.peer "script" then
 				pending "script is not installed"
 			end
-			return support.run({ "script", "-qec", support.quote(support.program), "/dev/null" },
-				{ stdin = input, env = { XDG_STATE_HOME = state, TERM = "xterm", HOME = state }, timeout = 20 })
+			local fifo = support.scratch() .. "/keys"
+			assert(os.execute("mkfifo " .. fifo))
+			local program = support.start({ "sh", "-c", ('exec script -qfec "$LUFF" /dev/null <%s'):format(fifo) },
+				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1" } })
+			local keys = assert(io.open(fifo, "w"))
+			keys:setvbuf "no"
+			local tty, seen = { program = program }, 0
+			--- Waits for the text in what was not looked at yet.
+			function tty.expect(text)
+				support.eventually(function()
+					local _, last = program:stdout():find(text, seen + 1, true)
+					seen = last or seen
+					return last
+				end, 20, text .. " in " .. program:stdout())
+			end
+			function tty.type(text)
+				keys:write(text)
+			end
+			function tty.close()
+				keys:write "\4"
+				local code = program:wait(20)
+				keys:close()
+				return code
+			end
+			tty.expect(luff._VERSION)
+			tty.expect "> "
+			return tty
 		end
 
 		it("greets, prompts, and ends at Ctrl-D", function()
-			local result = on_terminal("40 + 2\n\4", support.scratch())
-			assert.truthy(result.stdout:find(luff._VERSION, 1, true), result.stdout)
-			assert.truthy(result.stdout:find("42\r\n", 1, true), result.stdout)
-			assert.equal(0, result.code)
+			local tty = on_terminal(support.scratch())
+			tty.type "40 + 2\n"
+			tty.expect "\n42\r\n"
+			tty.expect "> "
+			assert.equal(0, tty.close())
+		end)
+
+		it("goes on after Ctrl-C, at the prompt and in a loop", function()
+			local tty = on_terminal(support.scratch())
+			tty.type "1 + \3"
+			tty.expect "> "
+			tty.type "print 'loop' while true do end\n"
+			tty.expect "loop\r\n"
+			tty.type "\3"
+			tty.expect "interrupted"
+			tty.expect "> "
+			tty.type "6 * 7\n"
+			tty.expect "\n42\r\n"
+			tty.expect "> "
+			tty.type "luff.digest 'x' == luff.digest 'x'\n"
+			tty.expect "\ntrue\r\n"
+			tty.expect "> "
+			assert.equal(0, tty.close())
 		end)
 
 		it("keeps its history between sittings, for nobody else to read", function()
 			local state = support.scratch()
-			on_terminal("first = 1\n\4", state)
-			on_terminal("second = 2\n\4", state)
+			for _, line in ipairs { "first = 1", "second = 2" } do
+				local tty = on_terminal(state)
+				tty.type(line .. "\n")
+				tty.expect "\n> "
+				tty.close()
+			end
 			local history = support.read(state .. "/luff/history")
 			assert.truthy(history:find("first", 1, true), history)
 			assert.truthy(history:find("second", 1, true), history)
 			assert.equal("-rw-------", support.sh("ls -l " .. state .. "/luff/history"):sub(1, 10))
+			local tty = on_terminal(state)
+			tty.type "\27[A"
+			tty.expect "second = 2"
+			tty.type "\n"
+			tty.expect "\n> "
+			tty.close()
 		end)
 	end)
 end)

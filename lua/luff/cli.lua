@@ -46,7 +46,9 @@ end
 --- Says on stderr what went wrong; returns the exit code.
 -- traceback: where a script was, for those who wrote it.
 function cli.report(err, traceback)
-	if is_error(err) then
+	if is_error(err) and err.code == "closed" then
+		return 141 -- as SIGPIPE would have ended it, as silently
+	elseif is_error(err) then
 		complain(terminal.printable(err.message))
 	elseif type(err) == "string" then
 		complain(terminal.printable(err, "\n\t"))
@@ -129,7 +131,7 @@ local function run_command(name, words)
 	local command, real = cli.command(name)
 	local opts, args = options.parse(cli.command_options(command), words)
 	if opts.help then
-		io.stdout:write(cli.help_of(real))
+		terminal.write(cli.help_of(real))
 		return 0
 	end
 	if opts.verbose then
@@ -198,7 +200,7 @@ end
 local function run(program, words)
 	local opts, args = options.parse(declared, words, 1, true)
 	if opts.help then
-		io.stdout:write(cli.help())
+		terminal.write(cli.help())
 		return 0
 	elseif opts.version then
 		return run_command("version", {})
@@ -238,10 +240,9 @@ function cli.main(argv)
 		return is_error(err) and err or debug.traceback(tostring(err), 2)
 	end, argv[0], table.move(argv, 1, #argv, 1, {}))
 	local code = ok and result or cli.report(result)
-	local written, problem = io.stdout:flush()
+	local written, message, number = io.stdout:flush()
 	if not written and code == 0 then
-		complain("cannot write the output: " .. problem)
-		code = 1
+		code = cli.report(select(2, pcall(terminal.fail_write, message, number)))
 	end
 	return code
 end

@@ -32,6 +32,13 @@ local function is_cancelled(err)
 	return type(err) == "table" and err.code == "cancelled"
 end
 
+-- Where Ctrl-C cancels, as in the program, calls work again after it.
+local function go_on()
+	if core.uncancel then
+		core.uncancel()
+	end
+end
+
 -- The traceback where it leads into files; of a line that was just typed it says nothing new.
 local function way_of(trace)
 	for line in (trace or ""):gmatch "\n%s*([^\n]+)" do
@@ -98,7 +105,7 @@ function Repl:turn()
 		if not is_cancelled(chunk) then
 			error(chunk, 0)
 		end
-		core.uncancel()
+		go_on()
 		return true
 	elseif not chunk then
 		if message then
@@ -114,7 +121,7 @@ function Repl:turn()
 	if not results[1] then
 		self:complain(results[2], trace)
 		if is_cancelled(results[2]) then
-			core.uncancel()
+			go_on()
 		end
 	elseif results.n > 1 then
 		self.env._ = results[2]

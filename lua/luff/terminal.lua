@@ -74,12 +74,28 @@ function terminal.printable(text, keep)
 	return table.concat(parts)
 end
 
+--- Writes to stdout, or raises what is wrong: code "closed" where its reader has gone, else "io".
+function terminal.write(...)
+	local written, message, number = io.stdout:write(...)
+	if not written then
+		terminal.fail_write(message, number)
+	end
+end
+
+local broken_pipe = 32 -- EPIPE, on every system that luff runs on
+
+--- Raises what io.write or flush have returned.
+function terminal.fail_write(message, number)
+	local err = { code = number == broken_pipe and "closed" or "io", message = "cannot write the output: " .. message }
+	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+end
+
 --- Writes a document to stdout: byte by byte, but on a terminal with escapes and a newline at its end.
 function terminal.write_document(bytes)
 	if terminal.columns "stdout" then
 		bytes = terminal.printable(bytes, "\n\t"):gsub("\n?$", "\n", 1)
 	end
-	io.stdout:write(bytes)
+	terminal.write(bytes)
 end
 
 --- "1.2 kB", "29.3 MB": decimal units, as registries and disks count.

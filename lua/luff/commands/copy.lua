@@ -14,7 +14,7 @@ local function sum_up(result, seconds)
 		parts[#parts + 1] = ("mounted %d"):format(result.mounted)
 	end
 	if result.skipped > 0 then
-		parts[#parts + 1] = ("%d were there"):format(result.skipped)
+		parts[#parts + 1] = ("%d %s there"):format(result.skipped, result.skipped == 1 and "was" or "were")
 	end
 	parts[#parts + 1] = count(result.manifests, "manifest")
 	return ("%s in %.1f s\n"):format(table.concat(parts, ", "), seconds)
@@ -34,8 +34,8 @@ return {
 	},
 	help = [[
 Prints the digest that the destination's name stands for now; progress goes to stderr. Without a tag in the
-destination, the source's is taken. What the destination has already is not moved: a copy that was interrupted goes on
-where it stopped.
+destination, the source's is taken. What the destination has already is not moved: a copy that was interrupted
+goes on where it stopped.
 
 examples
   luff copy alpine:3 oci:./mirror:alpine
@@ -57,9 +57,9 @@ examples
 		end
 		if opts.json then
 			result.mediaType, result.media_type = result.media_type, nil
-			io.stdout:write(luff.json.encode(result, { indent = true }), "\n")
+			terminal.write(luff.json.encode(result, { indent = true }), "\n")
 		else
-			io.stdout:write(result.digest, "\n")
+			terminal.write(result.digest, "\n")
 		end
 	end,
 }

@@ -1,5 +1,6 @@
 -- luff digest: what a name stands for now, asked with a single HEAD request where nothing more is needed.
 local luff = require "luff"
+local terminal = require "luff.terminal"
 
 return {
 	summary = "print the digest of an image or index",
@@ -22,6 +23,6 @@ examples
 		else
 			digest = luff.resolve(args[1], { plain_http = opts.plain_http }).digest
 		end
-		io.stdout:write(digest, "\n")
+		terminal.write(digest, "\n")
 	end,
 }

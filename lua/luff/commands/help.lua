@@ -1,5 +1,6 @@
 -- luff help: what there is, or all about one command.
 local cli = require "luff.cli"
+local terminal = require "luff.terminal"
 
 return {
 	summary = "show what there is, or all about a command",
@@ -11,6 +12,6 @@ examples
   luff help copy
 ]],
 	run = function(args)
-		io.stdout:write(args[1] and cli.help_of(args[1]) or cli.help())
+		terminal.write(args[1] and cli.help_of(args[1]) or cli.help())
 	end,
 }

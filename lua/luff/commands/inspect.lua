@@ -1,6 +1,7 @@
 -- luff inspect: what an image or index is and what is in it.
 local facts = require "luff.facts"
 local luff = require "luff"
+local terminal = require "luff.terminal"
 
 return {
 	summary = "show what an image or index is and what is in it",
@@ -28,6 +29,6 @@ examples
 		end
 		local about = facts.of(found)
 		about.name = args[1]
-		io.stdout:write(opts.json and luff.json.encode(about, { indent = true }) .. "\n" or facts.format(about))
+		terminal.write(opts.json and luff.json.encode(about, { indent = true }) .. "\n" or facts.format(about))
 	end,
 }

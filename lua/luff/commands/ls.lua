@@ -23,11 +23,11 @@ examples
 			if opts.json then
 				found[#found + 1] = tag
 			else
-				io.stdout:write(terminal.printable(tag), "\n")
+				terminal.write(terminal.printable(tag), "\n")
 			end
 		end
 		if opts.json then
-			io.stdout:write(luff.json.encode({ name = args[1], tags = found }, { indent = true }), "\n")
+			terminal.write(luff.json.encode({ name = args[1], tags = found }, { indent = true }), "\n")
 		end
 	end,
 }

@@ -1,5 +1,6 @@
 -- luff serve: a registry on this machine, until Ctrl-C.
 local luff = require "luff"
+local terminal = require "luff.terminal"
 
 return {
 	summary = "run a registry over a folder or in memory",
@@ -9,8 +10,8 @@ return {
 		{ name = "listen", value = "ADDRESS", help = "127.0.0.1:5000 by default; port 0 picks a free one" },
 	},
 	help = [[
-Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout. Its address
-is printed once it answers. Whoever can reach the address can read, write and delete.
+Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout.
+Its address is printed once it answers. Whoever can reach the address can read, write and delete.
 
 examples
   luff serve ./store
@@ -18,8 +19,14 @@ examples
 ]],
 	run = function(args, opts)
 		local server <close> = luff.serve { root = args[1], listen = opts.listen or "127.0.0.1:5000" }
-		io.stdout:write(server:address(), "\n")
-		io.stdout:flush()
-		server:wait()
+		local ok, err = pcall(function()
+			terminal.write(server:address(), "\n")
+			io.stdout:flush()
+			server:wait()
+		end)
+		-- Ctrl-C is how it is meant to end.
+		if not ok and err.code ~= "cancelled" then
+			error(err, 0)
+		end
 	end,
 }

@@ -15,10 +15,10 @@ examples
 	run = function(_, opts)
 		local version = luff.version { libraries = opts.verbose }
 		if opts.json then
-			io.stdout:write(luff.json.encode(version, { indent = true }), "\n")
+			terminal.write(luff.json.encode(version, { indent = true }), "\n")
 			return
 		end
-		io.stdout:write("luff ", version.luff, "\n")
+		terminal.write("luff ", version.luff, "\n")
 		if opts.verbose then
 			local rows = {}
 			for name, text in pairs(version) do
@@ -27,7 +27,7 @@ examples
 				end
 			end
 			table.sort(rows, function(a, b) return a[1] < b[1] end)
-			io.stdout:write(terminal.align(rows, nil, "  "))
+			terminal.write(terminal.align(rows, nil, "  "))
 		end
 	end,
 }
