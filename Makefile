@@ -213,11 +213,12 @@ lint-headers: have-libraries
 		$(CC) -std=c11 $(warnings) $(cppflags) -fsyntax-only -x c $$h; done
 	$(Q)set -e; for h in core/luff.h core/medium.h; do \
 		$(CLANG) -std=c++17 -Wall -Wextra -Werror $(cppflags) -fsyntax-only -x c++ $$h; done
-# Neither of these two knows the cleanup attribute (core/base/cleanup.h): leaks are check-asan's. Within one function
-# at a time, since clang's analyzer cannot know that luff_fail() returns no 0.
+# Neither of these two knows the cleanup attribute (core/base/cleanup.h): leaks are check-asan's. What the analyzer
+# cannot know: that luff_fail() returns no 0 (so it looks at one function at a time), that Lua's errors do not return.
+no_return = $(foreach f,lua_error luaL_error luaL_argerror,"-D$(f)(...)=($(f)(__VA_ARGS__),__builtin_unreachable(),0)")
 lint-tidy: have-libraries
 	$(Q)printf '%s\n' $(filter %.c,$(all_c)) | xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$0" -- \
-		-std=gnu11 $(cppflags) -Xclang -analyzer-config -Xclang ipa=none 2>/dev/null'
+		-std=gnu11 $(cppflags) $(no_return) -Xclang -analyzer-config -Xclang ipa=none 2>/dev/null'
 lint-cppcheck:
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
 		--suppress=memleak --suppress=missingIncludeSystem -D_GNU_SOURCE -Icore $(filter %.c,$(all_c))
