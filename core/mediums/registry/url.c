@@ -211,10 +211,14 @@ const char *luff_url_redact(char *buf, size_t size, const char *url)
 
 	while (url[at] && n >= 0 && (size_t)n < size) {
 		size_t len = strcspn(url + at + 1, "&"), name = strcspn(url + at + 1, "&=");
-		bool shown = is_plain_parameter(url + at + 1, name);
+		bool shown = len == 0 || is_plain_parameter(url + at + 1, name);
 
-		n += snprintf(buf + n, size - (size_t)n, "%.*s%s", (int)(1 + (shown ? len : name)), url + at,
-			      shown || name == len ? "" : "=***");
+		if (shown)
+			n += snprintf(buf + n, size - (size_t)n, "%.*s", (int)(1 + len), url + at);
+		else if (name < len)
+			n += snprintf(buf + n, size - (size_t)n, "%.*s=***", (int)(1 + name), url + at);
+		else
+			n += snprintf(buf + n, size - (size_t)n, "%c***", url[at]);
 		at += 1 + len;
 	}
 	return buf;
