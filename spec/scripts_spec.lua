@@ -70,3 +70,25 @@ describe("scripts/same-digest.lua", function()
 		assert.same({ "1", "1.1" }, found)
 	end)
 end)
+
+describe("The README's first script", function()
+	it("mirrors what it says", function()
+		local server <close> = luff.serve {}
+		local name = server:address() .. "/library/alpine"
+		for _, tag in ipairs { "3.1", "3.2", "3.2.1", "edge" } do
+			support.make_index(name .. ":" .. tag, { "linux/amd64", "linux/arm64" })
+		end
+		local dir = support.scratch()
+		local text = support.read("README.md"):match("```lua\n(.-)```"):gsub("docker%.io", server:address())
+		local result = support.luff({ support.write(dir .. "/mirror.lua", text) }, { cwd = dir })
+		assert.equal(0, result.code, result.stderr)
+		local found = {}
+		for tag in luff.tags("oci:" .. dir .. "/alpine") do
+			found[#found + 1] = tag
+			assert.equal("linux/arm64", luff.open("oci:" .. dir .. "/alpine:" .. tag):platform())
+		end
+		table.sort(found)
+		assert.same({ "3.1", "3.2" }, found)
+		assert.truthy(result.stdout:find("3.2\tsha256:%x+\t%d+ blobs copied, %d+ were there\n"), result.stdout)
+	end)
+end)

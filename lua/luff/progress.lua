@@ -87,10 +87,9 @@ function Progress:bar(part, width)
 end
 
 -- "sha256:ab12cd34ef56 layer   ━━━━━━────── 12.3 MB of 29.3 MB  10.2 MB/s": as wide as the terminal, never wider.
-function Progress:line(label, bytes, size, rate, left)
+function Progress:line(label, bytes, size, rate)
 	local tail = ("%9s of %-9s"):format(terminal.size(bytes), terminal.size(size))
 	tail = tail .. ("%12s"):format(rate and terminal.size(rate) .. "/s" or "")
-	tail = tail .. (left and ("%14s"):format(left) or "")
 	local width = math.min(40, self.columns - 1 - 29 - 2 - #tail)
 	if width < 8 then
 		return (("%-28s %s"):format(label, tail)):sub(1, self.columns - 1)
@@ -111,8 +110,8 @@ function Progress:picture()
 		local rate = rate_of(self.samples)
 		local have = self.settled + self.moving
 		local rest = self.found - have
-		local left = rate and rate > 0 and rest > 0 and duration(rest / rate) .. " left" or nil
-		lines[#lines + 1] = self:line("all", have, math.max(self.found, have), rate, left)
+		local left = rate and rate > 0 and rest > 0 and (", %s left"):format(duration(rest / rate)) or ""
+		lines[#lines + 1] = self:line("all" .. left, have, math.max(self.found, have), rate)
 	end
 	return lines
 end

@@ -11,8 +11,8 @@ return {
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
-The bytes are those that the digest stands for. On a terminal control characters show as escapes, and a newline
-follows.
+The bytes are those that the digest stands for; on a terminal, control characters show as escapes and a
+newline follows.
 
 examples
   luff manifest alpine:3
