@@ -395,6 +395,10 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 
 struct luff_server;
 
+/*
+ * On disk a repository is the OCI layout root/<name>/, so repositories nest as folders do: after its first component a
+ * name must not have one of a layout's own (blobs, ingest, index.json, oci-layout).
+ */
 struct luff_server_options {
 	const char *
 		listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */

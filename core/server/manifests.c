@@ -29,7 +29,7 @@ static int resolve(struct luff_descriptor *out, char **document_out, struct luff
 		   struct luff_error *err)
 {
 	struct luff_name name;
-	int rc = luff_call_open(r, false, "NAME_UNKNOWN", err);
+	int rc = luff_call_open(r, false, "MANIFEST_UNKNOWN", err);
 
 	if (rc < 0)
 		return rc;
@@ -161,6 +161,8 @@ static int store(struct luff_call *r, const struct luff_document *doc, struct lu
 		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.tag, err);
 	else if (rc == 0)
 		rc = luff_medium_push_bytes(r->repository->medium, d, r->body.data, err);
+	if (rc == 0)
+		luff_repository_keep(r->repository);
 	if (rc == 0 && subject)
 		rc = luff_referrers_add(r->repository, d, err);
 	*subject_out = of.digest;

@@ -1,22 +1,25 @@
-/* See repositories.h. One sorted array under one lock, which is never held while a folder is opened. */
+/*
+ * See repositories.h. One sorted array under one lock, which is never held while a folder is opened, made or removed: that has a
+ * lock of its own, so that a repository which goes because nothing came into it does not go from under one that comes.
+ */
 #include "server/repositories.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "mediums/mediums.h"
-#include "server/route.h"
+#include "server/catalog.h"
 
 #define MEMORY_MAX 16384 /* repositories in memory, whose cap counts blobs alone */
 
 struct luff_repositories {
+	pthread_mutex_t opening; /* taken before `lock` */
 	pthread_mutex_t lock;
 	char *root;               /* absolute; NULL: in memory */
 	struct luff_store *share; /* in memory: the store whose cap all share */
@@ -34,6 +37,7 @@ int luff_repositories_new(struct luff_repositories **out, const char *root, int6
 	*out = NULL;
 	if (!table)
 		return luff_fail_nomem(err);
+	pthread_mutex_init(&table->opening, NULL);
 	pthread_mutex_init(&table->lock, NULL);
 	table->keep = keep;
 	if (!root) {
@@ -74,6 +78,7 @@ void luff_repositories_free(struct luff_repositories *table)
 	free(table->items);
 	luff_store_unref(table->share);
 	free(table->root);
+	pthread_mutex_destroy(&table->opening);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
 }
@@ -107,29 +112,79 @@ static struct luff_repository *forget(struct luff_repositories *table, size_t i)
 
 	table->count--;
 	memmove(table->items + i, table->items + i + 1, (table->count - i) * sizeof *table->items);
+	r->empty = false;
 	return --r->refs == 0 ? r : NULL;
 }
 
-static struct luff_repository *use(struct luff_repository *r)
+/* root/<name>[/<file>]; NULL when out of memory. */
+static char *path_of(const struct luff_repositories *table, const char *name, const char *file)
 {
-	r->refs++;
-	r->used = ++r->table->clock;
-	return r;
+	char *path;
+
+	return asprintf(&path, "%s/%s%s%s", table->root, name, *file ? "/" : "", file) < 0 ? NULL : path;
 }
 
 /* Somebody removed the folder, or put another in its place. */
 static bool is_stale(const struct luff_repository *r)
 {
-	LUFF_AUTO(text) path = NULL;
+	LUFF_AUTO(text) marker = NULL;
 	struct stat st;
 
 	if (!r->table->root)
 		return false;
-	if (asprintf(&path, "%s/%s/oci-layout", r->table->root, r->name) < 0) {
-		path = NULL;
-		return false;
+	marker = path_of(r->table, r->name, "oci-layout");
+	return marker && (stat(marker, &st) < 0 || st.st_dev != r->dev || st.st_ino != r->ino);
+}
+
+/* One that is open; NULL if there is none. */
+static struct luff_repository *lookup(struct luff_repositories *table, const char *name)
+{
+	struct luff_repository *found = NULL, *old = NULL;
+	size_t i;
+
+	pthread_mutex_lock(&table->lock);
+	if (find(&i, table, name)) {
+		if (is_stale(table->items[i])) {
+			old = forget(table, i);
+		} else {
+			found = table->items[i];
+			found->refs++;
+			found->used = ++table->clock;
+		}
 	}
-	return stat(path, &st) < 0 || st.st_dev != r->dev || st.st_ino != r->ino;
+	pthread_mutex_unlock(&table->lock);
+	free_repository(old);
+	return found;
+}
+
+static int open_folder(struct luff_repository *r, bool create, struct luff_error *err)
+{
+	LUFF_AUTO(text) path = path_of(r->table, r->name, "");
+	LUFF_AUTO(text) marker = path_of(r->table, r->name, "oci-layout");
+	struct stat st;
+	int rc;
+
+	if (!path || !marker)
+		return luff_fail_nomem(err);
+	r->empty = stat(marker, &st) < 0;
+	if (r->empty && !create)
+		return luff_fail(err, LUFF_ENOTFOUND, "no repository %s", r->name);
+	rc = luff_store_open_folder(&r->store, path, create, err);
+	if (rc == 0 && stat(marker, &st) < 0)
+		rc = luff_fail_errno(err, errno, "%s", marker);
+	if (rc == 0) {
+		r->dev = st.st_dev;
+		r->ino = st.st_ino;
+	}
+	return rc;
+}
+
+static int open_memory(struct luff_repository *r, bool create, struct luff_error *err)
+{
+	if (!create)
+		return luff_fail(err, LUFF_ENOTFOUND, "no repository %s", r->name);
+	r->empty = true;
+	return luff_store_new_memory(&r->store, 0, r->table->share, err);
 }
 
 /* Opened anew, with the one reference that the table will have. */
@@ -137,30 +192,15 @@ static int open_repository(struct luff_repository **out, struct luff_repositorie
 			   bool create, struct luff_error *err)
 {
 	struct luff_repository *r = calloc(1, sizeof *r + strlen(name) + 1);
-	LUFF_AUTO(text) path = NULL;
-	LUFF_AUTO(text) marker = NULL;
-	struct stat st = {0};
 	int rc;
 
 	*out = NULL;
-	if (!r || asprintf(&path, "%s/%s", table->root ? table->root : "memory", name) < 0 ||
-	    asprintf(&marker, "%s/oci-layout", path) < 0) {
-		free(r);
+	if (!r)
 		return luff_fail_nomem(err);
-	}
 	memcpy(r->name, name, strlen(name) + 1);
 	r->table = table;
 	r->refs = 1;
-	if (!create && (!table->root || stat(marker, &st) < 0))
-		rc = luff_fail(err, LUFF_ENOTFOUND, "no repository %s", name);
-	else if (!table->root)
-		rc = luff_store_new_memory(&r->store, 0, table->share, err);
-	else
-		rc = luff_store_open_folder(&r->store, path, create, err);
-	if (rc == 0 && table->root && stat(marker, &st) < 0)
-		rc = luff_fail_errno(err, errno, "%s", marker);
-	r->dev = st.st_dev;
-	r->ino = st.st_ino;
+	rc = table->root ? open_folder(r, create, err) : open_memory(r, create, err);
 	if (rc == 0)
 		rc = luff_layout_new(&r->medium, r->store, name, err);
 	if (rc < 0)
@@ -204,124 +244,113 @@ static struct luff_repository *forget_oldest(struct luff_repositories *table)
 	return oldest < table->count ? forget(table, oldest) : NULL;
 }
 
+/* Puts one that was just opened into the table, and gives it a second reference. */
+static int insert(struct luff_repositories *table, struct luff_repository *r, struct luff_error *err)
+{
+	struct luff_repository *old = NULL;
+	size_t i;
+	int rc;
+
+	pthread_mutex_lock(&table->lock);
+	rc = grow(table, err);
+	if (rc == 0) {
+		(void)find(&i, table, r->name);
+		memmove(table->items + i + 1, table->items + i, (table->count - i) * sizeof *table->items);
+		table->items[i] = r;
+		table->count++;
+		r->refs++;
+		r->used = ++table->clock;
+		old = forget_oldest(table);
+	}
+	pthread_mutex_unlock(&table->lock);
+	free_repository(old);
+	return rc;
+}
+
 int luff_repository_open(struct luff_repository **out, struct luff_repositories *table, const char *name,
 			 bool create, struct luff_error *err)
 {
-	struct luff_repository *mine = NULL, *old = NULL;
-	size_t i;
 	int rc = 0;
 
-	*out = NULL;
-	pthread_mutex_lock(&table->lock);
-	if (find(&i, table, name)) {
-		if (is_stale(table->items[i]))
-			old = forget(table, i);
-		else
-			*out = use(table->items[i]);
-	}
-	pthread_mutex_unlock(&table->lock);
-	free_repository(old);
+	*out = lookup(table, name);
 	if (*out)
 		return 0;
-	rc = open_repository(&mine, table, name, create, err);
-	if (rc < 0)
-		return rc;
-	assert(mine);
-	old = NULL;
-	pthread_mutex_lock(&table->lock);
-	if (find(&i, table, name)) {
-		/* another thread was faster */
-		*out = use(table->items[i]);
-	} else {
-		rc = grow(table, err);
-		if (rc == 0) {
-			memmove(table->items + i + 1, table->items + i,
-				(table->count - i) * sizeof *table->items);
-			table->items[i] = mine;
-			table->count++;
-			*out = use(luff_take(mine));
-			old = forget_oldest(table);
-		}
+	pthread_mutex_lock(&table->opening);
+	*out = lookup(table, name);
+	if (!*out) {
+		rc = open_repository(out, table, name, create, err);
+		assert(rc < 0 || *out);
+		if (rc == 0)
+			rc = insert(table, *out, err);
+		if (rc < 0)
+			free_repository(luff_take(*out));
 	}
-	pthread_mutex_unlock(&table->lock);
-	free_repository(mine);
-	free_repository(old);
+	pthread_mutex_unlock(&table->opening);
 	return rc;
+}
+
+void luff_repository_keep(struct luff_repository *r)
+{
+	pthread_mutex_lock(&r->table->lock);
+	r->empty = false;
+	pthread_mutex_unlock(&r->table->lock);
+}
+
+/* What open_folder() made. Where somebody else put a blob, all stays. */
+static void remove_folder(const struct luff_repositories *table, const char *name)
+{
+	static const char *const files[] = {"index.json", "oci-layout"};
+	LUFF_AUTO(text) blobs = path_of(table, name, "blobs");
+	LUFF_AUTO(text) folder = path_of(table, name, "");
+
+	if (!blobs || !folder || access(blobs, F_OK) == 0)
+		return;
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		LUFF_AUTO(text) file = path_of(table, name, files[i]);
+
+		if (file)
+			unlink(file);
+	}
+	rmdir(folder);
+}
+
+/* Nobody uses a repository that was made and into which nothing came: it leaves no trace. */
+static void unmake(struct luff_repositories *table, const char *name)
+{
+	struct luff_repository *r = NULL;
+	bool goes;
+	size_t i;
+
+	pthread_mutex_lock(&table->opening);
+	pthread_mutex_lock(&table->lock);
+	goes = find(&i, table, name) && table->items[i]->empty && table->items[i]->refs == 1;
+	if (goes)
+		r = forget(table, i);
+	pthread_mutex_unlock(&table->lock);
+	free_repository(r);
+	if (goes && table->root)
+		remove_folder(table, name);
+	pthread_mutex_unlock(&table->opening);
 }
 
 void luff_repository_unref(struct luff_repository *r)
 {
 	struct luff_repositories *table;
-	bool last;
+	char name[LUFF_NAME_MAX + 1];
+	bool last, empty;
 
 	if (!r)
 		return;
 	table = r->table;
+	luff_text_copy(name, sizeof name, r->name);
 	pthread_mutex_lock(&table->lock);
 	last = --r->refs == 0;
+	empty = r->refs == 1 && r->empty;
 	pthread_mutex_unlock(&table->lock);
 	if (last)
 		free_repository(r);
-}
-
-/* ---- all of them ---- */
-
-/* Adds the folders inside root/<parent> whose names a repository may have. */
-static int add_folders(struct luff_names *names, int root, const char *parent, struct luff_error *err)
-{
-	int fd = openat(root, *parent ? parent : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *entry;
-	int rc = 0;
-
-	if (!dir) {
-		/* gone since it was listed, or not ours to read */
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while (rc == 0 && (entry = readdir(dir))) {
-		LUFF_AUTO(text) name = NULL;
-
-		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
-			continue;
-		if (asprintf(&name, "%s%s%s", parent, *parent ? "/" : "", entry->d_name) < 0) {
-			name = NULL;
-			rc = luff_fail_nomem(err);
-		} else if (luff_route_is_repository(name)) {
-			rc = luff_names_add(names, name, err);
-		}
-	}
-	closedir(dir);
-	return rc;
-}
-
-/* The list is the queue of folders that are still to be looked into; at the end only layouts stay in it. */
-static int walk(struct luff_names *names, const char *root, struct luff_error *err)
-{
-	LUFF_AUTO(fd) fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t kept = 0;
-	int rc = 0;
-
-	if (fd < 0)
-		return luff_fail_errno(err, errno, "%s", root);
-	rc = add_folders(names, fd, "", err);
-	for (size_t i = 0; i < names->count && rc == 0; i++)
-		rc = add_folders(names, fd, names->items[i], err);
-	for (size_t i = 0; i < names->count; i++) {
-		LUFF_AUTO(text) marker = NULL;
-
-		if (asprintf(&marker, "%s/oci-layout", names->items[i]) < 0) {
-			marker = NULL;
-			rc = luff_fail_nomem(err);
-		}
-		if (marker && faccessat(fd, marker, F_OK, 0) == 0)
-			names->items[kept++] = names->items[i];
-		else
-			free(names->items[i]);
-	}
-	names->count = kept;
-	return rc;
+	if (empty)
+		unmake(table, name);
 }
 
 int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, struct luff_error *err)
@@ -329,7 +358,7 @@ int luff_repositories_list(struct luff_names *out, struct luff_repositories *tab
 	int rc = 0;
 
 	if (table->root)
-		return walk(out, table->root, err);
+		return luff_catalog_walk(out, table->root, err);
 	pthread_mutex_lock(&table->lock);
 	for (size_t i = 0; i < table->count && rc == 0; i++)
 		rc = luff_names_add(out, table->items[i]->name, err);

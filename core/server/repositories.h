@@ -19,6 +19,7 @@ struct luff_repository {
 	struct luff_store *store;
 	struct luff_medium *medium; /* the layout over the store */
 	struct luff_repositories *table;
+	bool empty;    /* made, and nothing has come into it; under the table's lock */
 	int refs;      /* under the table's lock; one is the table's */
 	uint64_t used; /* when, by the count of uses */
 	dev_t dev;     /* of its oci-layout file */
@@ -37,6 +38,8 @@ void luff_repositories_free(struct luff_repositories *table);
  *  @param name    checked by luff_route_is_repository() */
 int luff_repository_open(struct luff_repository **out, struct luff_repositories *table, const char *name,
 			 bool create, struct luff_error *err);
+/** Something has come into it. One that was made here goes with its last user unless that is said. */
+void luff_repository_keep(struct luff_repository *repository);
 void luff_repository_unref(struct luff_repository *repository);
 LUFF_DEFINE_AUTO(repository, struct luff_repository *, luff_repository_unref);
 

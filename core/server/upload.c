@@ -199,6 +199,8 @@ int luff_upload_commit(struct luff_upload *s, const struct luff_digest *digest, 
 
 	if (rc == 0)
 		rc = luff_store_writer_commit(luff_take(s->writer), digest, err);
+	if (rc == 0)
+		luff_repository_keep(s->repository);
 	luff_upload_drop(s);
 	return rc;
 }

@@ -86,6 +86,8 @@ static int mount(bool *mounted, struct luff_call *r, struct luff_error *err)
 					  &missing);
 	if (rc == 0)
 		rc = luff_store_link(mounted, r->repository->store, &r->route.mount, from->store, &missing);
+	if (*mounted)
+		luff_repository_keep(r->repository);
 	if (rc < 0)
 		*err = missing;
 	return rc;

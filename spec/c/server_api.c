@@ -227,7 +227,7 @@ static void refuses_names(void)
 static void makes_nothing_by_reading(void)
 {
 	refused(call("GET", at("/v2/none/blobs/%s", sha256("x"))), 404, "BLOB_UNKNOWN");
-	refused(call("GET", "/v2/none/manifests/v1"), 404, "NAME_UNKNOWN");
+	refused(call("GET", "/v2/none/manifests/v1"), 404, "MANIFEST_UNKNOWN");
 	refused(call("GET", "/v2/none/tags/list"), 404, "NAME_UNKNOWN");
 	refused(call("DELETE", at("/v2/none/blobs/%s", sha256("x"))), 404, "BLOB_UNKNOWN");
 	start("none");
@@ -337,6 +337,14 @@ static void refuses_wrong_digests(void)
 		"DIGEST_INVALID");
 	CHECK_INT(call("HEAD", at("/v2/app/blobs/%s", sha256("right"))), 404);
 	CHECK_INT(call("HEAD", at("/v2/app/blobs/%s", sha256("wrong"))), 404);
+	/* nor does it leave the repository that was made for it */
+	refused(put("POST", at("/v2/fresh/one/blobs/uploads/?digest=%s", sha256("right")), "wrong"), 400,
+		"DIGEST_INVALID");
+	to = start("fresh/two");
+	CHECK_INT(put("PATCH", to, "half"), 202);
+	CHECK_INT(call("DELETE", to), 204);
+	refused(call("GET", "/v2/fresh/one/tags/list"), 404, "NAME_UNKNOWN");
+	refused(call("GET", "/v2/fresh/two/tags/list"), 404, "NAME_UNKNOWN");
 	to = start("app");
 	refused(put("PUT", to, "x"), 400, "DIGEST_INVALID");
 	refused(put("PUT", at("%s?digest=sha256:x", to), "x"), 400, "DIGEST_INVALID");
@@ -739,6 +747,7 @@ static void leaves_layouts(const char *root)
 	CHECK_INT(count_files(at("%s/app/ingest", root)), -1);
 	CHECK_INT(count_files(at("%s/none", root)), -1);
 	CHECK_INT(count_files(at("%s/new", root)), -1);
+	CHECK_INT(count_files(at("%s/fresh", root)), 0);
 	if (OK(luff_medium_open(&m, &name, at("oci:%s/img:v1", root), NULL, &err)))
 		OK(luff_medium_resolve(&d, NULL, m, &name, &err));
 	CHECK_STR(d.digest.text, sha256(image("{}", "")));
@@ -751,10 +760,30 @@ static void leaves_layouts(const char *root)
 	CHECK_INT(call("GET", "/v2/img/manifests/v1"), 200);
 	/* a folder that goes while it is open, and comes again */
 	CHECK_INT(rename(at("%s/img", root), at("%s/moved", root)), 0);
-	refused(call("GET", "/v2/img/manifests/v1"), 404, "NAME_UNKNOWN");
+	refused(call("GET", "/v2/img/manifests/v1"), 404, "MANIFEST_UNKNOWN");
 	CHECK_INT(call("GET", "/v2/moved/manifests/v1"), 200);
 	push_blob("img", "again");
 	CHECK(has_blob("img", "again"));
+	luff_server_stop(server);
+}
+
+/* More repositories than are kept open. */
+static void serves_many_repositories(void)
+{
+	struct luff_server *server = open_server(NULL, scratch("many"), 0);
+	int before = count_open();
+
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 70; i++) {
+			const char *name = at("team/app%d", i);
+
+			if (round == 0)
+				push_blob(name, name);
+			else
+				CHECK(has_blob(name, name));
+		}
+	}
+	CHECK(count_open() <= before + 65);
 	luff_server_stop(server);
 }
 
@@ -796,7 +825,7 @@ static void stops_at_once(void)
 	alarm(0);
 	while (n > 0)
 		close(fds[--n]);
-	CHECK_INT(count_files(scratch("stops/up/ingest")), -1);
+	CHECK_INT(count_files(scratch("stops/up")), -1);
 }
 
 static void refuses_to_start(void)
@@ -835,6 +864,7 @@ int main(void)
 	run_all(NULL);
 	run_all(root);
 	leaves_layouts(root);
+	serves_many_repositories();
 	keeps_to_the_cap();
 	stops_at_once();
 	refuses_to_start();
