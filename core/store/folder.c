@@ -32,9 +32,9 @@
 #define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define LAYOUT_MAX 4096
 #define BLOB_PATH_MAX 160 /* "blobs/sha512/" and 128 hex digits */
-#define FLUSH_EVERY                                                                                          \
-	(8                                                                                                   \
-	 << 20) /* bytes after which the kernel is asked to start writing, so that the sync at the end is short */
+#define OPEN_TRIES 1000
+/* Bytes after which the kernel is asked to start writing, so that the sync at the end is short. */
+#define FLUSH_EVERY (8 << 20)
 
 struct folder_store {
 	struct luff_store base;
@@ -67,8 +67,14 @@ static int open_inside(int dir, const char *path)
 #ifdef SYS_openat2
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-	long fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+	long fd = -1;
 
+	/* a ".." in a link is refused for the moment whenever anything is renamed on the machine */
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
 	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
 		return (int)fd;
 #endif
@@ -195,6 +201,7 @@ static int create_temporary(int *fd_out, char name[64], struct folder_store *f, 
 			*fd_out = fd;
 			return 0;
 		}
+		unlinkat(f->fd, name, 0);
 		close(fd);
 	}
 	return luff_fail(err, LUFF_EIO, "cannot keep a file in " INGEST);

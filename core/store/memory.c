@@ -285,6 +285,20 @@ static int memory_read_back(size_t *n_out, struct luff_store_writer *base, void 
 	return blob_read(n_out, &r.base, buf, len, err);
 }
 
+/* What many small blobs do not use of their last chunks would soon be more than what they hold. */
+static void trim(struct blob *blob)
+{
+	size_t used = (size_t)blob->size % CHUNK;
+	char **last = blob->count ? &blob->chunks[blob->count - 1] : NULL,
+	     *small = used ? malloc(used) : NULL;
+
+	if (!small)
+		return;
+	memcpy(small, *last, used);
+	free(*last);
+	*last = small;
+}
+
 static int memory_commit(struct luff_store_writer *base, const struct luff_digest *d, struct luff_error *err)
 {
 	struct memory_writer *w = (struct memory_writer *)base;
@@ -292,6 +306,7 @@ static int memory_commit(struct luff_store_writer *base, const struct luff_diges
 
 	w->charged = 0;
 	blob->digest = *d;
+	trim(blob);
 	return insert(memory_of(base->store), blob, err);
 }
 
@@ -383,8 +398,10 @@ int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_stor
 		m->budget = share ? memory_of(share)->budget : calloc(1, sizeof *m->budget);
 	}
 	if (!m || !m->index || !m->budget) {
-		if (m)
+		if (m) {
 			free(m->index);
+			free(share ? NULL : m->budget);
+		}
 		free(m);
 		return luff_fail_nomem(err);
 	}

@@ -1,6 +1,9 @@
 /* What folders and memory have in common: references, hashing while writing, and the rule that a writer ends once. */
 #include "store/store.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "store/backing.h"
 
@@ -138,10 +141,30 @@ int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, str
 	return s->ops->read_index(out, len_out, s, err);
 }
 
+struct checked_change {
+	int (*change)(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err);
+	void *arg;
+};
+
+/* What could not be read again must not be written. */
+static int change_checked(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	struct checked_change *c = arg;
+	int rc = c->change(out_text, c->arg, text, len, err);
+
+	if (rc < 0 || !*out_text || strlen(*out_text) <= LUFF_STORE_INDEX_MAX)
+		return rc;
+	free(*out_text);
+	*out_text = NULL;
+	return luff_fail(err, LUFF_ELIMIT, "index.json would have more than %d bytes", LUFF_STORE_INDEX_MAX);
+}
+
 int luff_store_change_index(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					  struct luff_error *err),
 			    void *arg, struct luff_error *err)
 {
-	return s->ops->change_index(s, change, arg, err);
+	struct checked_change checked = {.change = change, .arg = arg};
+
+	return s->ops->change_index(s, change_checked, &checked, err);
 }

@@ -1,0 +1,821 @@
+/* Stores: one suite over both, then what folders alone have: links, other processes, killed writers, full disks. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "check.h"
+#include "stream/streams.h"
+
+#define CHUNK ((size_t)256 << 10) /* of memory */
+#define INDEX_MAX ((size_t)64 << 20)
+
+static struct luff_store *open_folder(const char *path)
+{
+	struct luff_store *s = NULL;
+	struct luff_error err;
+
+	OK(luff_store_open_folder(&s, path, true, &err));
+	return s;
+}
+
+static struct luff_store *new_memory(int64_t cap)
+{
+	struct luff_store *s = NULL;
+	struct luff_error err;
+
+	OK(luff_store_new_memory(&s, cap, NULL, &err));
+	return s;
+}
+
+static struct luff_digest digest_of(const char *algorithm, const void *bytes, size_t len)
+{
+	struct luff_digest d;
+	struct luff_error err;
+
+	OK(luff_digest_of(&d, algorithm, bytes, len, &err));
+	return d;
+}
+
+/* Writes in pieces; what follows the last one is up to the caller. NULL if that fails. */
+static struct luff_store_writer *begin(struct luff_store *s, bool hash, enum luff_algorithm algorithm,
+				       const char *bytes, size_t len, struct luff_error *err)
+{
+	struct luff_store_writer *w = NULL;
+	int rc = luff_store_write(&w, s, hash, algorithm, err);
+
+	for (size_t i = 0; rc == 0 && i < len; i += 100000)
+		rc = luff_store_writer_append(w, bytes + i, len - i < 100000 ? len - i : 100000, err);
+	if (rc == 0)
+		CHECK_INT(luff_store_writer_size(w), len);
+	else
+		luff_store_writer_abort(luff_take(w));
+	return w;
+}
+
+static int put(struct luff_store *s, const struct luff_digest *d, const char *bytes, size_t len,
+	       struct luff_error *err)
+{
+	struct luff_store_writer *w = begin(s, true, luff_digest_algorithm(d), bytes, len, err);
+
+	return w ? luff_store_writer_commit(w, d, err) : err->code;
+}
+
+/* Reads from offset to the end and compares with bytes. */
+static int get(struct luff_store *s, const struct luff_digest *d, int64_t offset, const char *bytes,
+	       size_t len, struct luff_error *err)
+{
+	LUFF_AUTO(reader) r = NULL;
+	LUFF_AUTO(text) have = malloc(len + 1);
+	size_t done = 0, n = 1;
+	int rc = luff_store_fetch(&r, s, d, offset, err);
+
+	while (rc == 0 && n > 0 && done <= len) {
+		rc = luff_reader_read(&n, r, have + done, len + 1 - done, err);
+		done += n;
+	}
+	if (rc == 0)
+		CHECK(done == len && memcmp(have, bytes, len) == 0);
+	return rc;
+}
+
+/* ---- both ---- */
+
+static char *some_bytes(size_t len)
+{
+	char *bytes = malloc(len + 1);
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (char)(i * 7 + i / 251);
+	return bytes;
+}
+
+static void writes(struct luff_store *s)
+{
+	static const size_t sizes[] = {0, 1, 500, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 77777};
+	LUFF_AUTO(text) bytes = some_bytes(4 * CHUNK);
+	struct luff_error err;
+
+	for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+		size_t len = sizes[i / 2];
+		struct luff_digest d = digest_of(i % 2 ? "sha512" : "sha256", bytes, len);
+		int64_t size = -1;
+
+		FAILS(luff_store_stat(&size, s, &d, &err), LUFF_ENOTFOUND, "blob sha");
+		FAILS(get(s, &d, 0, bytes, len, &err), LUFF_ENOTFOUND, "blob sha");
+		OK(put(s, &d, bytes, len, &err));
+		OK(luff_store_stat(&size, s, &d, &err));
+		CHECK_INT(size, len);
+		for (size_t offset = 0; offset <= len; offset += 99999)
+			OK(get(s, &d, (int64_t)offset, bytes + offset, len - offset, &err));
+		OK(get(s, &d, (int64_t)len, "", 0, &err));
+		/* again is fine */
+		OK(put(s, &d, bytes, len, &err));
+		OK(get(s, &d, 0, bytes, len, &err));
+	}
+}
+
+static void checks_digests(struct luff_store *s)
+{
+	struct luff_digest right = digest_of("sha256", "abcd", 4), wrong = digest_of("sha256", "abcx", 4);
+	struct luff_digest right512 = digest_of("sha512", "abcd", 4),
+			   wrong512 = digest_of("sha512", "abcx", 4);
+	struct luff_error err;
+	int64_t size;
+
+	FAILS(put(s, &wrong, "abcd", 4, &err), LUFF_EDIGEST, right.text);
+	FAILS(luff_store_stat(&size, s, &wrong, &err), LUFF_ENOTFOUND, "blob");
+	/* the algorithm may be known at the end only */
+	OK(luff_store_writer_commit(begin(s, true, LUFF_SHA256, "abcd", 4, &err), &right512, &err));
+	OK(get(s, &right512, 0, "abcd", 4, &err));
+	FAILS(luff_store_writer_commit(begin(s, true, LUFF_SHA256, "abcd", 4, &err), &wrong512, &err),
+	      LUFF_EDIGEST, right512.text);
+	FAILS(luff_store_stat(&size, s, &wrong512, &err), LUFF_ENOTFOUND, "blob");
+	/* what comes verified is not hashed */
+	OK(luff_store_writer_commit(begin(s, false, LUFF_SHA256, "abcd", 4, &err), &right, &err));
+	OK(get(s, &right, 0, "abcd", 4, &err));
+}
+
+static void aborts(struct luff_store *s)
+{
+	struct luff_digest d = digest_of("sha256", "aborted", 7);
+	struct luff_error err;
+	int64_t size;
+
+	luff_store_writer_abort(begin(s, true, LUFF_SHA256, "aborted", 7, &err));
+	luff_store_writer_abort(begin(s, true, LUFF_SHA256, "", 0, &err));
+	luff_store_writer_abort(NULL);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_ENOTFOUND, "blob");
+}
+
+static void removes(struct luff_store *s)
+{
+	struct luff_digest d = digest_of("sha256", "removed", 7);
+	LUFF_AUTO(reader) r = NULL;
+	struct luff_error err;
+	int64_t size;
+	char buf[16];
+	size_t n;
+
+	FAILS(luff_store_remove(s, &d, &err), LUFF_ENOTFOUND, d.text);
+	OK(put(s, &d, "removed", 7, &err));
+	OK(luff_store_fetch(&r, s, &d, 2, &err));
+	OK(luff_store_remove(s, &d, &err));
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_ENOTFOUND, "blob");
+	FAILS(luff_store_remove(s, &d, &err), LUFF_ENOTFOUND, d.text);
+	/* who reads already may read on */
+	OK(luff_reader_read(&n, r, buf, sizeof buf, &err));
+	CHECK(n == 5 && memcmp(buf, "moved", 5) == 0);
+}
+
+static void links(struct luff_store *s, struct luff_store *other, struct luff_store *foreign)
+{
+	struct luff_digest d = digest_of("sha256", "linked", 6), missing = digest_of("sha256", "no such", 7);
+	struct luff_error err;
+	bool linked = true;
+
+	OK(put(s, &d, "linked", 6, &err));
+	OK(luff_store_link(&linked, other, &missing, s, &err));
+	CHECK(!linked);
+	for (int i = 0; i < 3; i++) { /* twice and thrice is fine */
+		OK(luff_store_link(&linked, other, &d, s, &err));
+		CHECK(linked);
+	}
+	OK(luff_store_link(&linked, s, &d, s, &err));
+	CHECK(linked);
+	OK(luff_store_link(&linked, foreign, &d, s, &err));
+	CHECK(!linked);
+	OK(luff_store_remove(s, &d, &err));
+	OK(get(other, &d, 0, "linked", 6, &err));
+	OK(luff_store_remove(other, &d, &err));
+}
+
+/* Counts in the index: {"n":7} */
+static int increment(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	int n = 0;
+
+	(void)arg;
+	(void)err;
+	CHECK_INT(strlen(text), len);
+	if (sscanf(text, "{\"n\":%d}", &n) != 1)
+		CHECK(strstr(text, "schemaVersion"));
+	return asprintf(out_text, "{\"n\":%d}", n + 1) < 0 ? LUFF_ENOMEM : 0;
+}
+
+static int leave(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	(void)out_text;
+	(void)text;
+	(void)len;
+	return arg ? luff_fail(err, LUFF_EINVAL, "left as it is") : 0;
+}
+
+static int swell(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	size_t size = *(size_t *)arg;
+
+	(void)text;
+	(void)len;
+	(void)err;
+	*out_text = malloc(size + 1);
+	memset(*out_text, ' ', size);
+	(*out_text)[size] = '\0';
+	return 0;
+}
+
+static int count_in(struct luff_store *s)
+{
+	LUFF_AUTO(text) text = NULL;
+	struct luff_error err;
+	size_t len;
+	int n = -1;
+
+	OK(luff_store_read_index(&text, &len, s, &err));
+	CHECK(text && strlen(text) == len && sscanf(text, "{\"n\":%d}", &n) == 1);
+	return n;
+}
+
+static void *increment_often(void *store)
+{
+	for (int i = 0; i < 25; i++) {
+		struct luff_error err;
+
+		OK(luff_store_change_index(store, increment, NULL, &err));
+	}
+	return NULL;
+}
+
+static void changes_the_index(struct luff_store *s)
+{
+	size_t size = INDEX_MAX + 1;
+	struct luff_error err;
+	pthread_t threads[8];
+
+	OK(luff_store_change_index(s, increment, NULL, &err));
+	OK(luff_store_change_index(s, leave, NULL, &err));
+	FAILS(luff_store_change_index(s, leave, s, &err), LUFF_EINVAL, "left as it is");
+	FAILS(luff_store_change_index(s, swell, &size, &err), LUFF_ELIMIT, "index.json");
+	CHECK_INT(count_in(s), 1);
+	for (size_t i = 0; i < 8; i++)
+		CHECK(pthread_create(&threads[i], NULL, increment_often, s) == 0);
+	for (size_t i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	CHECK_INT(count_in(s), 201);
+}
+
+/* Many threads, few digests: written, read and removed at once. */
+static void *churn(void *store)
+{
+	static _Thread_local unsigned seed;
+	struct luff_error err;
+
+	for (int i = 0; i < 300; i++) {
+		char text[2] = {(char)('a' + rand_r(&seed) % 3), 0};
+		struct luff_digest d = digest_of("sha256", text, 1);
+		int rc = 0;
+
+		err = (struct luff_error){0};
+		switch (rand_r(&seed) % 3) {
+		case 0:
+			rc = put(store, &d, text, 1, &err);
+			break;
+		case 1:
+			rc = get(store, &d, 0, text, 1, &err);
+			break;
+		case 2:
+			rc = luff_store_remove(store, &d, &err);
+			break;
+		}
+		CHECK(rc == 0 || rc == LUFF_ENOTFOUND);
+	}
+	return NULL;
+}
+
+static void serves_many_threads(struct luff_store *s)
+{
+	pthread_t threads[8];
+
+	for (size_t i = 0; i < 8; i++)
+		CHECK(pthread_create(&threads[i], NULL, churn, s) == 0);
+	for (size_t i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void suite(struct luff_store *s, struct luff_store *other, struct luff_store *foreign)
+{
+	writes(s);
+	checks_digests(s);
+	aborts(s);
+	removes(s);
+	links(s, other, foreign);
+	changes_the_index(s);
+	serves_many_threads(s);
+}
+
+/* ---- memory ---- */
+
+static void keeps_to_its_cap(void)
+{
+	LUFF_AUTO(text) bytes = some_bytes(CHUNK);
+	struct luff_digest large = digest_of("sha256", bytes, 60000),
+			   small = digest_of("sha256", bytes, 30000);
+	struct luff_store *s = new_memory(100000), *share = NULL;
+	struct luff_error err;
+	bool linked;
+
+	OK(luff_store_new_memory(&share, 5, s, &err));
+	for (int i = 0; i < 3; i++) {
+		OK(put(s, &large, bytes, 60000, &err));
+		/* what is there already takes no room after all */
+		FAILS(put(share, &large, bytes, 60000, &err), LUFF_ELIMIT, "full");
+		OK(put(s, &small, bytes, 30000, &err));
+		FAILS(put(share, &small, bytes, 30000, &err), LUFF_ELIMIT, "full");
+		FAILS(luff_store_link(&linked, share, &large, s, &err), LUFF_ELIMIT, "full");
+		CHECK(!linked);
+		OK(luff_store_remove(s, &large, &err));
+		for (int k = 0; k < 5; k++)
+			OK(luff_store_link(&linked, share, &small, s, &err));
+		CHECK(linked);
+		OK(luff_store_remove(share, &small, &err));
+		OK(luff_store_remove(s, &small, &err));
+		/* aborted, with the wrong digest, too large: the room is there again */
+		for (int k = 0; k < 5; k++) {
+			luff_store_writer_abort(begin(s, true, LUFF_SHA256, bytes, 90000, &err));
+			FAILS(put(s, &small, bytes, 90000, &err), LUFF_EDIGEST, "");
+			FAILS(put(s, &large, bytes, 100001, &err), LUFF_ELIMIT, "full");
+		}
+	}
+	OK(luff_store_writer_commit(begin(s, false, LUFF_SHA256, bytes, 100000, &err), &large, &err));
+	luff_store_unref(s);
+	luff_store_unref(share);
+}
+
+static void has_no_files(void)
+{
+	struct luff_store *s = new_memory(1000);
+	struct luff_digest d = digest_of("sha256", "x", 1);
+	struct luff_error err;
+	int fd = 7;
+
+	OK(put(s, &d, "x", 1, &err));
+	FAILS(luff_store_open_file(&fd, s, &d, &err), LUFF_ENOTSUP, "memory");
+	CHECK_INT(fd, -1);
+	luff_store_unref(s);
+}
+
+/* ---- folders ---- */
+
+static void opens_folders(void)
+{
+	static const struct {
+		const char *layout;
+		int code;
+		const char *part;
+	} layouts[] = {
+		{"{\"imageLayoutVersion\":\"1.0.0\"}", 0, ""},
+		{"{\"imageLayoutVersion\":\"1.1.0\",\"x\":1}\n", 0, ""},
+		{"{\"imageLayoutVersion\":\"2.0.0\"}", LUFF_ENOTSUP, "version"},
+		{"{\"imageLayoutVersion\":1}", LUFF_ENOTSUP, "version"},
+		{"{}", LUFF_ENOTSUP, "version"},
+		{"", LUFF_EFORMAT, "not JSON"},
+		{"{\"imageLayoutVersion\":", LUFF_EFORMAT, "not JSON"},
+	};
+	struct luff_store *s;
+	struct luff_error err;
+
+	FAILS(luff_store_open_folder(&s, scratch("none"), false, &err), LUFF_ENOTFOUND, "none");
+	CHECK(!s);
+	CHECK(mkdir(scratch("empty"), 0755) == 0);
+	FAILS(luff_store_open_folder(&s, scratch("empty"), false, &err), LUFF_EFORMAT, "no OCI layout");
+	CHECK_INT(count_files(scratch("empty")), 0);
+	write_file(scratch("plain"), "x", 1);
+	FAILS(luff_store_open_folder(&s, scratch("plain"), false, &err), LUFF_EIO, "plain");
+	FAILS(luff_store_open_folder(&s, scratch("plain"), true, &err), LUFF_EIO, "plain");
+	FAILS(luff_store_open_folder(&s, scratch("plain/below"), true, &err), LUFF_EIO, "plain");
+	FAILS(luff_store_open_folder(&s, "", true, &err), LUFF_ENOTFOUND, "");
+	for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+		write_file(scratch("empty/oci-layout"), layouts[i].layout, strlen(layouts[i].layout));
+		if (layouts[i].code)
+			FAILS(luff_store_open_folder(&s, scratch("empty"), false, &err), layouts[i].code,
+			      layouts[i].part);
+		else
+			OK(luff_store_open_folder(&s, scratch("empty"), false, &err));
+		luff_store_unref(s);
+	}
+	for (int i = 0; i < 2; i++) {
+		OK(luff_store_open_folder(&s, scratch("a/b//c/"), true, &err));
+		luff_store_unref(s);
+		CHECK_INT(count_files(scratch("a/b/c")), 2);
+	}
+	OK(luff_store_open_folder(&s, scratch("a/b/c"), false, &err));
+	luff_store_unref(s);
+}
+
+static char *blob_at(const struct luff_digest *d)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "blobs/%.6s/%s", d->text, luff_digest_hex(d));
+	return path;
+}
+
+static atomic_int renames;
+
+static void *rename_often(void *stop)
+{
+	char a[1024], b[1024];
+
+	snprintf(a, sizeof a, "%s/rename-a", scratch_root);
+	snprintf(b, sizeof b, "%s/rename-b", scratch_root);
+	write_file(a, "", 0);
+	while (!atomic_load((atomic_bool *)stop)) {
+		rename(a, b);
+		rename(b, a);
+		atomic_fetch_add(&renames, 1);
+	}
+	return NULL;
+}
+
+/* Links within the folder are read (official busybox layouts have those), even while others rename; none leads out. */
+static void follows_links_inside(void)
+{
+	static const char *const out[] = {"/etc/passwd", "../../../outside", "../../../links/file",
+					  "/proc/self/exe", "../../up/outside"};
+	struct luff_digest d = digest_of("sha256", "rootfs", 6);
+	struct luff_store *s = open_folder(scratch("links"));
+	struct luff_error err;
+	atomic_bool stop = false;
+	pthread_t thread;
+	int64_t size;
+	int fd;
+
+	write_file(scratch("links/file"), "rootfs", 6);
+	write_file(scratch("outside"), "rootfs", 6);
+	CHECK(symlink("..", scratch("links/up")) == 0);
+	CHECK(mkdir(scratch("links/blobs"), 0755) == 0 && mkdir(scratch("links/blobs/sha256"), 0755) == 0);
+	CHECK(symlink("../../file", scratch("links/%s", blob_at(&d))) == 0);
+	CHECK(pthread_create(&thread, NULL, rename_often, &stop) == 0);
+	for (int i = 0; i < 100 || atomic_load(&renames) < 5000; i++) {
+		OK(luff_store_stat(&size, s, &d, &err));
+		CHECK_INT(size, 6);
+	}
+	OK(get(s, &d, 0, "rootfs", 6, &err));
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
+		CHECK(unlink(scratch("links/%s", blob_at(&d))) == 0);
+		CHECK(symlink(out[i], scratch("links/%s", blob_at(&d))) == 0);
+		FAILS(luff_store_stat(&size, s, &d, &err), LUFF_EFORMAT, "out of the folder");
+		FAILS(get(s, &d, 0, "", 0, &err), LUFF_EFORMAT, "out of the folder");
+		FAILS(luff_store_open_file(&fd, s, &d, &err), LUFF_EFORMAT, "out of the folder");
+	}
+	CHECK(unlink(scratch("links/%s", blob_at(&d))) == 0);
+	CHECK(symlink("../../gone", scratch("links/%s", blob_at(&d))) == 0);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_ENOTFOUND, d.text);
+	/* written over, the link goes and its target stays */
+	OK(put(s, &d, "rootfs", 6, &err));
+	CHECK_INT(count_files(scratch("links/gone")), -1);
+	OK(get(s, &d, 0, "rootfs", 6, &err));
+	/* the whole folder of blobs elsewhere */
+	CHECK(rename(scratch("links/blobs"), scratch("blobs")) == 0 &&
+	      symlink("../blobs", scratch("links/blobs")) == 0);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_EFORMAT, "out of the folder");
+	CHECK(unlink(scratch("links/index.json")) == 0 &&
+	      symlink("/etc/passwd", scratch("links/index.json")) == 0);
+	{
+		LUFF_AUTO(text) text = NULL;
+		size_t len;
+
+		FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_EFORMAT, "out of the folder");
+	}
+	luff_store_unref(s);
+}
+
+/* What is no file must not be waited for. */
+static void refuses_odd_files(void)
+{
+	struct luff_digest d = digest_of("sha256", "odd", 3);
+	struct luff_store *s = open_folder(scratch("odd"));
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	LUFF_AUTO(text) text = NULL;
+	LUFF_AUTO(fd) fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct luff_error err;
+	int64_t size;
+	size_t len;
+
+	OK(put(s, &d, "odd", 3, &err));
+	CHECK(unlink(scratch("odd/%s", blob_at(&d))) == 0 &&
+	      mkfifo(scratch("odd/%s", blob_at(&d)), 0644) == 0);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_EFORMAT, "no regular file");
+	FAILS(get(s, &d, 0, "", 0, &err), LUFF_EFORMAT, "no regular file");
+	CHECK(unlink(scratch("odd/%s", blob_at(&d))) == 0 &&
+	      mkdir(scratch("odd/%s", blob_at(&d)), 0755) == 0);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_EFORMAT, "no regular file");
+	FAILS(put(s, &d, "odd", 3, &err), LUFF_EIO, d.text);
+	CHECK(rmdir(scratch("odd/%s", blob_at(&d))) == 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", scratch("odd/s"));
+	CHECK(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	CHECK(rename(scratch("odd/s"), scratch("odd/%s", blob_at(&d))) == 0);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_EIO, d.text);
+	CHECK(unlink(scratch("odd/index.json")) == 0 && mkfifo(scratch("odd/index.json"), 0644) == 0);
+	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_EFORMAT, "no regular file");
+	CHECK(unlink(scratch("odd/index.json")) == 0);
+	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_ENOTFOUND, "index.json");
+	FAILS(luff_store_change_index(s, increment, NULL, &err), LUFF_ENOTFOUND, "index.json");
+	write_file(scratch("odd/index.json"), "", 0);
+	CHECK(truncate(scratch("odd/index.json"), (off_t)INDEX_MAX + 1) == 0);
+	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_ELIMIT, "index.json");
+	luff_store_unref(s);
+}
+
+/* Runs fn in a process of its own and returns how it ended. */
+static int in_child(void (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fn();
+		_exit(check_end());
+	}
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+static void die_while_writing(void)
+{
+	struct luff_store *s = open_folder(scratch("killed"));
+	struct luff_error err;
+
+	CHECK(begin(s, true, LUFF_SHA256, "half", 4, &err));
+	CHECK(begin(s, true, LUFF_SHA256, "", 0, &err));
+	raise(SIGKILL);
+}
+
+/* A killed writer's files go when the next one comes; those of a living one stay. */
+static void sweeps_up(void)
+{
+	struct luff_digest d = digest_of("sha256", "living", 6);
+	struct luff_store *s = open_folder(scratch("killed")), *other;
+	struct luff_store_writer *w;
+	struct luff_error err;
+
+	w = begin(s, true, LUFF_SHA256, "living", 6, &err);
+	CHECK(WTERMSIG(in_child(die_while_writing)) == SIGKILL);
+	CHECK_INT(count_files(scratch("killed/ingest")), 3);
+	other = open_folder(scratch("killed"));
+	CHECK_INT(count_files(scratch("killed/ingest")), 3);
+	luff_store_writer_abort(begin(other, true, LUFF_SHA256, "x", 1, &err));
+	CHECK_INT(count_files(scratch("killed/ingest")), 1);
+	luff_store_unref(other);
+	OK(luff_store_writer_commit(w, &d, &err));
+	OK(get(s, &d, 0, "living", 6, &err));
+	luff_store_unref(s);
+	CHECK_INT(count_files(scratch("killed/ingest")), -1);
+}
+
+static void increment_from_afar(void)
+{
+	struct luff_store *s = open_folder(scratch("shared"));
+
+	increment_often(s);
+	increment_often(s);
+	luff_store_unref(s);
+}
+
+static void keeps_processes_apart(void)
+{
+	struct luff_store *s = open_folder(scratch("shared"));
+	pid_t pids[3];
+	int status;
+
+	for (size_t i = 0; i < 3; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			increment_from_afar();
+			_exit(check_end());
+		}
+	}
+	increment_often(s);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(waitpid(pids[i], &status, 0) == pids[i] && status == 0);
+	CHECK_INT(count_in(s), 175);
+	luff_store_unref(s);
+	CHECK_INT(count_files(scratch("shared")), 2);
+}
+
+static void work_until_killed(void)
+{
+	struct luff_store *s = open_folder(scratch("crash"));
+	char *bytes = some_bytes(300000);
+	struct luff_error err;
+
+	for (size_t i = 0;; i++) {
+		struct luff_digest d;
+
+		memcpy(bytes, &i, sizeof i);
+		d = digest_of("sha256", bytes, 200000 + i);
+		OK(put(s, &d, bytes, 200000 + i, &err));
+		OK(luff_store_change_index(s, increment, NULL, &err));
+	}
+}
+
+/* Whatever the moment: each blob that can be seen is whole, and so is the index. */
+static void survives_kills(void)
+{
+	struct luff_store *s = open_folder(scratch("crash"));
+	struct luff_error err;
+	struct dirent *entry;
+	int before = 0, blobs = 0;
+	DIR *dir;
+
+	OK(luff_store_change_index(s, increment, NULL, &err));
+	for (int i = 0; i < 15; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			work_until_killed();
+		nanosleep(&(struct timespec){.tv_nsec = 3000000L * i + 1000000}, NULL);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		CHECK(count_in(s) >= before);
+		before = count_in(s);
+	}
+	dir = opendir(scratch("crash/blobs/sha256"));
+	while (dir && (entry = readdir(dir))) {
+		LUFF_AUTO(reader) r = NULL;
+		struct luff_digest d;
+		char text[512];
+		int64_t size;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(text, sizeof text, "sha256:%s", entry->d_name);
+		OK(luff_digest_parse(&d, text, &err));
+		OK(luff_store_stat(&size, s, &d, &err));
+		OK(luff_store_fetch(&r, s, &d, 0, &err));
+		OK(luff_reader_open_verify(&r, r, NULL, &d, size, &err));
+		OK(luff_reader_drain(r, &err));
+		blobs++;
+	}
+	closedir(dir);
+	CHECK(blobs > 0 && before > 0);
+	luff_store_unref(s);
+	s = open_folder(scratch("crash"));
+	OK(luff_store_change_index(s, increment, NULL, &err));
+	luff_store_unref(s);
+	CHECK_INT(count_files(scratch("crash")), 3);
+}
+
+/* Nothing is left of what did not fit, and what was there stays. */
+static void fill_a_disk(void)
+{
+	struct luff_digest small = digest_of("sha256", "small", 5), large;
+	LUFF_AUTO(text) bytes = some_bytes(3 << 20);
+	struct luff_store *s;
+	struct luff_error err;
+	size_t size = 3 << 20;
+	char place[512];
+
+	snprintf(place, sizeof place, "%s", scratch("full"));
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", place, "tmpfs", 0, "size=1m") < 0)
+		_exit(SKIPPED);
+	s = open_folder(scratch("full"));
+	large = digest_of("sha256", bytes, size);
+	for (int i = 0; i < 3; i++) {
+		OK(put(s, &small, "small", 5, &err));
+		FAILS(put(s, &large, bytes, size, &err), LUFF_EIO, "No space left");
+		CHECK_INT(err.sys_errno, ENOSPC);
+		CHECK_INT(count_files(scratch("full/ingest")), 0);
+		OK(luff_store_change_index(s, increment, NULL, &err));
+		FAILS(luff_store_change_index(s, swell, &size, &err), LUFF_EIO, "No space left");
+		CHECK_INT(count_in(s), i + 1);
+		CHECK_INT(count_files(scratch("full/ingest")), 0);
+		OK(get(s, &small, 0, "small", 5, &err));
+	}
+	CHECK_INT(count_files(scratch("full/blobs/sha256")), 1);
+	luff_store_unref(s);
+	/* now without an inode left */
+	CHECK(mount("tmpfs", place, "tmpfs", 0, "size=1m,nr_inodes=2") == 0);
+	FAILS(luff_store_open_folder(&s, place, true, &err), LUFF_EIO, "No space left");
+	CHECK(mount(NULL, place, NULL, MS_REMOUNT, "size=1m,nr_inodes=20") == 0);
+	OK(luff_store_open_folder(&s, place, true, &err));
+	luff_store_unref(s);
+	/* and where nothing can be written at all */
+	CHECK(mount(NULL, place, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+	OK(luff_store_open_folder(&s, place, true, &err));
+	FAILS(put(s, &small, "small", 5, &err), LUFF_EIO, "cannot");
+	CHECK_INT(err.sys_errno, EROFS);
+	FAILS(luff_store_change_index(s, increment, NULL, &err), LUFF_EIO, "cannot write");
+	luff_store_unref(s);
+}
+
+static void survives_full_disks(void)
+{
+	int status;
+
+	CHECK(mkdir(scratch("full"), 0755) == 0);
+	status = in_child(fill_a_disk);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		fprintf(stderr, "store: no tmpfs can be mounted here, full disks are not tried\n");
+	else
+		CHECK_INT(status, 0);
+}
+
+/* The process's own limit stands for a file system that takes no file this large. */
+static void write_too_much(void)
+{
+	struct luff_store *s = open_folder(scratch("limit"));
+	struct rlimit limit = {100000, 100000};
+	char *bytes = some_bytes(300000);
+	struct luff_digest d = digest_of("sha256", bytes, 300000);
+	struct luff_error err;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	FAILS(put(s, &d, bytes, 300000, &err), LUFF_EIO, "File too large");
+	CHECK_INT(count_files(scratch("limit/ingest")), 0);
+	luff_store_unref(s);
+	CHECK_INT(count_files(scratch("limit")), 2);
+}
+
+static void read_as_guest(void)
+{
+	struct luff_digest d = digest_of("sha256", "seen", 4);
+	struct luff_store *s = NULL;
+	struct luff_error err;
+
+	if (getuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
+		_exit(SKIPPED);
+	OK(luff_store_open_folder(&s, scratch("guest"), true, &err));
+	OK(get(s, &d, 0, "seen", 4, &err));
+	CHECK_INT(count_in(s), 1);
+	d = digest_of("sha256", "mine", 4);
+	FAILS(put(s, &d, "mine", 4, &err), LUFF_EIO, "Permission denied");
+	FAILS(luff_store_change_index(s, increment, NULL, &err), LUFF_EIO, "Permission denied");
+	luff_store_unref(s);
+	FAILS(luff_store_open_folder(&s, scratch("guest/sub/folder"), true, &err), LUFF_EIO,
+	      "cannot make the folder");
+}
+
+static void reads_where_it_may_not_write(void)
+{
+	struct luff_digest d = digest_of("sha256", "seen", 4);
+	struct luff_store *s = open_folder(scratch("guest"));
+	struct luff_error err;
+
+	OK(put(s, &d, "seen", 4, &err));
+	OK(luff_store_change_index(s, increment, NULL, &err));
+	luff_store_unref(s);
+	CHECK(chmod(scratch_root, 0755) == 0 && chmod(scratch("guest"), 0555) == 0);
+	CHECK_INT(in_child(read_as_guest), 0);
+	CHECK(chmod(scratch("guest"), 0755) == 0);
+}
+
+int main(void)
+{
+	struct luff_store *folder, *folder2, *memory, *memory2;
+	struct luff_error err;
+	int before;
+
+	alarm(100); /* whoever waits for a FIFO is found out */
+	CHECK(luff_init(&err) == 0);
+	before = count_open();
+	sweeps_up();
+	keeps_processes_apart();
+	survives_kills();
+	survives_full_disks();
+	CHECK_INT(in_child(write_too_much), 0);
+	reads_where_it_may_not_write();
+	folder = open_folder(scratch("one"));
+	folder2 = open_folder(scratch("two"));
+	memory = new_memory(8 << 20);
+	memory2 = new_memory(8 << 20);
+	suite(folder, folder2, memory);
+	suite(memory, memory2, folder);
+	luff_store_unref(folder);
+	luff_store_unref(folder2);
+	luff_store_unref(memory);
+	luff_store_unref(memory2);
+	CHECK_INT(count_files(scratch("one")), 3);
+	keeps_to_its_cap();
+	has_no_files();
+	opens_folders();
+	follows_links_inside();
+	refuses_odd_files();
+	CHECK_INT(count_open(), before);
+	luff_shutdown();
+	return check_end();
+}
