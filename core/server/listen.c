@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,12 +45,14 @@ bad:
 /* -1 with the failed call's errno. */
 static int open_socket(const struct addrinfo *a, bool all)
 {
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, failed;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, patience = 5, failed;
 	/* all addresses are those of IPv4, too */
 	int only = a->ai_family == AF_INET6 && !all;
 
 	if (fd < 0)
 		return -1;
+	/* connections come with their first bytes, for luff_listen_refuse_tls(); where that fails they come as ever */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &patience, sizeof patience);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	    (a->ai_family != AF_INET6 ||
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) == 0) &&
@@ -119,4 +122,15 @@ int luff_listen_open(int *fd_out, char address_out[LUFF_ADDRESS_MAX], const char
 		*fd_out = -1;
 	}
 	return rc;
+}
+
+void luff_listen_refuse_tls(int fd)
+{
+	static const char answer[] =
+		"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nthis registry speaks plain HTTP\n";
+	char first;
+
+	/* the content type of a TLS handshake (RFC 8446 5.1), which no HTTP method starts with */
+	if (recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == 22)
+		(void)send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -14,4 +14,12 @@
 int luff_listen_open(int *fd_out, char address_out[LUFF_ADDRESS_MAX], const char *text,
 		     struct luff_error *err);
 
+/**
+ * A client that tries TLS first hears at once that there is none, and goes on without (libmicrohttpd would close some of
+ * these connections without a word, and then clients wait before they try again).
+ *
+ * @param fd  just accepted; nothing was read from it
+ */
+void luff_listen_refuse_tls(int fd);
+
 #endif

@@ -13,6 +13,7 @@
 	X(queue_response)                                                                                    \
 	X(create_response_from_buffer)                                                                       \
 	X(create_response_from_callback)                                                                     \
+	X(get_connection_info)                                                                               \
 	X(create_response_from_fd_at_offset64)                                                               \
 	X(add_response_header)                                                                               \
 	X(destroy_response)

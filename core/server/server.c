@@ -179,6 +179,19 @@ static void close_request(void *arg, struct MHD_Connection *connection, void **s
 	*state = NULL;
 }
 
+static void open_connection(void *arg, struct MHD_Connection *connection, void **state,
+			    enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *info = NULL;
+
+	(void)arg;
+	(void)state;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		info = luff_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info)
+		luff_listen_refuse_tls(info->connect_fd);
+}
+
 /* ---- start and stop ---- */
 
 /* Connections, the files that they read and write, uploads and folders share what the process may open. */
@@ -204,7 +217,8 @@ static int start_daemon(struct luff_server *server, int fd, struct luff_error *e
 		(unsigned)share_of_files(CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_URI_LOG_CALLBACK, open_request,
-		server, MHD_OPTION_NOTIFY_COMPLETED, close_request, server, MHD_OPTION_END);
+		server, MHD_OPTION_NOTIFY_CONNECTION, open_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		close_request, server, MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return server->daemon ? 0
 			      : luff_fail(err, LUFF_EIO, "cannot start the registry on %s", server->address);

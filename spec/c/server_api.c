@@ -209,6 +209,23 @@ static void answers_the_ping(void)
 	refused(call("PUT", "/v2/a/blobs/uploads/"), 405, "UNSUPPORTED");
 }
 
+/* A handshake is no HTTP, and has neither blanks nor lines that one could count on. */
+static void answers_tls(void)
+{
+	static const char *const hellos[] = {"\x16\x03\x01\x02\x01\xc0\n", "\x16\x03\x01 \x02 \xc0\n",
+					     "\x16"};
+
+	for (size_t i = 0; i < sizeof hellos / sizeof *hellos; i++) {
+		int fd = connect_server();
+
+		send_all(fd, hellos[i], strlen(hellos[i]));
+		shutdown(fd, SHUT_WR);
+		free(last.text);
+		last = read_answer(fd);
+		CHECK(strncmp(last.text, "HTTP/1.0 400 ", 13) == 0);
+	}
+}
+
 static void refuses_names(void)
 {
 	refused(call("GET", "/v2/a//b/tags/list"), 400, "NAME_INVALID");
@@ -714,6 +731,7 @@ static void run_all(const char *root)
 	struct luff_server *server = open_server(NULL, root, 0);
 
 	answers_the_ping();
+	answers_tls();
 	refuses_names();
 	makes_nothing_by_reading();
 	takes_whole_blobs();
