@@ -39,13 +39,15 @@ bool luff_option_platform(struct luff_platform *out, lua_State *L, int i);
 
 /* A call that may block: arguments and results are fields of a larger struct that starts with this one. */
 struct luff_work {
-	struct luff_work_state *state;                              /* job.c's own */
-	int (*run)(struct luff_work *call, struct luff_error *err); /* on any thread, never touches Lua */
-	int (*finish)(lua_State *L,
-		      struct luff_work *call);   /* on the Lua thread: pushes results, returns their number */
-	void (*release)(struct luff_work *call); /* frees what is left in the fields; may be NULL */
-	bool (*deliver)(lua_State *L,
-			struct luff_work *call); /* optional: calls Lua with what happened so far */
+	struct luff_work_state *state; /* job.c's own */
+	/* On any thread; never touches Lua. */
+	int (*run)(struct luff_work *call, struct luff_error *err);
+	/* On the Lua thread: pushes the results and returns their number. */
+	int (*finish)(lua_State *L, struct luff_work *call);
+	/* Optional. Frees what is left in the fields. */
+	void (*release)(struct luff_work *call);
+	/* Optional. Pushes the arguments of one call to the function in the box's user value; 0: nothing to tell now. */
+	int (*deliver)(lua_State *L, struct luff_work *call);
 };
 
 /** A zeroed call in a box; set its functions and arguments, then `return luff_work_go(L)`. [-0, +1] */
@@ -65,6 +67,7 @@ void luff_copy_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
+void luff_version_functions(lua_State *L);
 
 /* ---- medium.c ---- */
 

@@ -49,8 +49,8 @@ static void on_progress(void *arg, const struct luff_copy_event *event)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* One event goes to the progress function in the call's user value. False: there is none. */
-static bool deliver(lua_State *L, struct luff_work *base)
+/* The oldest event as a table. */
+static int deliver(lua_State *L, struct luff_work *base)
 {
 	static const char *const kinds[] = {"start", "bytes", "done", "skipped", "mounted"};
 	struct copy_call *c = (struct copy_call *)base;
@@ -66,9 +66,8 @@ static bool deliver(lua_State *L, struct luff_work *base)
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (!e)
-		return false;
+		return 0;
 	free(e);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, c);
 	lua_createtable(L, 0, 6);
 	lua_pushstring(L, kinds[copy.kind]);
 	lua_setfield(L, -2, "kind");
@@ -82,8 +81,7 @@ static bool deliver(lua_State *L, struct luff_work *base)
 	lua_setfield(L, -2, "bytes");
 	lua_pushinteger(L, copy.total);
 	lua_setfield(L, -2, "total");
-	lua_call(L, 1, 0);
-	return true;
+	return 1;
 }
 
 static int copy_run(struct luff_work *base, struct luff_error *err)
@@ -164,7 +162,7 @@ static int copy(lua_State *L)
 		if (lua_getfield(L, 3, "progress") != LUA_TNIL) {
 			luaL_argcheck(L, lua_isfunction(L, -1), 3, "progress must be a function");
 			lua_pushvalue(L, -1);
-			lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+			lua_setiuservalue(L, -3, 1);
 			c->base.deliver = deliver;
 			c->options.progress = on_progress;
 			c->options.progress_arg = c;

@@ -20,7 +20,8 @@ struct luff_work_state {
 	struct luff_error err;
 	int rc;
 	bool submitted;
-	bool done; /* guarded by `lock` */
+	bool spoiled; /* what it told raised: the error is the user value now */
+	bool done;    /* guarded by `lock` */
 };
 
 /* One for the process: whoever waits looks at calls of its own. */
@@ -71,11 +72,39 @@ static int call_gc(lua_State *L)
 	return 0;
 }
 
-static int finish(lua_State *L, struct luff_work *call)
+/* Calls the function in the box at `at` with all that happened so far. If that raises, the call ends and raises that. */
+static void tell(lua_State *L, int at)
 {
-	if (call->deliver)
-		while (call->deliver(L, call))
-			;
+	struct luff_work *call = lua_touserdata(L, at);
+
+	at = lua_absindex(L, at);
+	while (call->deliver && !call->state->spoiled) {
+		int n;
+
+		lua_getiuservalue(L, at, 1);
+		n = call->deliver(L, call);
+		if (n == 0) {
+			lua_pop(L, 1);
+			return;
+		}
+		if (lua_pcall(L, n, 0, 0) != LUA_OK) {
+			lua_setiuservalue(L, at, 1);
+			call->state->spoiled = true;
+			luff_scope_cancel(&call->state->scope);
+		}
+	}
+}
+
+/* The call's box is on top. */
+static int finish(lua_State *L)
+{
+	struct luff_work *call = lua_touserdata(L, -1);
+
+	tell(L, -1);
+	if (call->state->spoiled) {
+		lua_getiuservalue(L, -1, 1);
+		return lua_error(L);
+	}
 	return call->state->rc < 0 ? luff_raise(L, &call->state->err) : call->finish(L, call);
 }
 
@@ -83,7 +112,7 @@ static int resume_call(lua_State *L, int status, lua_KContext at)
 {
 	(void)status;
 	lua_settop(L, (int)at);
-	return finish(L, lua_touserdata(L, (int)at));
+	return finish(L);
 }
 
 static bool in_task(lua_State *L)
@@ -106,10 +135,10 @@ static void until(struct timespec *t, double seconds)
 	t->tv_nsec %= 1000000000;
 }
 
-/* On a worker, while this thread tells Lua what happens. */
-static void run_delivering(lua_State *L, struct luff_work *call)
+/* A worker runs the call on top of the stack, and this thread tells Lua what happens. */
+static void watch(lua_State *L)
 {
-	struct luff_work_state *s = call->state;
+	struct luff_work_state *s = ((struct luff_work *)lua_touserdata(L, -1))->state;
 	bool done = false;
 
 	while (!done) {
@@ -121,8 +150,7 @@ static void run_delivering(lua_State *L, struct luff_work *call)
 			;
 		done = s->done;
 		pthread_mutex_unlock(&lock);
-		while (call->deliver(L, call))
-			;
+		tell(L, -1);
 	}
 }
 
@@ -140,9 +168,9 @@ int luff_work_go(lua_State *L)
 		lua_pushvalue(L, -1);
 		return lua_yieldk(L, 1, lua_gettop(L) - 1, resume_call);
 	} else {
-		run_delivering(L, call);
+		watch(L);
 	}
-	return finish(L, call);
+	return finish(L);
 }
 
 /* core.wait(calls, seconds): the index of one that is done, or nil. Delivers what the others have to tell. */
@@ -169,12 +197,9 @@ static int wait_calls(lua_State *L)
 		pthread_mutex_unlock(&lock);
 	}
 	for (lua_Integer i = 1; i <= n; i++) {
-		struct luff_work *call;
-
 		lua_rawgeti(L, 1, i);
-		call = lua_touserdata(L, -1);
-		while (call && call->deliver && call->deliver(L, call))
-			;
+		if (luaL_testudata(L, -1, CALL))
+			tell(L, -1);
 		lua_pop(L, 1);
 	}
 	if (luff_scope_check(&err) < 0)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "bind.h"
 
 struct luff_embedded {
@@ -97,10 +96,7 @@ static int open_core(lua_State *L)
 	luff_terminal_functions(L);
 	lua_pushcfunction(L, host_platform);
 	lua_setfield(L, -2, "platform");
-	lua_pushliteral(L, LUFF_VERSION);
-	lua_setfield(L, -2, "luff_version");
-	lua_pushstring(L, luff_hash_provider());
-	lua_setfield(L, -2, "hash_provider");
+	luff_version_functions(L);
 	return 1;
 }
 

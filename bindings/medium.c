@@ -274,8 +274,8 @@ void luff_medium_functions(lua_State *L)
 		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
 	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {
-		{"open", open_any}, {"resolve", resolve},      {"image", open_image}, {"index", open_index}, {"tags", list_tags},
-		{"delete", delete_name}, {"tag", tag_name},     {NULL, NULL}};
+		{"open", open_any},  {"resolve", resolve},    {"image", open_image}, {"index", open_index},
+		{"tags", list_tags}, {"delete", delete_name}, {"tag", tag_name},     {NULL, NULL}};
 
 	luff_box_type(L, MEDIUM, meta, NULL);
 	luff_box_type(L, LUFF_CURSOR, cursor_meta, cursor_methods);

@@ -38,7 +38,7 @@ static int read_run(struct luff_work *base, struct luff_error *err)
 		line = lines && b->rest.len > seen ? memchr(b->rest.data + seen, '\n', b->rest.len - seen)
 						   : NULL;
 		seen = b->rest.len;
-		if (line || b->ended || (!lines && b->rest.len >= c->want))
+		if (line || b->ended || b->rest.len >= (lines ? ALL_MAX : c->want))
 			break;
 		n = !lines && c->want - b->rest.len < CHUNK ? c->want - b->rest.len : CHUNK;
 		rc = luff_reader_read(&n, b->r, chunk, n, err);
@@ -51,7 +51,7 @@ static int read_run(struct luff_work *base, struct luff_error *err)
 	free(chunk);
 	if (rc < 0)
 		return rc;
-	if (c->mode == 'a' && !b->ended) {
+	if (!line && !b->ended && c->mode != 'n') {
 		err->code = LUFF_ELIMIT;
 		strncpy(err->msg, "more than 64 MiB to read at once: read it in pieces", sizeof err->msg - 1);
 		return LUFF_ELIMIT;

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/lazy.h"
+#include "base/text.h"
 #include "bind.h"
 
 static char *(*read_line)(const char *prompt);
@@ -44,12 +46,29 @@ static int readline(lua_State *L)
 	return 1;
 }
 
+/* The folders above a file, for its owner alone. What fails shows when the file is written. */
+static void make_folders(const char *file)
+{
+	char path[4096];
+
+	if (!luff_text_copy(path, sizeof path, file))
+		return;
+	for (char *p = path + 1; *p; p++) {
+		if (*p == '/') {
+			*p = '\0';
+			mkdir(path, 0700);
+			*p = '/';
+		}
+	}
+}
+
 /* core.history(file): where lines are kept between sittings */
 static int history(lua_State *L)
 {
 	const char *file = luaL_checkstring(L, 1);
 
 	load(L);
+	make_folders(file);
 	read_history(file);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "luff.history");

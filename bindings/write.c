@@ -19,7 +19,7 @@ struct push_call {
 	struct luff_descriptor descriptor;
 	char *bytes;
 	size_t len;
-	int fd; /* 0: none */
+	int fd;                  /* 0: none */
 	struct luff_reader *src; /* borrowed from a Reader on the stack; spooled to fd first */
 	bool is_manifest;
 	struct luff_image *image;

@@ -4,17 +4,13 @@ local core = require "luff.core"
 local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
 
 for _, name in ipairs {
-	"ref", "resolve", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest", "serve",
-	"platform",
+	"ref", "resolve", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest",
+	"serve", "platform", "version",
 } do
 	luff[name] = core[name]
 end
 
 luff.json = { encode = core.encode, decode = core.decode }
-
-function luff.version()
-	return { luff = core.luff_version, lua = _VERSION, hash = core.hash_provider }
-end
 
 function luff.spawn(f, ...)
 	return require("luff.task").spawn(f, ...)
