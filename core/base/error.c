@@ -34,6 +34,15 @@ const char *luff_error_name(int code)
 	return i < sizeof names / sizeof *names && names[i] ? names[i] : "unknown";
 }
 
+/* Names of files and of what servers send may hold anything; a message stays one line. */
+static void keep_to_one_line(struct luff_error *err)
+{
+	for (char *p = err->msg; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+}
+
 int luff_fail(struct luff_error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -42,6 +51,7 @@ int luff_fail(struct luff_error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
+	keep_to_one_line(err);
 	return code;
 }
 
@@ -58,6 +68,7 @@ int luff_fail_errno(struct luff_error *err, int sys_errno, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(err->msg);
 	snprintf(err->msg + len, sizeof err->msg - len, ": %s", strerror_r(sys_errno, word, sizeof word));
+	keep_to_one_line(err);
 	return code;
 }
 
@@ -78,5 +89,6 @@ int luff_fail_context(struct luff_error *err, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(err->msg);
 	snprintf(err->msg + len, sizeof err->msg - len, ": %s", old);
+	keep_to_one_line(err);
 	return err->code;
 }

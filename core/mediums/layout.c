@@ -66,7 +66,7 @@ static int no_such_tag(const char *tag, const cJSON *entries, struct luff_error 
 	struct luff_buffer have;
 	struct luff_error full = {0};
 	const cJSON *entry;
-	char word[64];
+	char word[160];
 	int rc;
 
 	luff_buffer_init(&have, 200);
@@ -79,7 +79,8 @@ static int no_such_tag(const char *tag, const cJSON *entries, struct luff_error 
 			break;
 	}
 	rc = luff_fail(err, LUFF_ENOTFOUND, "%s%s (have: %s%s)",
-		       *tag ? "no tag " : "choose one image by its tag", tag, have.len ? have.data : "none",
+		       *tag ? "no tag " : "choose one image by its tag",
+		       luff_text_printable(word, sizeof word, tag), have.len ? have.data : "none",
 		       full.code ? ", …" : "");
 	luff_buffer_release(&have);
 	return rc;
@@ -94,11 +95,11 @@ static int resolve_digest(struct luff_descriptor *out, char **document, struct l
 	int rc;
 
 	*out = (struct luff_descriptor){.digest = *digest, .manifest = true};
-	rc = luff_store_stat(&out->size, l->store, digest, err);
+	rc = here(&l->base, luff_store_stat(&out->size, l->store, digest, err), err);
 	if (rc == 0)
 		rc = luff_medium_fetch_all(&text, &l->base, out, LUFF_MANIFEST_MAX, err);
 	if (rc == 0)
-		rc = luff_document_parse(&doc, text, (size_t)out->size, NULL, err);
+		rc = here(&l->base, luff_document_parse(&doc, text, (size_t)out->size, NULL, err), err);
 	if (rc < 0)
 		return rc;
 	memcpy(out->media_type, doc.media_type, sizeof doc.media_type);
@@ -118,7 +119,7 @@ static int layout_resolve(struct luff_descriptor *out, char **document, struct l
 	int rc;
 
 	if (name->digest.text[0])
-		return here(m, resolve_digest(out, document, l, &name->digest, err), err);
+		return resolve_digest(out, document, l, &name->digest, err);
 	rc = read_index(&tree, &entries, l, err);
 	if (rc < 0)
 		return here(m, rc, err);

@@ -73,14 +73,19 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		     const struct luff_open_options *options, struct luff_error *err)
 {
 	static const struct luff_open_options defaults;
+	int rc;
 
 	*out = NULL;
 	memset(name_out, 0, sizeof *name_out);
 	options = options ? options : &defaults;
 	if (luff_text_starts(text, "oci:"))
-		return open_layout(out, name_out, text + 4, options->create, err);
-	if (luff_text_starts(text, "memory:"))
-		return luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
-	return open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text,
-			     options->plain_http, err);
+		rc = open_layout(out, name_out, text + 4, options->create, err);
+	else if (luff_text_starts(text, "memory:"))
+		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
+	else
+		rc = open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text,
+				   options->plain_http, err);
+	if (rc < 0)
+		memset(name_out, 0, sizeof *name_out);
+	return rc;
 }
