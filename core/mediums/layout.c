@@ -253,14 +253,12 @@ static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 		      const char *tag, struct luff_error *err)
 {
 	struct change change = {.descriptor = d, .tag = tag};
-	bool exists;
 	int rc;
 
 	if (!luff_text_utf8(tag, strlen(tag)))
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
-	rc = layout_exists(&exists, m, d, err);
-	if (rc == 0 && !exists)
-		rc = luff_medium_push_bytes(m, d, bytes, err);
+	/* where one is there already it may be damaged */
+	rc = luff_medium_push_bytes(m, d, bytes, err);
 	return rc < 0 ? rc
 		      : here(m, luff_store_change_index(layout_of(m)->store, change_index, &change, err),
 			     err);

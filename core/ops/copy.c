@@ -18,6 +18,7 @@
 
 #define JOBS_DEFAULT 4
 #define MANIFESTS_MAX 10000
+#define BLOBS_MAX 100000
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
 #define AHEAD_MIN (1 << 20) /* a blob this large is worth a thread of its own for receiving and hashing */
 
@@ -44,7 +45,7 @@ struct copy {
 	struct list manifests;   /* the root first, then level by level */
 	size_t level;            /* index of the first manifest of the level that is being read */
 	int height;              /* of the manifests that are being written */
-	bool current; /* the destination's tag names the root already */
+	bool current;            /* the destination's tag names the root already */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
@@ -83,6 +84,11 @@ static int compare_seen(const void *a, const void *b)
 					  : strcmp(x->digest.text, y->digest.text);
 }
 
+static int too_much(const struct copy *c, const char *what, long long cap, struct luff_error *err)
+{
+	return luff_fail(err, LUFF_ELIMIT, "%s: %s than %lld", luff_medium_place(c->src), what, cap);
+}
+
 /* Appends unless it was seen before; either way tells where it is. */
 static int add(size_t *i_out, struct copy *c, struct list *list, const struct luff_descriptor *d,
 	       struct luff_error *err)
@@ -100,6 +106,10 @@ static int add(size_t *i_out, struct copy *c, struct list *list, const struct lu
 	*i_out = (*at)->i;
 	if (*at != key)
 		return 0;
+	if (list == &c->manifests && list->count == MANIFESTS_MAX)
+		return too_much(c, "more manifests", MANIFESTS_MAX, err);
+	if (list->count == BLOBS_MAX)
+		return too_much(c, "more blobs", BLOBS_MAX, err);
 	if (list->count == list->size) {
 		size_t size = list->size ? 2 * list->size : 16;
 		struct node *nodes = realloc(list->nodes, size * sizeof *nodes);
@@ -119,13 +129,22 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 {
 	struct copy *c = arg;
 	struct node *node = &c->manifests.nodes[c->level + i];
+	LUFF_AUTO(text) document = NULL;
+	struct luff_error damaged = {0};
 	int rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
 
 	/* where the destination keeps manifests complete, nothing below needs a look */
-	if (rc < 0 || node->document || (node->there && c->dst->ops->complete))
+	if (rc < 0 || (node->there && c->dst->ops->complete))
 		return rc;
-	return luff_medium_fetch_all(&node->document, node->there ? c->dst : c->src, &node->descriptor,
-				     LUFF_MANIFEST_MAX, err);
+	/* elsewhere it was perhaps not written by us: what cannot be read is written anew */
+	if (node->there)
+		node->there = luff_medium_fetch_all(&document, c->dst, &node->descriptor, LUFF_MANIFEST_MAX,
+						    &damaged) == 0;
+	if (!node->there && !node->document)
+		rc = luff_medium_fetch_all(&document, c->src, &node->descriptor, LUFF_MANIFEST_MAX, err);
+	if (!node->document)
+		node->document = luff_take(document);
+	return rc;
 }
 
 /* Layers that a registry may not hold; they stay where their URLs say (image-spec, layer.md "Non-Distributable Layers"). */
@@ -166,27 +185,45 @@ static int expand(struct copy *c, size_t i, struct luff_error *err)
 
 	if (rc < 0)
 		return luff_fail_context(err, "%s", luff_medium_place(c->src));
-	c->document_bytes += d->size;
-	rc = c->document_bytes > DOCUMENTS_MAX
-		     ? luff_fail(err, LUFF_ELIMIT, "%s: more than %lld MiB of manifests",
-				 luff_medium_place(c->src), (long long)(DOCUMENTS_MAX >> 20))
-		     : add_entries(c, i, &doc, err);
+	rc = add_entries(c, i, &doc, err);
 	luff_document_release(&doc);
 	return rc;
+}
+
+/*
+ * A manifest may hang at several depths; it is written before the lowest of its parents. Digests allow no cycles, but long
+ * chains, of which each link hangs below the root as well.
+ */
+static int measure(struct copy *c, size_t i, int depth)
+{
+	struct node *node = &c->manifests.nodes[i];
+	int height = 1;
+
+	if (node->height > 0 || depth > LUFF_DEPTH_MAX)
+		return node->height > 0 ? node->height : depth;
+	for (size_t k = 0; k < node->child_count; k++) {
+		int below = measure(c, node->children[k], depth + 1);
+
+		height = below >= height ? below + 1 : height;
+	}
+	node->height = height;
+	return height;
 }
 
 /* Level by level, so that the manifests of one level are read at the same time. */
 static int walk(struct copy *c, struct luff_error *err)
 {
-	for (int depth = 0; c->level < c->manifests.count; depth++) {
+	for (int depth = 0; c->level < c->manifests.count && depth < LUFF_DEPTH_MAX; depth++) {
 		size_t end = c->manifests.count;
 		int rc = 0;
 
-		if (depth == LUFF_DEPTH_MAX || end > MANIFESTS_MAX)
-			return luff_fail(err, LUFF_ELIMIT, "%s: %s than %d", luff_medium_place(c->src),
-					 depth == LUFF_DEPTH_MAX ? "indexes are nested deeper"
-								 : "more manifests",
-					 depth == LUFF_DEPTH_MAX ? LUFF_DEPTH_MAX : MANIFESTS_MAX);
+		for (size_t i = c->level; i < end; i++) {
+			int64_t size = c->manifests.nodes[i].descriptor.size;
+
+			c->document_bytes += size < DOCUMENTS_MAX ? size : DOCUMENTS_MAX;
+		}
+		if (c->document_bytes > DOCUMENTS_MAX)
+			return too_much(c, "more bytes of manifests", DOCUMENTS_MAX, err);
 		rc = luff_pool_each(end - c->level, c->jobs, read_manifest, c, err);
 		for (size_t i = c->level; rc == 0 && i < end; i++) {
 			if (c->manifests.nodes[i].document)
@@ -196,6 +233,8 @@ static int walk(struct copy *c, struct luff_error *err)
 			return rc;
 		c->level = end;
 	}
+	if (c->level < c->manifests.count || measure(c, 0, 1) > LUFF_DEPTH_MAX)
+		return too_much(c, "indexes are nested deeper", LUFF_DEPTH_MAX, err);
 	return 0;
 }
 
@@ -274,22 +313,6 @@ static int move_blobs(struct copy *c, struct luff_error *err)
 
 /* ---- writing the manifests ---- */
 
-/* A manifest may hang at several depths; it is written before the lowest of its parents. Digests allow no cycles. */
-static int measure(struct copy *c, size_t i)
-{
-	struct node *node = &c->manifests.nodes[i];
-	int height = 0;
-
-	for (size_t k = 0; node->height == 0 && k < node->child_count; k++) {
-		int below = measure(c, node->children[k]);
-
-		height = below > height ? below : height;
-	}
-	if (node->height == 0)
-		node->height = height + 1;
-	return node->height;
-}
-
 static int write_manifest(void *arg, size_t i, struct luff_error *err)
 {
 	struct copy *c = arg;
@@ -311,7 +334,7 @@ static int write_manifest(void *arg, size_t i, struct luff_error *err)
 static int write_manifests(struct copy *c, const char *tag, struct luff_error *err)
 {
 	const struct node *root = c->manifests.nodes;
-	int top = measure(c, 0) + (*tag ? 0 : 1), rc = 0;
+	int top = root->height + (*tag ? 0 : 1), rc = 0;
 
 	for (c->height = 1; rc == 0 && c->height < top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
