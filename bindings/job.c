@@ -54,6 +54,16 @@ void *luff_work_new(lua_State *L, size_t size)
 	return call;
 }
 
+/* Once: what the call holds is let go as soon as it is over, not when the box is collected. */
+static void release(struct luff_work *call)
+{
+	void (*free_fields)(struct luff_work *) = call->release;
+
+	call->release = NULL;
+	if (free_fields)
+		free_fields(call);
+}
+
 static int call_gc(lua_State *L)
 {
 	struct luff_work *call = luaL_checkudata(L, 1, CALL);
@@ -65,8 +75,7 @@ static int call_gc(lua_State *L)
 		luff_scope_cancel(&s->scope);
 		luff_pool_wait(&s->job);
 	}
-	if (call->release)
-		call->release(call);
+	release(call);
 	call->state = NULL;
 	free(s);
 	return 0;
@@ -95,17 +104,26 @@ static void tell(lua_State *L, int at)
 	}
 }
 
-/* The call's box is on top. */
+/* The call's box is on top; it has run. */
 static int finish(lua_State *L)
 {
 	struct luff_work *call = lua_touserdata(L, -1);
+	struct luff_error err = call->state->err;
+	int n;
 
 	tell(L, -1);
 	if (call->state->spoiled) {
+		release(call);
 		lua_getiuservalue(L, -1, 1);
 		return lua_error(L);
 	}
-	return call->state->rc < 0 ? luff_raise(L, &call->state->err) : call->finish(L, call);
+	if (call->state->rc < 0) {
+		release(call);
+		return luff_raise(L, &err);
+	}
+	n = call->finish(L, call);
+	release(call);
+	return n;
 }
 
 static int resume_call(lua_State *L, int status, lua_KContext at)

@@ -33,6 +33,14 @@ local function check_layout(dir, digest)
 	assert.equal("linux/amd64", luff.open("oci:" .. dir .. ":v1"):platform())
 end
 
+local function names_below(dir)
+	local names = {}
+	for path in files_in(dir):gmatch("[^\n]+") do
+		names[#names + 1] = path:sub(#dir + 1)
+	end
+	return names
+end
+
 describe("a copy that is killed", function()
 	local runs = tonumber(os.getenv("LUFF_KILLS")) or 12
 
@@ -78,7 +86,7 @@ describe("a copy that is killed", function()
 			assert.equal(there, result.skipped)
 			check_layout(dir, index:digest())
 			assert.equal("", files_in(dir .. "/ingest"))
-			assert.equal(files_in(whole):gsub(whole, ""), (files_in(dir):gsub(dir, "")))
+			assert.same(names_below(whole), names_below(dir))
 			os.execute("rm -rf " .. dir)
 		end
 		assert.is_true(interrupted > 0, "no copy was killed before its end")

@@ -142,7 +142,8 @@ describe("beside other tools", function()
 				if not stop:find "^oci:" then
 					assert.equal(opened:digest() .. "\n", support.must { program, "digest", stop })
 					assert.equal(opened:raw_manifest(), support.must { program, "manifest", stop })
-					support.must { program, "validate", "--platform", "all", "--remote", stop }
+					-- not all platforms: crane takes the layers of attestations, which are no tars, for damaged
+					support.must { program, "validate", "--platform", "linux/amd64", "--remote", stop }
 					local dir = support.scratch() .. "/pulled"
 					support.must { program, "pull", "--format=oci", stop, dir }
 					assert.equal(opened:digest(), luff.open("oci:" .. dir):digest())

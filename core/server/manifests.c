@@ -161,6 +161,8 @@ static int store(struct luff_call *r, const struct luff_document *doc, struct lu
 		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.tag, err);
 	else if (rc == 0)
 		rc = luff_medium_push_bytes(r->repository->medium, d, r->body.data, err);
+	for (size_t i = 0; rc == 0 && !r->route.tag[0] && i < r->route.also_count; i++)
+		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.also[i], err);
 	if (rc == 0)
 		luff_repository_keep(r->repository);
 	if (rc == 0 && subject)
@@ -200,6 +202,8 @@ int luff_manifests_put(struct luff_call *r, struct luff_error *err)
 	luff_reply_header(r, MHD_HTTP_HEADER_LOCATION, "/v2/%s/manifests/%s", r->route.repository,
 			  d.digest.text);
 	luff_reply_header(r, "Docker-Content-Digest", "%s", d.digest.text);
+	for (size_t i = 0; !r->route.tag[0] && i < r->route.also_count; i++)
+		luff_reply_header(r, "OCI-Tag", "%s", r->route.also[i]);
 	if (subject.text[0])
 		luff_reply_header(r, "OCI-Subject", "%s", subject.text);
 	return 0;

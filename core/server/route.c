@@ -217,8 +217,8 @@ static int take_path(struct luff_route *route, char *path, struct luff_error *er
 static int take_parameter(struct luff_route *route, const char *key, size_t key_len, const char *value,
 			  size_t len, struct luff_error *err)
 {
-	static const char *const keys[] = {"digest", "mount", "from",        "digest-algorithm",
-					   "n",      "last",  "artifactType"};
+	static const char *const keys[] = {"digest", "mount", "from",         "digest-algorithm",
+					   "n",      "last",  "artifactType", "tag"};
 	char text[LUFF_NAME_MAX + 1] = "";
 	size_t i = 0;
 
@@ -252,8 +252,13 @@ static int take_parameter(struct luff_route *route, const char *key, size_t key_
 	case 5:
 		luff_text_copy(route->last, sizeof route->last, text);
 		return 0;
-	default:
+	case 6:
 		luff_text_copy(route->artifact_type, sizeof route->artifact_type, text);
+		return 0;
+	default:
+		if (!luff_route_is_tag(text) || route->also_count == LUFF_ROUTE_ALSO_MAX)
+			return refuse(route, "TAG_INVALID", err, "malformed tag, or too many of them", text);
+		luff_text_copy(route->also[route->also_count++], sizeof *route->also, text);
 		return 0;
 	}
 }

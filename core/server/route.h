@@ -21,6 +21,8 @@ enum luff_route_kind {
 	LUFF_ROUTE_NONE
 };
 
+#define LUFF_ROUTE_ALSO_MAX 16
+
 struct luff_route {
 	enum luff_route_kind kind;
 	const char *refusal; /* of a failed parse: the spec's error code, a literal */
@@ -36,6 +38,9 @@ struct luff_route {
 	int64_t n;
 	char last[LUFF_NAME_MAX + 1];
 	char artifact_type[LUFF_MEDIA_TYPE_MAX + 1];
+	char also[LUFF_ROUTE_ALSO_MAX]
+		 [129]; /* tag=, names for a manifest that is put by its digest (end-7b) */
+	size_t also_count;
 };
 
 /**

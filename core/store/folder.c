@@ -538,6 +538,33 @@ static int check_layout(struct folder_store *f, struct luff_error *err)
 	return 0;
 }
 
+/* A folder with files of its own was meant for something else; folders in it may be other repositories. */
+static int check_vacant(const struct folder_store *f, struct luff_error *err)
+{
+	int fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	struct stat st;
+
+	if (!dir) {
+		rc = luff_fail_errno(err, errno, "cannot read the folder");
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while (rc == 0 && (entry = readdir(dir))) {
+		/* another process may just have made the layout */
+		if (strcmp(entry->d_name, "oci-layout") == 0 || strcmp(entry->d_name, "index.json") == 0)
+			continue;
+		if (fstatat(f->fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+			rc = luff_fail(
+				err, LUFF_EFORMAT,
+				"no OCI layout: it has no oci-layout file, but other files: choose another folder");
+	}
+	closedir(dir);
+	return rc;
+}
+
 static int prepare(struct folder_store *f, bool create, struct luff_error *err)
 {
 	struct luff_error missing = {0};
@@ -546,9 +573,11 @@ static int prepare(struct folder_store *f, bool create, struct luff_error *err)
 
 	if (rc == LUFF_ENOTFOUND && !create)
 		return luff_fail(err, LUFF_EFORMAT, "no OCI layout: it has no oci-layout file");
-	if (rc == LUFF_ENOTFOUND)
-		rc = write_small(f, "oci-layout", LAYOUT, false, err);
-	else if (rc < 0)
+	if (rc == LUFF_ENOTFOUND) {
+		rc = check_vacant(f, err);
+		if (rc == 0)
+			rc = write_small(f, "oci-layout", LAYOUT, false, err);
+	} else if (rc < 0)
 		*err = missing;
 	if (rc == 0 && create && fstatat(f->fd, "index.json", &st, 0) < 0)
 		rc = write_small(f, "index.json", LUFF_STORE_EMPTY_INDEX, false, err);

@@ -8,7 +8,8 @@ local process = require "spec.support.process"
 local made = 0
 local function fresh()
 	made = made + 1
-	return "place" .. made
+	-- busted loads this file anew for each spec, while places in memory stay
+	return ("place%d-%x"):format(made, math.random(0, 1 << 40))
 end
 
 local function nothing() end

@@ -75,7 +75,8 @@ end
 local function command_line(argv, opts)
 	local words = { "exec env -u LD_PRELOAD" }
 	for name, value in pairs(opts.env or {}) do
-		words[#words + 1] = value and process.quote(name .. "=" .. value) or "-u " .. name
+		-- what is unset comes before what is set
+		table.insert(words, value and #words + 1 or 2, value and process.quote(name .. "=" .. value) or "-u " .. name)
 	end
 	words[#words + 1] = quote_all(argv)
 	return (opts.cwd and "cd " .. process.quote(opts.cwd) .. " && " or "") .. table.concat(words, " ")
@@ -118,6 +119,8 @@ function process.start(argv, opts)
 	opts = opts or {}
 	local self = setmetatable({ dir = assert(process.sh("mktemp -d")) }, Background)
 	process.write(self.dir .. "/run", command_line(argv, opts) .. "\n")
+	process.write(self.dir .. "/out", "")
+	process.write(self.dir .. "/err", "")
 	-- The shell in between waits for the program, so that its exit code is known and no zombie is left.
 	os.execute(([[D=%s; { { sh $D/run >$D/out 2>$D/err </dev/null & echo $! >$D/pid; wait $!; echo $? >$D/code.new
 		mv $D/code.new $D/code; } >/dev/null 2>&1 & }]]):format(self.dir))

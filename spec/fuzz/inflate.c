@@ -1,0 +1,84 @@
+/*
+ * Any bytes as a compressed stream: the same comes out whatever the pieces in which it is read. The first byte chooses the
+ * pieces; what is large is left alone, since there a fuzzer only waits.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "stream/streams.h"
+
+#define OUTPUT_MAX ((size_t)4 << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Yields at most `piece` bytes at a time. */
+struct slow_reader {
+	struct luff_reader base;
+	const uint8_t *bytes;
+	size_t len, piece;
+};
+
+static int slow_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
+{
+	struct slow_reader *s = (struct slow_reader *)r;
+
+	(void)err;
+	*n_out = len < s->len ? len : s->len;
+	*n_out = *n_out < s->piece ? *n_out : s->piece;
+	memcpy(buf, s->bytes, *n_out);
+	s->bytes += *n_out;
+	s->len -= *n_out;
+	return 0;
+}
+
+static void slow_close(struct luff_reader *r)
+{
+	(void)r;
+}
+
+/* The result, and the digest of what came out. */
+static int unpack(struct luff_digest *out, size_t *total, const uint8_t *data, size_t size, size_t in,
+		  size_t step)
+{
+	static const struct luff_reader_ops ops = {.read = slow_read, .close = slow_close};
+	struct slow_reader slow = {.base.ops = &ops, .bytes = data, .len = size, .piece = in};
+	struct luff_reader *r = NULL;
+	struct luff_error err = {0};
+	struct luff_hash hash;
+	char buf[65536];
+	size_t n = 1;
+	int rc = luff_reader_open_inflate(&r, &slow.base, &err);
+
+	luff_hash_init(&hash, LUFF_SHA256);
+	for (*total = 0; rc == 0 && n > 0 && *total < OUTPUT_MAX; *total += n) {
+		rc = luff_reader_read(&n, r, buf, step, &err);
+		luff_hash_update(&hash, buf, n);
+	}
+	luff_reader_close(r);
+	luff_hash_final(out, &hash);
+	return rc;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct luff_digest whole, parts;
+	size_t total, total_parts, in, out;
+	int rc;
+
+	if (size == 0)
+		return 0;
+	in = 1 + data[0] % 16;
+	out = 1 + (size_t)(data[0] / 16) * 37;
+	rc = unpack(&whole, &total, data + 1, size - 1, SIZE_MAX, 65536);
+	if (rc != 0 && rc != LUFF_EFORMAT && rc != LUFF_ENOMEM)
+		abort();
+	if (total >= 100000)
+		return 0;
+	if (unpack(&parts, &total_parts, data + 1, size - 1, in, out) != rc)
+		abort();
+	/* what comes before a failure may end at another byte */
+	if (rc == 0 && (total != total_parts || !luff_digest_equal(&whole, &parts)))
+		abort();
+	return 0;
+}
