@@ -455,7 +455,7 @@ describe("luff", function()
 		local function assert_no_credentials(server)
 			for _, request in ipairs(server.requests()) do
 				assert.is_nil(request.head:lower():find("\nauthorization:", 1, true), request.head)
-				assert.is_nil(request.head:find("s3cret", 1, true), request.head)
+				assert.is_nil(request.head:find("s3cret-pass", 1, true), request.head)
 				assert.is_nil(request.head:find("dXNlcjpz", 1, true), request.head)
 			end
 		end
@@ -463,7 +463,7 @@ describe("luff", function()
 		local basic = 'Basic realm="app"'
 		local function guarded(lies)
 			local rules = { table.unpack(lies or {}) }
-			rules[#rules + 1] = { "*", "/v2/.*", when = "\\A(?!.*^Authorization: Basic dXNlcjpzM2NyZXQtcGFzcw==)(?s:.)*\\z",
+			rules[#rules + 1] = { "*", "/v2/.*", when = "\\A(?!(?s:.*)^Authorization: Basic dXNlcjpzM2NyZXQtcGFzcw==)",
 				status = 401, headers = { ["WWW-Authenticate"] = basic } }
 			return rules
 		end
