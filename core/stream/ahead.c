@@ -44,7 +44,8 @@ static bool fill(size_t *len_out, struct ahead_reader *a, char *slot)
 	size_t n;
 
 	for (*len_out = 0; *len_out < SLOT_SIZE; *len_out += n) {
-		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 || n == 0)
+		if (luff_reader_read(&n, a->inner, slot + *len_out, SLOT_SIZE - *len_out, &a->err) < 0 ||
+		    n == 0)
 			return false;
 	}
 	return true;

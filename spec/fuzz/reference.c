@@ -16,11 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	if (luff_reference_parse(&ref, text, &err) == 0) {
 		luff_reference_format(canonical, sizeof canonical, &ref);
-		if (strpbrk(canonical, " %?#\\\n\"") || strstr(canonical, "//") || strstr(canonical, "..") ||
+		if (strpbrk(canonical, " %?#\\\n\"") || strstr(canonical, "//") ||
+		    strstr(ref.repository, "..") || strstr(ref.registry, "..") ||
 		    strlen(ref.repository) + 1 + strlen(ref.registry) > LUFF_NAME_MAX)
 			abort();
 		if (luff_reference_parse(&again, canonical, &err) < 0 ||
-		    memcmp(&ref, &again, sizeof ref) != 0 ||
+		    !luff_digest_equal(&ref.digest, &again.digest) ||
 		    strcmp(luff_reference_format(second, sizeof second, &again), canonical) != 0)
 			abort();
 	} else {
