@@ -2,6 +2,7 @@
  * An OCI layout (image-spec, image-layout.md) over a store: "oci:" where the store is a folder, "memory" where it is memory. Names
  * live in index.json as annotations org.opencontainers.image.ref.name.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,7 +292,7 @@ static const struct luff_cursor_ops tags_ops = {.next = tags_next, .close = tags
 static int layout_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err)
 {
 	struct tags_cursor *t = calloc(1, sizeof *t);
-	cJSON *entries;
+	cJSON *entries = NULL;
 	int rc = t ? read_index(&t->tree, &entries, layout_of(m), err) : luff_fail_nomem(err);
 
 	if (rc < 0) {
@@ -300,6 +301,7 @@ static int layout_tags(struct luff_cursor **out, struct luff_medium *m, struct l
 		free(t);
 		return here(m, rc, err);
 	}
+	assert(entries);
 	t->base.ops = &tags_ops;
 	t->entry = entries->child;
 	*out = &t->base;

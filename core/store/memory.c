@@ -289,11 +289,11 @@ static int memory_read_back(size_t *n_out, struct luff_store_writer *base, void 
 static void trim(struct blob *blob)
 {
 	size_t used = (size_t)blob->size % CHUNK;
-	char **last = blob->count ? &blob->chunks[blob->count - 1] : NULL,
-	     *small = used ? malloc(used) : NULL;
+	char **last, *small = used && blob->count ? malloc(used) : NULL;
 
 	if (!small)
 		return;
+	last = &blob->chunks[blob->count - 1];
 	memcpy(small, *last, used);
 	free(*last);
 	*last = small;
