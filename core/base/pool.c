@@ -12,7 +12,7 @@
 
 enum { QUEUED = 1, RUNNING, DONE };
 
-#define STACK_SIZE (512 << 10) /* getaddrinfo and TLS are the hungriest */
+#define STACK_SIZE (1 << 20) /* getaddrinfo, TLS and a sanitizer's thread-local data are the hungriest */
 
 static struct {
 	pthread_mutex_t lock;
@@ -229,12 +229,16 @@ int luff_pool_each(size_t count, int jobs, int (*fn)(void *arg, size_t i, struct
 		   struct luff_error *err)
 {
 	struct each e = {.count = count, .fn = fn, .arg = arg, .lock = PTHREAD_MUTEX_INITIALIZER};
-	struct helper helpers[LUFF_POOL_MAX];
+	size_t wanted = jobs > LUFF_POOL_MAX ? LUFF_POOL_MAX : jobs > 1 ? (size_t)jobs - 1 : 0, n = 0;
+	struct helper *helpers = NULL; /* not on the stack, which is small and may see several of these */
 	struct luff_error ignored = {0};
-	size_t n = 0;
 
+	if (wanted + 1 > count)
+		wanted = count > 0 ? count - 1 : 0;
+	if (wanted > 0)
+		helpers = calloc(wanted, sizeof *helpers);
 	/* whoever cannot be hired is not missed: the caller does the work */
-	while (n + 1 < (size_t)jobs && n + 1 < count && n < LUFF_POOL_MAX) {
+	while (helpers && n < wanted) {
 		helpers[n] = (struct helper){.job = {.run = help}, .each = &e};
 		if (luff_pool_submit(&helpers[n].job, &ignored) < 0)
 			break;
@@ -245,6 +249,7 @@ int luff_pool_each(size_t count, int jobs, int (*fn)(void *arg, size_t i, struct
 		if (!luff_pool_take_back(&helpers[i].job))
 			luff_pool_wait(&helpers[i].job);
 	}
+	free(helpers);
 	pthread_mutex_destroy(&e.lock);
 	if (e.err.code)
 		*err = e.err;
