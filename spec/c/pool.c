@@ -119,7 +119,7 @@ static int go_down(void *arg, size_t i, struct luff_error *err)
 {
 	int depth = *(int *)arg + 1;
 
-	return i == 0 && depth < 3 * LUFF_POOL_MAX ? luff_pool_each(2, 2, go_down, &depth, err) : 0;
+	return i == 0 && depth < LUFF_POOL_MAX + 16 ? luff_pool_each(2, 2, go_down, &depth, err) : 0;
 }
 
 static void nests_deeper_than_threads(void)
