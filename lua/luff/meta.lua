@@ -1,0 +1,294 @@
+---@meta luff
+-- The public surface of luff: what editors complete, and what the reference says. One description of each function; sizes are
+-- bytes, digests are "sha256:…" or "sha512:…". Whatever fails raises a luff.Error, unless it says otherwise.
+
+---@class luff.Error
+---@field code string "not_found", "unauthorized", "denied", "digest_mismatch", "size_mismatch", "bad_format", "too_large", "invalid", "invalid_name", "unsupported", "exists", "io", "network", "timeout", "rate_limited", "http", "cancelled", "no_memory"
+---@field message string one line that names the thing, the place and the mend; tostring(err) gives it, too
+---@field status integer? HTTP status, where a server answered
+
+---@alias luff.name string|luff.Ref a name with its transport: "nginx:1.27", "docker://host/repo@sha256:…", "oci:DIR[:TAG][@DIGEST]", "memory:NAME[:TAG][@DIGEST]"
+
+---@class luff
+---@field _VERSION string "luff 0.1.0"
+---@field null lightuserdata JSON's null in decoded documents
+---@field json luff.json
+local luff = {}
+
+---@class luff.json
+luff.json = {}
+
+---A Lua value of a JSON text (RFC 8259). Arrays carry luff.array's mark, so that empty ones stay arrays; null is luff.null.
+---@param text string at most 64 levels deep, no name twice in one object
+---@return any
+function luff.json.decode(text) end
+
+---JSON of a Lua value, names sorted. A table is an array if it has a value at 1 or luff.array's mark, else an object.
+---@param value any
+---@param opts { indent: boolean? }?
+---@return string
+function luff.json.encode(value, opts) end
+
+---Marks a table as a JSON array and returns it.
+---@param t table? a new one where absent
+---@return table
+function luff.array(t) end
+
+---What this is and stands on: luff, lua, hash, with `libraries` also zlib, zstd, cjson, libcurl, libmicrohttpd.
+---@param opts { libraries: boolean? }?
+---@return table<string, string>
+function luff.version(opts) end
+
+---The machine's platform: "linux/amd64".
+---@return string
+function luff.platform() end
+
+---Digest of bytes at hand or of a file.
+---@param content string|{ file: string }
+---@param algorithm "sha256"|"sha512"|nil "sha256" where absent
+---@return string
+function luff.digest(content, algorithm) end
+
+---A name in a registry as a value, after the distribution grammar with Docker's defaults.
+---@param text string
+---@return luff.Ref
+function luff.ref(text) end
+
+---@class luff.Ref
+---@field registry string "docker.io"
+---@field repository string "library/nginx"
+---@field tag string? "latest" where neither tag nor digest was given
+---@field digest string?
+local Ref = {}
+
+---The same name with another tag and without a digest.
+---@param tag string
+---@return luff.Ref
+function Ref:with_tag(tag) end
+
+---The same name with a digest and without a tag.
+---@param digest string
+---@return luff.Ref
+function Ref:with_digest(digest) end
+
+---The descriptor that a name stands for, without the manifest (a HEAD request, where a registry can).
+---@param name luff.name
+---@param opts { plain_http: boolean? }?
+---@return { mediaType: string, digest: string, size: integer }
+function luff.resolve(name, opts) end
+
+---An Image or an Index, whichever is there.
+---@param name luff.name
+---@param opts { plain_http: boolean? }?
+---@return luff.Image|luff.Index
+function luff.open(name, opts) end
+
+---An image; of an index the one for a platform. "not_found" names the platforms that there are.
+---@param name luff.name
+---@param opts { platform: string?, plain_http: boolean? }? platform: the machine's where absent
+---@return luff.Image
+function luff.image(name, opts) end
+
+---An index; "bad_format" where an image is there.
+---@param name luff.name
+---@param opts { plain_http: boolean? }?
+---@return luff.Index
+function luff.index(name, opts) end
+
+---Copies all that a name stands for, digests unchanged; what the destination has does not move. Killed at any moment the
+---destination stays readable, and the next run moves only what is missing.
+---@param src luff.name|luff.Image|luff.Index
+---@param dst luff.name the source's tag where it names none
+---@param opts { platform: string?, jobs: integer?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent
+---@return luff.CopyResult
+function luff.copy(src, dst, opts) end
+
+---@class luff.CopyEvent
+---@field kind "start"|"bytes"|"done"|"skipped"|"mounted"
+---@field digest string
+---@field media_type string
+---@field size integer of the blob
+---@field bytes integer with "bytes": that have come since the last event of this blob
+---@field total integer bytes of all blobs that the copy found
+
+---@class luff.CopyResult
+---@field digest string what the destination's name stands for now
+---@field media_type string
+---@field size integer of the manifest
+---@field copied integer blobs that moved
+---@field skipped integer blobs that were there
+---@field mounted integer blobs that the destination took over without bytes
+---@field bytes integer that moved
+---@field manifests integer that were written
+
+---Tags of a repository or layout: `for tag in luff.tags "ghcr.io/org/app" do … end`; pages are read when they are needed.
+---@param name luff.name
+---@param opts { plain_http: boolean? }?
+---@return luff.Cursor
+function luff.tags(name, opts) end
+
+---A list that arrives piece by piece: call it for the next item, nil at the end. To be closed.
+---@class luff.Cursor
+local Cursor = {}
+
+---Ends it early. Closing twice is fine.
+function Cursor:close() end
+
+---Gives what a name stands for one more tag in the same place.
+---@param name luff.name
+---@param tag string
+---@param opts { plain_http: boolean? }?
+function luff.tag(name, tag, opts) end
+
+---Deletes a tag, or with a digest the manifest itself.
+---@param name luff.name
+---@param opts { plain_http: boolean? }?
+function luff.delete(name, opts) end
+
+---Stores a blob and returns its descriptor.
+---@param place luff.name a place without a tag: "oci:DIR", "memory:NAME", "host/repository"
+---@param content string|luff.Reader|{ file: string }
+---@param opts { media_type: string?, plain_http: boolean? }?
+---@return { mediaType: string, digest: string, size: integer }
+function luff.push_blob(place, content, opts) end
+
+---Stores a manifest whose blobs are there, and names it.
+---@param name luff.name
+---@param document string|table a table goes through luff.json.encode
+---@param opts { media_type: string?, plain_http: boolean? }? media_type: its member mediaType where absent
+---@return luff.Image|luff.Index
+function luff.push_manifest(name, document, opts) end
+
+---An image: immutable, read when asked for. Equal if the digests are.
+---@class luff.Image
+local Image = {}
+
+---@return luff.Layer[] the base first
+function Image:layers() end
+---@return string
+function Image:media_type() end
+---@return integer bytes of the manifest
+function Image:size() end
+---@return string digest of the config: the image ID
+function Image:config_name() end
+---@return table the config, with the spec's own names
+function Image:config_file() end
+---@return string the config's bytes
+function Image:raw_config_file() end
+---@return string
+function Image:digest() end
+---@return table the manifest, with the spec's own names
+function Image:manifest() end
+---@return string the manifest's bytes, as they came
+function Image:raw_manifest() end
+---@param digest string of the layer as it is stored
+---@return luff.Layer
+function Image:layer_by_digest(digest) end
+---@param diff_id string digest of the layer's plain tar
+---@return luff.Layer
+function Image:layer_by_diff_id(diff_id) end
+---@return string from the config: "linux/arm64"; "unknown" for an artifact
+function Image:platform() end
+---@return table<string, string> of the manifest
+function Image:annotations() end
+
+---Images for several platforms. Equal if the digests are.
+---@class luff.Index
+local Index = {}
+
+---@return string
+function Index:media_type() end
+---@return string
+function Index:digest() end
+---@return integer bytes of the manifest
+function Index:size() end
+---@return table the manifest, with the spec's own names
+function Index:index_manifest() end
+---@return string the manifest's bytes, as they came
+function Index:raw_manifest() end
+---An image that the index lists: by its digest, or the one that runs best on a platform (the machine's where absent).
+---@param which string|{ platform: string }|nil
+---@return luff.Image
+function Index:image(which) end
+---@param digest string of an index that this index lists
+---@return luff.Index
+function Index:image_index(digest) end
+---@return table<string, string>
+function Index:annotations() end
+
+---One layer of an image. Equal if the digests are.
+---@class luff.Layer
+local Layer = {}
+
+---@return string of the layer as it is stored
+function Layer:digest() end
+---@return string digest of the plain tar: what the config says, for an artifact computed
+function Layer:diff_id() end
+---@return luff.Reader bytes as they are stored, verified
+function Layer:compressed() end
+---@return luff.Reader plain tar, whatever it is stored as (gzip, zstd, tar)
+function Layer:uncompressed() end
+---@return integer bytes as they are stored
+function Layer:size() end
+---@return string
+function Layer:media_type() end
+
+---Bytes as they come. To be closed. The end comes only after size and digest were found right; else reading raises.
+---@class luff.Reader
+local Reader = {}
+
+---Reads so many bytes, all ("a", at most 64 MiB), or a line without ("l") or with ("L") its end. nil at the end.
+---@param what integer|"a"|"l"|"L"|nil a line where absent
+---@return string?
+function Reader:read(what) end
+---@return fun(): string? lines without their ends; closes the reader after a loop
+function Reader:lines() end
+---Closing twice is fine.
+function Reader:close() end
+
+---A registry in this process (distribution-spec): on disk, one OCI layout per repository below `root`, else in memory.
+---@param opts { root: string?, listen: string? }? listen: "127.0.0.1:0" where absent; port 0 picks a free one
+---@return luff.Server
+function luff.serve(opts) end
+
+---To be closed.
+---@class luff.Server
+local Server = {}
+
+---@return string "127.0.0.1:41573"
+function Server:address() end
+---Waits until the program is interrupted, and returns.
+function Server:wait() end
+---Ends running requests. Closing twice is fine.
+function Server:close() end
+
+---Runs f at the same time: until it ends or calls something that blocks. A failure is raised by wait.
+---@param f function
+---@param ... any arguments
+---@return luff.Task
+function luff.spawn(f, ...) end
+
+---@class luff.Task
+local Task = {}
+
+---@return any ... what f returned; raises what f raised
+function Task:wait() end
+---@return boolean whether it has ended
+function Task:done() end
+---What the task waits for ends with "cancelled".
+function Task:cancel() end
+
+---Calls f(item, i) for each item as tasks. The first failure cancels the others and is raised.
+---@param list any[]|fun(): any a list, or an iterator as luff.tags gives it
+---@param opts { jobs: integer? }|function jobs: at a time, 8 where absent; may be left out
+---@param f (fun(item: any, i: integer): any)?
+---@return any[] results in the order of the list
+function luff.map(list, opts, f) end
+
+---f's results, or nil and the error: for where failure is expected.
+---@param f function
+---@param ... any arguments
+---@return any ...
+function luff.try(f, ...) end
+
+return luff

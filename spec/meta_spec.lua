@@ -1,0 +1,63 @@
+-- Whatever a script can reach stands in lua/luff/meta.lua, and nothing else does.
+local luff = require "luff"
+local support = require "spec.support"
+
+local text = support.read "lua/luff/meta.lua"
+local described = {}
+for name in text:gmatch "\nfunction ([%w_.:]+)%(" do
+	described[name] = true
+end
+
+local function methods_of(object)
+	local meta = debug.getmetatable(object)
+	return meta.__index
+end
+
+describe("meta.lua", function()
+	it("describes each function of luff, and no other", function()
+		local have = {}
+		for name, value in pairs(luff) do
+			if type(value) == "function" then
+				have["luff." .. name] = true
+			end
+		end
+		for name in pairs(luff.json) do
+			have["luff.json." .. name] = true
+		end
+		for name in pairs(have) do
+			assert.is_true(described[name], name .. " is missing")
+		end
+		for name in pairs(described) do
+			assert.is_true(have[name] or not name:find "^luff%.", name .. " is described, but there is none")
+		end
+	end)
+
+	it("describes each method, and no other", function()
+		local image = support.make_image "memory:meta:v1"
+		local index = support.make_index("memory:metaindex:v1", { "linux/amd64" })
+		local server <close> = luff.serve {}
+		local reader <close> = image:layers()[1]:compressed()
+		local task = luff.spawn(function() end)
+		local objects = {
+			Image = methods_of(image), Index = methods_of(index), Layer = methods_of(image:layers()[1]),
+			Reader = methods_of(reader), Server = methods_of(server), Task = getmetatable(task).__index,
+			Cursor = methods_of(luff.tags "memory:meta"),
+		}
+		for type_name, methods in pairs(objects) do
+			for name in pairs(methods) do
+				local full = type_name .. ":" .. name
+				assert.is_true(described[full] or name:find "^__" ~= nil, full .. " is missing")
+			end
+		end
+		for full in pairs(described) do
+			local type_name, name = full:match "^(%u%w+):([%w_]+)$"
+			if type_name and type_name ~= "Ref" then
+				assert.is_function(objects[type_name][name], full .. " is described, but there is none")
+			end
+		end
+	end)
+
+	it("is Lua", function()
+		assert(loadfile "lua/luff/meta.lua")
+	end)
+end)
