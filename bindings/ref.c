@@ -44,24 +44,28 @@ static int ref_eq(lua_State *L)
 static int with_tag(lua_State *L)
 {
 	struct luff_reference copy = *(struct luff_reference *)luaL_checkudata(L, 1, LUFF_REF);
+	struct luff_reference *made;
 	char buf[1200];
 
 	copy.tag[0] = copy.digest.text[0] = '\0';
 	luff_reference_format(buf, sizeof buf, &copy);
 	lua_pushfstring(L, "%s:%s", buf, luaL_checkstring(L, 2));
-	parse(L, new_ref(L), lua_tostring(L, -2));
+	made = new_ref(L);
+	parse(L, made, lua_tostring(L, -2));
 	return 1;
 }
 
 static int with_digest(lua_State *L)
 {
 	struct luff_reference copy = *(struct luff_reference *)luaL_checkudata(L, 1, LUFF_REF);
+	struct luff_reference *made;
 	char buf[1200];
 
 	copy.tag[0] = copy.digest.text[0] = '\0';
 	luff_reference_format(buf, sizeof buf, &copy);
 	lua_pushfstring(L, "%s@%s", buf, luaL_checkstring(L, 2));
-	parse(L, new_ref(L), lua_tostring(L, -2));
+	made = new_ref(L);
+	parse(L, made, lua_tostring(L, -2));
 	return 1;
 }
 

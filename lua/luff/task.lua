@@ -12,12 +12,13 @@ local sleepers = {} -- tasks that wait for a condition
 
 local step
 
-local function cancelled()
-	error(setmetatable({ code = "cancelled", message = "cancelled" }, {
-		__tostring = function(err)
-			return err.message
-		end,
-	}), 0)
+local Error = {}
+function Error:__tostring()
+	return self.message
+end
+
+local function fail(code, message)
+	error(setmetatable({ code = code, message = message }, Error), 0)
 end
 
 local function finish(self, ok, ...)
@@ -63,7 +64,7 @@ local function await(condition)
 		while not condition() do
 			coroutine.yield(condition)
 			if task.current and task.current.cancelled then
-				cancelled()
+				fail("cancelled", "cancelled")
 			end
 		end
 		return
@@ -130,7 +131,7 @@ function task.map(list, opts, f)
 	end
 	for name in pairs(opts) do
 		if name ~= "jobs" then
-			error(('unknown option "%s" (did you mean "jobs"?)'):format(name), 2)
+			fail("invalid", ('unknown option "%s" (did you mean "jobs"?)'):format(name))
 		end
 	end
 	local next_item, results, running, failure, count = items_of(list), {}, {}, nil, 0

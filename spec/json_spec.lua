@@ -1,0 +1,46 @@
+-- JSON to Lua and back.
+local luff = require "luff"
+local support = require "spec.support"
+
+describe("luff.json", function()
+	it("brings back what it wrote", function()
+		for _, text in ipairs { "{}", "[]", "[[],{},null,true,false]", '{"a":1,"b":-1.5,"c":"x"}', '"\\u0001\\"\\\\ä"',
+			"9007199254740992", '{"a":{"b":[1,2,{"c":null}]}}' } do
+			assert.equal(text, luff.json.encode(luff.json.decode(text)))
+		end
+	end)
+
+	it("tells null and empty arrays from nothing and empty objects", function()
+		local value = luff.json.decode '{"a":null,"b":[],"c":{}}'
+		assert.equal(luff.null, value.a)
+		assert.equal('{"a":null,"b":[],"c":{}}', luff.json.encode(value))
+		assert.equal("[]", luff.json.encode(luff.array {}))
+		assert.equal("{}", luff.json.encode {})
+	end)
+
+	it("keeps whole numbers whole", function()
+		assert.equal("integer", math.type(luff.json.decode "12"))
+		assert.equal("float", math.type(luff.json.decode "12.5"))
+	end)
+
+	it("sorts names, and indents where asked", function()
+		assert.equal('{"a":1,"b":2,"c":3}', luff.json.encode { c = 3, a = 1, b = 2 })
+		assert.equal('{\n  "a": [\n    1,\n    2\n  ]\n}', luff.json.encode({ a = { 1, 2 } }, { indent = true }))
+	end)
+
+	it("refuses what is no JSON", function()
+		for _, text in ipairs { "", "{", "[1,]", '{"a":1,"a":2}', "nul", "1 2", '"\255"', ("["):rep(100) .. ("]"):rep(100) } do
+			assert.equal("bad_format", support.fails(luff.json.decode, text).code)
+		end
+	end)
+
+	it("refuses what JSON cannot hold", function()
+		local cycle = {}
+		cycle.cycle = cycle
+		for _, value in ipairs { print, 0 / 0, math.huge, cycle, { [true] = 1 }, { a = print } } do
+			assert.has_error(function()
+				luff.json.encode(value)
+			end)
+		end
+	end)
+end)

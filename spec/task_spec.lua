@@ -1,0 +1,162 @@
+-- Tasks: straight-line code that runs at the same time.
+local luff = require "luff"
+local support = require "spec.support"
+
+describe("luff.map", function()
+	it("gives results in the order of the list", function()
+		local server <close> = luff.serve {}
+		local list = {}
+		for i = 1, 20 do
+			list[i] = "v" .. i
+			support.make_image(server:address() .. "/app:v" .. i, { config = { author = "v" .. i } })
+		end
+		local authors = luff.map(list, { jobs = 8 }, function(tag, i)
+			assert.equal(list[i], tag)
+			return luff.image(server:address() .. "/app:" .. tag):config_file().author
+		end)
+		assert.same(list, authors)
+	end)
+
+	it("takes an iterator, and no more at a time than it was told", function()
+		local server <close> = luff.serve {}
+		for i = 1, 9 do
+			support.make_image(server:address() .. "/app:v" .. i)
+		end
+		local running, most = 0, 0
+		local found = luff.map(luff.tags(server:address() .. "/app"), { jobs = 3 }, function(tag)
+			running = running + 1
+			most = math.max(most, running)
+			luff.open(server:address() .. "/app:" .. tag)
+			running = running - 1
+			return tag
+		end)
+		assert.equal(9, #found)
+		assert.equal(3, most)
+	end)
+
+	it("raises the first failure, as it was raised", function()
+		local err = support.fails(luff.map, { 1, 2, 3 }, { jobs = 2 }, function(i)
+			return luff.open("memory:none" .. i .. ":v1")
+		end)
+		assert.equal("not_found", err.code)
+	end)
+
+	it("nests", function()
+		support.make_image "memory:nest:v1"
+		local sums = luff.map({ 1, 2, 3 }, { jobs = 2 }, function(i)
+			local inner = luff.map({ 1, 2 }, { jobs = 2 }, function(k)
+				return luff.image("memory:nest:v1"):size() * 0 + i * k
+			end)
+			return inner[1] + inner[2]
+		end)
+		assert.same({ 3, 6, 9 }, sums)
+	end)
+
+	it("is a loop for an empty list", function()
+		assert.same({}, luff.map({}, { jobs = 4 }, error))
+	end)
+end)
+
+describe("a Task", function()
+	it("gives all results to whoever waits, more than once", function()
+		local task = luff.spawn(function(...)
+			return ..., "end"
+		end, 1)
+		assert.same({ 1, "end" }, { task:wait() })
+		assert.same({ 1, "end" }, { task:wait() })
+		assert.is_true(task:done())
+	end)
+
+	it("raises what was raised", function()
+		local task = luff.spawn(error, { code = "mine" })
+		assert.equal("mine", select(2, pcall(task.wait, task)).code)
+	end)
+
+	it("waits for another one", function()
+		support.make_image "memory:wait:v1"
+		local first = luff.spawn(function()
+			return luff.image("memory:wait:v1"):digest()
+		end)
+		local second = luff.spawn(function()
+			return first:wait()
+		end)
+		assert.equal(luff.image("memory:wait:v1"):digest(), second:wait())
+	end)
+
+	it("ends with what it waits for when it is cancelled", function()
+		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
+		local task = luff.spawn(function()
+			luff.open(silent.address .. "/app:v1")
+		end)
+		assert.is_false(task:done())
+		task:cancel()
+		assert.equal("cancelled", select(2, pcall(task.wait, task)).code)
+	end)
+
+	it("may be dropped while its call runs", function()
+		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
+		local lua = ([[local luff = require "luff"
+			luff.spawn(function() luff.open "%s/app:v1" end)]]):format(silent.address)
+		local result = support.luff({ "-e", lua }, { timeout = 20 })
+		assert.equal(0, result.code, result.stderr)
+	end)
+
+	it("copies with progress", function()
+		support.make_image("memory:from:v1", { layers = { 300000 } })
+		local kinds = {}
+		luff.spawn(function()
+			luff.copy("memory:from:v1", "memory:to:v1", { progress = function(event)
+				kinds[event.kind] = (kinds[event.kind] or 0) + 1
+			end })
+		end):wait()
+		assert.equal(2, kinds.start)
+		assert.equal(2, kinds.done)
+	end)
+end)
+
+describe("progress that raises", function()
+	it("ends the copy with its own error", function()
+		support.make_image("memory:from:v2", { layers = { 300000 } })
+		local ok, err = pcall(luff.copy, "memory:from:v2", "memory:to:v2", { progress = function()
+			error({ code = "enough" })
+		end })
+		assert.is_false(ok)
+		assert.equal("enough", err.code)
+	end)
+end)
+
+describe("a coroutine of the user's", function()
+	it("blocks, and yields what it yields", function()
+		support.make_image "memory:co:v1"
+		local co = coroutine.wrap(function()
+			coroutine.yield(luff.image("memory:co:v1"):digest())
+			return "end"
+		end)
+		assert.equal(luff.image("memory:co:v1"):digest(), co())
+		assert.equal("end", co())
+	end)
+end)
+
+describe("luff.try", function()
+	it("gives results, or nil and the error", function()
+		assert.same({ 1, 2 }, { luff.try(function()
+			return 1, 2
+		end) })
+		local value, err = luff.try(luff.open, "memory:nowhere:v1")
+		assert.is_nil(value)
+		assert.equal("not_found", err.code)
+		assert.equal(err.message, tostring(err))
+	end)
+end)
+
+describe("an option that there is not", function()
+	it("is refused by its name, with the nearest one", function()
+		local err = support.fails(luff.image, "memory:x:v1", { platfrom = "linux/amd64" })
+		assert.equal("invalid", err.code)
+		assert.equal('unknown option "platfrom" (did you mean "platform"?)', err.message)
+		assert.equal("invalid", support.fails(luff.map, {}, { job = 1 }, print).code)
+		assert.has_error(function()
+			luff.copy("memory:a:v1", "memory:b:v1", { jobs = 0 })
+		end)
+	end)
+end)
