@@ -29,7 +29,8 @@ describe("luff.json", function()
 	end)
 
 	it("refuses what is no JSON", function()
-		for _, text in ipairs { "", "{", "[1,]", '{"a":1,"a":2}', "nul", "1 2", '"\255"', ("["):rep(100) .. ("]"):rep(100) } do
+		for _, text in ipairs {
+			 "", "{", "[1,]", '{"a":1,"a":2}', "nul", "1 2", '"\255"', ("["):rep(100) .. ("]"):rep(100) } do
 			assert.equal("bad_format", support.fails(luff.json.decode, text).code)
 		end
 	end)
