@@ -120,8 +120,13 @@ int luaopen_luff(lua_State *L)
 		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 		lua_getfield(L, -1, "package");
 		lua_getfield(L, -1, "searchers");
+		/* after preload and before package.path: no file of the current folder stands in for luff's own */
+		for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i > 1; i--) {
+			lua_rawgeti(L, -1, i);
+			lua_rawseti(L, -2, i + 1);
+		}
 		lua_pushcfunction(L, search);
-		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+		lua_rawseti(L, -2, 2);
 	}
 	lua_settop(L, 0);
 	lua_pushcfunction(L, search);

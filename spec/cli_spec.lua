@@ -471,6 +471,17 @@ describe("A script", function()
 		assert.same({ code = 0, stdout = "", stderr = "" }, run(path))
 	end)
 
+	it("takes no module of luff's from the folder that it runs in", function()
+		local dir = support.scratch()
+		assert(os.execute("mkdir " .. dir .. "/luff"))
+		for _, name in ipairs { "init", "cli", "options", "core" } do
+			support.write(dir .. "/luff/" .. name .. ".lua", "os.exit(99)")
+		end
+		support.write(dir .. "/luff.lua", "os.exit(99)")
+		local result = support.run({ support.program, "version" }, { cwd = dir })
+		assert.same({ code = 0, stdout = luff._VERSION .. "\n", stderr = "" }, result)
+	end)
+
 	it("runs from the binary alone", function()
 		local dir = support.scratch()
 		assert(os.execute(("cp %s %s/luff"):format(support.quote(support.program), dir)))
