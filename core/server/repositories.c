@@ -296,10 +296,10 @@ void luff_repository_keep(struct luff_repository *r)
 	pthread_mutex_unlock(&r->table->lock);
 }
 
-/* What open_folder() made. Where somebody else put a blob, all stays. */
+/* What open_folder() made, in the reverse order. Where somebody else put a blob, all stays. */
 static void remove_folder(const struct luff_repositories *table, const char *name)
 {
-	static const char *const files[] = {"index.json", "oci-layout"};
+	static const char *const files[] = {"oci-layout", "index.json"};
 	LUFF_AUTO(text) blobs = path_of(table, name, "blobs");
 	LUFF_AUTO(text) folder = path_of(table, name, "");
 

@@ -392,6 +392,22 @@ static int folder_read_index(char **out, size_t *len_out, struct luff_store *s, 
 	return read_small(out, len_out, folder_of(s), "index.json", LUFF_STORE_INDEX_MAX, err);
 }
 
+/* One that its maker did not come to write, or that somebody took away, is made again by the next change. */
+static int read_or_start_index(char **out, size_t *len_out, struct folder_store *f, struct luff_error *err)
+{
+	struct luff_error missing = {0};
+	int rc = folder_read_index(out, len_out, &f->base, &missing);
+
+	if (rc == LUFF_ENOTFOUND) {
+		*out = strdup(LUFF_STORE_EMPTY_INDEX);
+		*len_out = sizeof LUFF_STORE_EMPTY_INDEX - 1;
+		return *out ? 0 : luff_fail_nomem(err);
+	}
+	if (rc < 0)
+		*err = missing;
+	return rc;
+}
+
 /* Holds other processes and threads off until the descriptor is closed. */
 static int lock_layout(int *fd_out, struct folder_store *f, struct luff_error *err)
 {
@@ -454,7 +470,7 @@ static int folder_change_index(struct luff_store *s,
 	int rc = lock_layout(&lock, f, err);
 
 	if (rc == 0)
-		rc = folder_read_index(&text, &len, s, err);
+		rc = read_or_start_index(&text, &len, f, err);
 	if (rc == 0)
 		rc = change(&changed, arg, text, len, err);
 	if (rc == 0 && changed)
@@ -569,18 +585,22 @@ static int prepare(struct folder_store *f, bool create, struct luff_error *err)
 {
 	struct luff_error missing = {0};
 	struct stat st;
+	bool vacant;
 	int rc = check_layout(f, &missing);
 
 	if (rc == LUFF_ENOTFOUND && !create)
 		return luff_fail(err, LUFF_EFORMAT, "no OCI layout: it has no oci-layout file");
-	if (rc == LUFF_ENOTFOUND) {
-		rc = check_vacant(f, err);
-		if (rc == 0)
-			rc = write_small(f, "oci-layout", LAYOUT, false, err);
-	} else if (rc < 0)
+	if (rc < 0 && rc != LUFF_ENOTFOUND) {
 		*err = missing;
+		return rc;
+	}
+	/* oci-layout says that the folder is a layout: it comes last */
+	vacant = rc == LUFF_ENOTFOUND;
+	rc = vacant ? check_vacant(f, err) : 0;
 	if (rc == 0 && create && fstatat(f->fd, "index.json", &st, 0) < 0)
 		rc = write_small(f, "index.json", LUFF_STORE_EMPTY_INDEX, false, err);
+	if (rc == 0 && vacant)
+		rc = write_small(f, "oci-layout", LAYOUT, false, err);
 	return rc;
 }
 
