@@ -23,13 +23,17 @@ struct answer {
 
 static int connect_server(void)
 {
-	char host[64], *port;
+	char text[64], *host = text, *port;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	int fd = -1;
 
-	snprintf(host, sizeof host, "%s", address);
-	port = strrchr(host, ':');
+	snprintf(text, sizeof text, "%s", address);
+	port = strrchr(text, ':');
 	*port++ = '\0';
+	if (*host == '[') {
+		port[-2] = '\0';
+		host++;
+	}
 	if (CHECK_INT(getaddrinfo(host, port, &hints, &found), 0)) {
 		fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		CHECK_INT(connect(fd, found->ai_addr, found->ai_addrlen), 0);
