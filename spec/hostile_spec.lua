@@ -301,6 +301,16 @@ describe("luff", function()
 			refused(server.address .. "/app:v1", one_of("network", "bad_format", "size_mismatch"))
 		end)
 
+		it("that is cut off where nothing tells, even if its digest alone is wanted", function()
+			for _, body in ipairs { '{"schemaVersion":2,"mediaType":"', "", "{}" } do
+				local server = support.canned {
+					{ "GET", "/v2/app/manifests/v1", raw = "HTTP/1.1 200 OK\r\nContent-Type: " .. oci_manifest
+						.. "\r\nConnection: close\r\n\r\n" .. body },
+				}
+				assert.equal("bad_format", support.fails(luff.resolve, server.address .. "/app:v1").code)
+			end
+		end)
+
 		it("that is longer than its Content-Length says", function()
 			local text = manifest_of()
 			local server = registry { { "GET", "/v2/app/manifests/.*", raw = answer("200 OK",
@@ -526,6 +536,25 @@ describe("luff", function()
 				assert.is_true(result.code ~= 0, realm)
 				assert.is_nil((result.stdout .. result.stderr):find("root:", 1, true))
 			end
+		end)
+
+		it("goes to no private place behind a proxy that is at one, either", function()
+			local secret = support.canned { { "*", ".*", body = '{"token":"t0ken"}' } }
+			local proxy = support.canned {
+				{ "*", "http://registry\\.example/v2/app/.*", status = 401,
+					headers = { ["WWW-Authenticate"] = ('Bearer realm="http://%s/token"'):format(secret.address) } },
+				{ "*", "http://registry\\.example/v2/other/.*", status = 307,
+					headers = { Location = ("http://%s/"):format(secret.address) } },
+			}
+			local dir = support.scratch()
+			support.write(dir .. "/config.json", '{"auths":{"registry.example":{"username":"user","password":"pa55"}}}')
+			for _, repository in ipairs { "app", "other" } do
+				local result = support.luff({ "digest", "--plain-http", "registry.example/" .. repository .. ":v1" },
+					{ env = { http_proxy = "http://" .. proxy.address, DOCKER_CONFIG = dir } })
+				assert.equal(4, result.code, result.stderr)
+				assert.truthy(result.stderr:find("private", 1, true), result.stderr)
+			end
+			assert.same({}, secret.requests())
 		end)
 
 		it("refuses tokens that are none", function()

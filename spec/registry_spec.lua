@@ -154,6 +154,61 @@ describe("a registry", function()
 			assert.equal("unauthorized", support.fails(luff.open, server.address .. "/app:v1").code)
 		end)
 
+		it("for one scope is used before one for several, of which servers may grant the first alone", function()
+			local function pull(scope)
+				return { "GET", "/token\\?.*scope=repository(:|%3A)" .. scope .. "(:|%3A).*",
+					body = ('{"token":"%s"}'):format(scope) }
+			end
+			local layers, rules = luff.array {}, {}
+			for i = 1, 6 do
+				local text = "layer " .. i
+				layers[i] = { mediaType = "application/vnd.oci.image.layer.v1.tar", digest = luff.digest(text), size = #text }
+				rules[i] = { "GET", "/v2/from/blobs/" .. luff.digest(text), body = text, when = "Bearer from" }
+			end
+			local text = luff.json.encode {
+				schemaVersion = 2, mediaType = oci_manifest, layers = layers,
+				config = { mediaType = "application/vnd.oci.image.config.v1+json", digest = luff.digest(config), size = #config },
+			}
+			for _, rule in ipairs {
+				{ "GET", "/v2/from/blobs/.*", body = config, when = "Bearer from" },
+				{ "GET", "/v2/from/manifests/v1", body = text, when = "Bearer from",
+					headers = { ["Content-Type"] = oci_manifest } },
+				{ "HEAD", "/v2/to/.*", status = 404, when = "Bearer to" },
+				{ "POST", "/v2/to/blobs/uploads/.*", status = 202, when = "Bearer to", headers = { Location = "/v2/to/up" } },
+				{ "PUT", "/v2/to/.*", status = 201, when = "Bearer to" },
+				pull "to", pull "from",
+				{ "*", "/v2/.*", status = 401,
+					headers = { ["WWW-Authenticate"] = 'Bearer realm="http://{{address}}/token",service="s"' } },
+			} do
+				rules[#rules + 1] = rule
+			end
+			local server = support.canned(rules)
+			luff.copy(server.address .. "/from:v1", server.address .. "/to:v1")
+			local refused = 0
+			for _, request in ipairs(server.requests()) do
+				refused = refused + (request.path:find "^/v2/from/" and not request.head:find("Bearer from", 1, true) and 1 or 0)
+			end
+			assert.equal(1, refused)
+		end)
+
+		it("that has run out does not hold up who cancels an upload", function()
+			local server = support.canned {
+				{ "GET", "/token.*", body = '{"token":"first","expires_in":1}', once = true },
+				{ "GET", "/token.*", hang = true, raw = "" },
+				{ "HEAD", "/v2/.*", status = 404, when = "Bearer first" },
+				{ "POST", "/v2/.*", status = 202, when = "Bearer first", headers = { Location = "/v2/app/up" } },
+				{ "PUT", "/v2/app/up.*", hang = true, raw = "" },
+				{ "*", "/v2/.*", status = 401,
+					headers = { ["WWW-Authenticate"] = 'Bearer realm="http://{{address}}/token",service="s"' } },
+			}
+			local push = support.start { support.program, "-e", ([[
+				luff.push_blob("%s/app", "content", { media_type = "text/plain" })]]):format(server.address) }
+			support.eventually(function() return count(server, "PUT", "/up") > 0 end)
+			support.sleep(1.5)
+			push:kill "INT"
+			assert.equal(130, push:wait(5))
+		end)
+
 		it("among other schemes is understood", function()
 			local server = support.canned {
 				get_manifest,
@@ -237,6 +292,30 @@ describe("a registry", function()
 	end)
 
 	describe("with many tags", function()
+		it("may give the next page in one of several links", function()
+			local body = '{"name":"app","tags":["a"]}'
+			local server = support.canned {
+				{ "GET", "/v2/app/tags/list\\?n=.*", raw = "HTTP/1.1 200 OK\r\nLink: <https://docs.invalid/>; rel=\"help\"\r\n"
+					.. 'Link: </v2/app/tags/list?last=a>; rel="next"\r\nConnection: close\r\n'
+					.. ("Content-Length: %d\r\n\r\n%s"):format(#body, body) },
+				{ "GET", "/v2/app/tags/list\\?last=a", body = '{"name":"app","tags":["b"]}' },
+			}
+			local tags = {}
+			for tag in luff.tags(server.address .. "/app") do
+				tags[#tags + 1] = tag
+			end
+			assert.same({ "a", "b" }, tags)
+		end)
+
+		it("is asked once for those that a message names", function()
+			local server = support.canned {
+				{ "GET", "/v2/app/tags/list.*", status = 429, headers = { ["Retry-After"] = "30" } },
+			}
+			local err = support.fails(luff.open, server.address .. "/app:v1")
+			assert.equal("not_found", err.code)
+			assert.equal(1, count(server, "GET", "tags/list"))
+		end)
+
 		it("is read page by page, in any spelling of the link", function()
 			local server = support.canned {
 				{ "GET", "/v2/app/tags/list(\\?n=\\d+)?", body = '{"name":"app","tags":["a","b"]}',
@@ -317,6 +396,35 @@ describe("a registry", function()
 			assert.equal(luff.digest(manifest), result.digest)
 			assert.equal(1, result.copied)
 			assert.equal(0, result.mounted)
+		end)
+
+		it("may say 403 of what is not there", function()
+			local server = support.canned {
+				{ "HEAD", "/v2/app/.*", status = 403 },
+				{ "GET", "/v2/app/.*", status = 403 },
+				{ "POST", "/v2/app/blobs/uploads/", status = 202, headers = { Location = "/upload/1" } },
+				{ "PUT", "/upload/1\\?digest=.*", status = 201 },
+				{ "PUT", "/v2/app/manifests/v1", status = 201 },
+			}
+			support.make_image "memory:unseen:v1"
+			assert.is_true(luff.copy("memory:unseen:v1", server.address .. "/app:v1").copied > 0)
+		end)
+
+		it("may answer before it has heard all", function()
+			local content = support.random(8 << 20)
+			for what, rule in pairs {
+				["bytes still to come"] = { "PUT", "/upload/1.*", early = true, status = 201 },
+				["too large"] = { "PUT", "/upload/1.*", early = true, status = 413 },
+				["413"] = { "PUT", "/upload/1.*", early = true, late = true, status = 413, body = "the limit is 1 MB" },
+			} do
+				local server = support.canned {
+					{ "HEAD", "/v2/app/.*", status = 404 },
+					{ "POST", "/v2/app/blobs/uploads/", status = 202, headers = { Location = "/upload/1" } },
+					rule,
+				}
+				local err = support.fails(luff.push_blob, server.address .. "/app", content, { media_type = "text/plain" })
+				assert.truthy(err.message:find(what, 1, true), err.message)
+			end
 		end)
 
 		it("is told the error that it gives", function()

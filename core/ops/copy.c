@@ -392,8 +392,9 @@ static int is_up_to_date(bool *out, const struct copy *c, const char *tag, const
 	memcpy(name.tag, tag, strlen(tag) + 1);
 	rc = luff_medium_resolve(&there, NULL, c->dst, &name, &missing);
 	*out = rc == 0 && luff_digest_equal(&there.digest, &root->digest);
-	/* a destination that does not show what it has may still take what it gets */
-	if (rc == 0 || rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED || rc == LUFF_EAUTH)
+	/* a destination that does not show what it has, or has it damaged, may still take what it gets */
+	if (rc == 0 || rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED || rc == LUFF_EAUTH || rc == LUFF_EFORMAT ||
+	    rc == LUFF_EDIGEST || rc == LUFF_ESIZE)
 		return 0;
 	*err = missing;
 	return rc;

@@ -82,6 +82,9 @@ static void leads(void)
 		{"http://a.example/", "http://2130706433/", false, false},
 		{"http://a.example/", "http://localhost:1/", false, false},
 		{"http://a.example/", "http://x.LOCALHOST/", false, false},
+		{"https://a.example/", "https://localhost./", false, false},
+		{"https://a.example/", "https://127.0.0.1%2e/", false, false},
+		{"https://127.0.0.1./", "https://169.254.169.254./", true, false},
 		{"http://a.example/", "http://[::1]/", false, false},
 		{"http://a.example/", "http://[::ffff:10.1.2.3]/", false, false},
 		{"http://a.example/", "http://[64:ff9b::a00:1]/", false, false},
@@ -124,6 +127,23 @@ static void addresses(void)
 		CHECK(luff_url_is_loopback(loopback[i]));
 	for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
 		CHECK(!luff_url_is_loopback(elsewhere[i]));
+}
+
+static void goes_through_proxies(void)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					    "ALL_PROXY"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		unsetenv(names[i]);
+	CHECK(!luff_url_may_be_proxied("https://registry.example/v2/"));
+	setenv("ALL_PROXY", "http://10.0.0.1:3128", 1);
+	CHECK(luff_url_may_be_proxied("https://registry.example/v2/"));
+	CHECK(!luff_url_may_be_proxied("http://localhost:5000/v2/"));
+	unsetenv("ALL_PROXY");
+	CHECK(!luff_url_names_private("https://registry.example/v2/"));
+	CHECK(luff_url_names_private("https://10.0.0.1/v2/"));
+	CHECK(luff_url_names_private("http://localhost.:5000/v2/"));
 }
 
 static void redacts(void)
@@ -171,6 +191,7 @@ int main(void)
 	origins();
 	leads();
 	addresses();
+	goes_through_proxies();
 	redacts();
 	encodes();
 	luff_curl_unload();

@@ -29,7 +29,7 @@ end
 --- Starts a server; it ends with the test. rules: a list, the first that fits a request answers it, else 404:
 --   { "GET" or "*", path pattern (a Perl regular expression, anchored), status =, headers = {}, body =,
 --     raw = (the whole answer, byte by byte), when = (regular expression on the request's head), once = true,
---     hang = true }
+--     hang = true, early = true (answers before the body has come), late = true (its own body 0.2 s after the headers) }
 -- In headers, body and raw, {{address}} is the server's own "127.0.0.1:port" (count it out of a Content-Length).
 -- Returns { address =, requests = function() -> list of { method, path, head } }.
 return function(rules)
@@ -38,7 +38,7 @@ return function(rules)
 	for i, rule in ipairs(rules) do
 		process.write(dir .. "/" .. i, answer_of(rule))
 		lines[i] = ("%d\t%s\t%s\t%s\t%s\n"):format(i, rule[1], rule[2], rule.when or "-",
-			(rule.once and "once " or "") .. (rule.hang and "hang" or ""))
+			("%s %s %s %s"):format(rule.once and "once", rule.hang and "hang", rule.early and "early", rule.late and "late"))
 	end
 	process.write(dir .. "/rules", table.concat(lines))
 	local server = process.start { "perl", "spec/support/canned.pl", dir }

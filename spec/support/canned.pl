@@ -4,7 +4,8 @@
 # canned.pl FOLDER: reads FOLDER/rules, one rule a line, tab separated: id, method, path pattern (anchored), header
 # pattern ("-": any), flags. The first rule that fits a request answers with the bytes of FOLDER/ID, in which
 # {{address}} stands for this server's own. Flags: "once" (used up by its first request), "hang" (keeps the connection
-# open and silent after the answer). Each request is appended to FOLDER/requests: its head, then a line "==".
+# open and silent after the answer), "early" (answers before it reads a body), "late" (its own body comes 0.2 s after the
+# headers). Each request is appended to FOLDER/requests: its head, then a line "==".
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -58,22 +59,25 @@ sub serve {
 	my $expects = $head =~ /^Expect: 100/mi;
 	my ($length) = $head =~ /^Content-Length: *(\d+)/mi;
 	syswrite $client, "HTTP/1.1 100 Continue\r\n\r\n" if $expects;
-	while (length $body < ($length // 0)) {
+	my $rule = pick($method, $path, $head);
+	my $flags = $rule ? $rule->{flags} : '';
+	while ($flags !~ /early/ && length $body < ($length // 0)) {
 		sysread($client, $body, 65536, length $body) or last;
 	}
 	sysopen my $log, "$folder/requests", O_WRONLY | O_APPEND | O_CREAT;
 	syswrite $log, "$head\r\n==\n";
-	my $rule = pick($method, $path, $head);
 	my $answer = $rule ? slurp("$folder/$rule->{id}") :
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	$answer =~ s/\r\n\r\n.*/\r\n\r\n/s if $method eq 'HEAD';
 	my $sent = 0;
+	my $late = $flags =~ /late/ ? index($answer, "\r\n\r\n") + 4 : 0;
 	while ($sent < length $answer) {
-		my $n = syswrite $client, $answer, 65536, $sent;
+		my $n = syswrite $client, $answer, $sent < $late ? $late : 65536, $sent;
+		select undef, undef, undef, 0.2 if $late && $sent == 0;
 		return unless $n;
 		$sent += $n;
 	}
-	sleep 60 if $rule && $rule->{flags} =~ /hang/;
+	sleep 60 if $flags =~ /hang/;
 	shutdown $client, 1;
 	# What the client still sends is read, so that closing does not reset the connection under its answer.
 	local $SIG{ALRM} = sub { exit };

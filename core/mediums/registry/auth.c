@@ -279,10 +279,13 @@ static struct luff_token *find_exact(struct luff_host *h, const char *scope)
 
 static struct luff_token *find_covering(struct luff_host *h, const char *scope)
 {
-	struct luff_token *t = h->tokens;
+	struct luff_token *t = find_exact(h, scope);
 
-	while (t && !(is_good(t) && luff_auth_covers(t->scope, scope)))
-		t = t->next;
+	/* the very one first: token servers that grant one scope of several grant the others' tokens less than was asked */
+	if (t && is_good(t))
+		return t;
+	for (t = h->tokens; t && !(is_good(t) && luff_auth_covers(t->scope, scope)); t = t->next)
+		;
 	return t;
 }
 
@@ -343,7 +346,8 @@ static int get_token(struct luff_token **out, struct luff_host *h, const char *s
 	return 0;
 }
 
-static int answer_bearer(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
+static int answer_bearer(char **out, struct luff_host *h, const char *scope, bool at_hand,
+			 struct luff_error *err)
 {
 	struct luff_token *t = NULL;
 	int64_t began, seconds = 0;
@@ -354,6 +358,8 @@ static int answer_bearer(char **out, struct luff_host *h, const char *scope, str
 		t = find_covering(h, scope);
 		if (t)
 			return replace(out, t->header, err);
+		if (at_hand)
+			return 0;
 		rc = get_token(&t, h, scope, h->tokens->realm, h->tokens->service, err);
 		if (rc < 0)
 			return rc;
@@ -379,7 +385,7 @@ static int answer_bearer(char **out, struct luff_host *h, const char *scope, str
 	return rc;
 }
 
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool at_hand, struct luff_error *err)
 {
 	int rc = 0;
 
@@ -388,7 +394,7 @@ int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct 
 	if (h->basic)
 		rc = replace(out, h->basic, err);
 	else if (h->tokens)
-		rc = answer_bearer(out, h, scope, err);
+		rc = answer_bearer(out, h, scope, at_hand, err);
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }

@@ -13,9 +13,11 @@
  * The value of the Authorization header for a request with this scope; free() it. NULL where the registry has not asked
  * for any so far.
  *
+ * @param at_hand  without asking a token server: NULL where no token is at hand
  * @return 0; LUFF_EAUTH if the token server refuses, LUFF_EFORMAT if nobody can understand it, or what keeps luff from it
  */
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct luff_error *err);
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool at_hand,
+		     struct luff_error *err);
 
 /**
  * Takes in what a 401 asks for, so that luff_auth_header() can answer it.

@@ -94,7 +94,7 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 			 int64_t moved, struct luff_error *err)
 {
 	char why[CURL_ERROR_SIZE], word[96];
-	long sys_errno = 0;
+	long sys_errno = 0, connects = 1;
 
 	luff_text_printable(why, sizeof why, reason[0] ? reason : luff_curl.easy_strerror(result));
 	luff_curl.easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &sys_errno);
@@ -116,6 +116,9 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:
+		/* on a kept connection it may be the rest of an answer that came late: another one may do better */
+		luff_curl.easy_getinfo(c->easy, CURLINFO_NUM_CONNECTS, &connects);
+		sys_errno = connects == 0 ? ECONNRESET : sys_errno;
 		luff_fail(err, LUFF_ENET, "%s: the answer is no HTTP; does the server want https?", place);
 		break;
 	case CURLE_SSL_CONNECT_ERROR:

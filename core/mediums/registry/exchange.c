@@ -148,6 +148,8 @@ static size_t on_send(char *buf, size_t one, size_t len, void *arg)
 		n = (size_t)x->left;
 	if (n == 0)
 		return 0;
+	if (x->headed) /* answered before all was sent: bytes and src may be gone */
+		return CURL_READFUNC_ABORT;
 	if (x->bytes)
 		memcpy(buf, x->bytes + (x->size - x->left), n);
 	else if (read_source(&n, x, buf, n) < 0)
@@ -401,6 +403,9 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 	}
 	if (rc == 0 && !x->headed)
 		rc = fail_transfer(x, err);
+	if (rc == 0 && x->status < 300 && x->left > 0)
+		rc = luff_fail(err, LUFF_EHTTP, "%s: answers %d with %" PRId64 " bytes still to come",
+			       x->place, x->status, x->left);
 	if (rc < 0) {
 		if (luff_scope_logs())
 			luff_scope_log("%s %s failed: %s", x->method, x->place, luff_error_name(rc));
@@ -449,6 +454,9 @@ bool luff_exchange_is_private(const struct luff_exchange *x)
 {
 	char *address = NULL;
 
+	/* a proxy's address says nothing about the server behind it */
+	if (luff_url_may_be_proxied(x->url))
+		return luff_url_names_private(x->url);
 	luff_curl.easy_getinfo(x->connection->easy, CURLINFO_PRIMARY_IP, &address);
 	return address && luff_url_is_private(address);
 }

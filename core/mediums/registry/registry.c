@@ -159,16 +159,14 @@ static int settle_digest(struct luff_digest *out, const struct luff_exchange *x,
 	return rc;
 }
 
-/* Schema 1 is refused before its digest is looked at, which is one of something else. */
+/* Even for a digest alone it must be a manifest, and all of one: no digest that a registry names may be there to tell. */
 static int settle_type(struct luff_descriptor *d, const char *document, const struct target *t,
 		       struct luff_error *err)
 {
+	bool told = luff_media_is_image(d->media_type) || luff_media_is_index(d->media_type);
 	struct luff_document doc;
-	int rc;
+	int rc = luff_document_parse(&doc, document, (size_t)d->size, told ? d->media_type : NULL, err);
 
-	if (!says_nothing(d->media_type) && !strstr(d->media_type, "docker.distribution.manifest.v1+"))
-		return 0;
-	rc = luff_document_parse(&doc, document, (size_t)d->size, NULL, err);
 	if (rc < 0)
 		return luff_fail_context(err, "%s", t->place);
 	luff_text_copy(d->media_type, sizeof d->media_type, doc.media_type);
@@ -182,6 +180,7 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) bytes = NULL;
+	bool unlike;
 	size_t len;
 	int rc = luff_registry_send(&x, r, request, t->path, err);
 
@@ -200,9 +199,13 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	read_media_type(out, x);
 	out->size = (int64_t)len;
 	out->manifest = true;
-	rc = settle_type(out, bytes, t, err);
+	/* schema 1 is refused before its digest is looked at, which is one of something else */
+	unlike = says_nothing(out->media_type) || strstr(out->media_type, "docker.distribution.manifest.v1+");
+	rc = unlike ? settle_type(out, bytes, t, err) : 0;
 	if (rc == 0)
 		rc = settle_digest(&out->digest, x, t, bytes, len, err);
+	if (rc == 0 && !unlike)
+		rc = settle_type(out, bytes, t, err);
 	if (rc == 0 && document)
 		*document = luff_take(bytes);
 	return rc;
@@ -260,7 +263,8 @@ void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct 
 
 /*
  * GET where HEAD is refused: it says why, and it may do with the right to write, which is all that there is to have in a
- * repository that does not exist yet. Its body is not read.
+ * repository that does not exist yet. Its body is not read. Some say 403 of what is not there; whoever must not write
+ * learns that when they write.
  */
 static int registry_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 			   struct luff_error *err)
@@ -288,7 +292,7 @@ static int registry_exists(bool *out, struct luff_medium *m, const struct luff_d
 		return rc;
 	}
 	*out = status == 200;
-	return status == 200 || status == 404
+	return status == 200 || status == 404 || status == 403
 		       ? 0
 		       : luff_request_refused(x, m->place, "cannot look for content", err);
 }

@@ -50,6 +50,7 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 	};
 	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX];
 	LUFF_AUTO(text) login = NULL;
+	bool gated;
 	int rc;
 
 	rc = add_header(&to, accept, "Accept", request->accept, err);
@@ -71,11 +72,12 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 		to.headers[n] = login;
 	}
 	/* a body from src runs a caller's code, which may wait for this very host: it stays out of the gate */
-	if (!request->src)
+	gated = !request->src && !request->limit_ms;
+	if (gated)
 		rc = luff_host_enter(request->host, err);
 	if (rc == 0) {
 		rc = luff_exchange_open(out, &to, err);
-		if (!request->src)
+		if (gated)
 			luff_host_leave(request->host);
 	}
 	if (login)
@@ -153,10 +155,11 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 		return rc;
 	ours = strcmp(origin, request->host->origin) == 0;
 	if (ours)
-		rc = luff_auth_header(&authorization, request->host, request->scope, err);
+		rc = luff_auth_header(&authorization, request->host, request->scope, request->limit_ms > 0,
+				      err);
 	if (rc == 0)
 		rc = open_exchange(&x, request, *url, authorization, err);
-	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->src &&
+	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->src && !request->limit_ms &&
 	    *challenges < CHALLENGES_MAX) {
 		(*challenges)++;
 		rc = challenged(request, x, authorization, err);

@@ -18,6 +18,7 @@ struct luff_request {
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;
+	/* For a request that is not worth a wait: all of it within that time, once, with what is at hand to log in; 0: none. */
 	int limit_ms;
 };
 

@@ -16,6 +16,7 @@
 #define PAGES_MAX 10000
 #define EMPTY_PAGES_MAX 100 /* in a row */
 #define TAGS_MAX 1000000
+#define SOME_TAGS_MS 2000 /* that a message may take to say what there is */
 
 struct tags_cursor {
 	struct luff_cursor base;
@@ -31,14 +32,17 @@ struct tags_cursor {
 static int read_link(struct tags_cursor *c, struct luff_exchange *x, struct luff_error *err)
 {
 	struct luff_registry *r = luff_registry_of(c->medium);
-	const char *value = luff_exchange_header(x, "link", 0);
+	const char *value;
 	char target[LUFF_URL_MAX + 1];
 	LUFF_AUTO(text) resolved = NULL;
 	LUFF_AUTO(text) origin = NULL;
-	int rc;
+	int rc, nth = 0;
 
 	free(luff_take(c->url));
-	if (!value || !luff_header_next_link(target, sizeof target, value))
+	while ((value = luff_exchange_header(x, "link", nth++)) &&
+	       !luff_header_next_link(target, sizeof target, value))
+		;
+	if (!value)
 		return 0;
 	rc = luff_url_resolve(&resolved, luff_exchange_url(x), target, err);
 	if (rc == 0)
@@ -155,7 +159,7 @@ int luff_registry_tags(struct luff_cursor **out, struct luff_medium *m, struct l
 
 const char *luff_registry_some_tags(char *buf, size_t size, struct luff_registry *r)
 {
-	struct luff_request request = {.method = "GET", .scope = r->pull};
+	struct luff_request request = {.method = "GET", .scope = r->pull, .limit_ms = SOME_TAGS_MS};
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) body = NULL;
 	LUFF_AUTO(json) page = NULL;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "mediums/registry/registry.h"
 #include "mediums/registry/url.h"
+#include "stream/streams.h"
 
 #define CANCEL_MS 2000     /* for taking back an upload that failed */
 #define CANCEL_HURRY_MS 50 /* the same where the scope is cancelled */
@@ -155,9 +156,12 @@ static int put_blob(struct luff_registry *r, const char *session, const struct l
 		return rc;
 	request.url = url.data;
 	request.content_type = "application/octet-stream";
-	request.src = src;
+	request.src = d->size > 0 ? src : NULL;
 	request.size = d->size;
-	rc = luff_request_send(&x, &request, err);
+	if (d->size == 0) /* no byte of it is asked for, but it has an end that is to be checked */
+		rc = luff_reader_drain(src, err);
+	if (rc == 0)
+		rc = luff_request_send(&x, &request, err);
 	return rc < 0 ? rc : check_stored(r, x, d, err);
 }
 

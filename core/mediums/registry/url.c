@@ -168,6 +168,49 @@ bool luff_url_is_loopback(const char *host)
 	       (len > 10 && strcasecmp(bare + len - 10, ".localhost") == 0);
 }
 
+/* Without the dot at its end, which makes it no other host. NULL when out of memory. */
+static char *bare_host(CURLU *url)
+{
+	char *host = part(url, CURLUPART_HOST, 0);
+	size_t len = host ? strlen(host) : 0;
+
+	while (len > 1 && host[len - 1] == '.')
+		host[--len] = '\0';
+	return host;
+}
+
+bool luff_url_names_private(const char *url)
+{
+	struct luff_error ignored = {0};
+	LUFF_AUTO(url) parsed = NULL;
+	LUFF_AUTO(text) host = NULL;
+
+	if (parse(&parsed, NULL, url, &ignored) < 0)
+		return false;
+	host = bare_host(parsed);
+	return host && (luff_url_is_private(host) || luff_url_is_loopback(host));
+}
+
+bool luff_url_may_be_proxied(const char *url)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					    "ALL_PROXY"};
+	struct luff_error ignored = {0};
+	LUFF_AUTO(url) parsed = NULL;
+	LUFF_AUTO(text) host = NULL;
+	bool named = false;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *value = getenv(names[i]);
+
+		named = named || (value && *value);
+	}
+	if (!named || parse(&parsed, NULL, url, &ignored) < 0)
+		return false;
+	host = part(parsed, CURLUPART_HOST, 0);
+	return host && !luff_url_is_loopback(host);
+}
+
 int luff_url_may_lead(const char *from, const char *to, bool from_private, struct luff_error *err)
 {
 	LUFF_AUTO(url) a = NULL;
@@ -180,8 +223,8 @@ int luff_url_may_lead(const char *from, const char *to, bool from_private, struc
 				 "the server leads from https to http, which luff does not follow");
 	if (parse(&a, NULL, from, err) < 0 || parse(&b, NULL, to, err) < 0)
 		return err->code;
-	old_host = part(a, CURLUPART_HOST, 0);
-	new_host = part(b, CURLUPART_HOST, 0);
+	old_host = bare_host(a);
+	new_host = bare_host(b);
 	if (!old_host || !new_host)
 		return luff_fail_nomem(err);
 	if (strcasecmp(old_host, new_host) == 0)
