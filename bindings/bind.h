@@ -65,6 +65,7 @@ void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
+void luff_settings_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);

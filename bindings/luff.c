@@ -92,6 +92,7 @@ static int open_core(lua_State *L)
 	luff_write_functions(L);
 	luff_copy_functions(L);
 	luff_server_functions(L);
+	luff_settings_functions(L);
 	luff_json_functions(L);
 	luff_terminal_functions(L);
 	lua_pushcfunction(L, host_platform);

@@ -218,6 +218,41 @@ struct luff_cursor;
 LUFF_API int luff_cursor_next(const char **out, struct luff_cursor *c, struct luff_error *err);
 LUFF_API void luff_cursor_close(struct luff_cursor *c);
 
+/* ---- Settings of registries --------------------------------------------------------------------------------------- */
+
+/* How the process speaks to a host. Zero and NULL are the defaults. */
+struct luff_settings {
+	const char *scheme; /* "http" or "https"; default: http for loopback hosts, https for all others */
+	bool insecure;      /* take any certificate */
+	const char *ca;     /* PEM file of the authorities to trust beside those in the system's folder */
+	const char *cert;   /* PEM file: the client's certificate; needs its key */
+	const char *key;    /* PEM file; default: it is in the certificate's file */
+	const char *socket; /* path of the Unix socket that the host listens on */
+	const char *proxy;  /* URL; "" is none; default: as the environment says */
+	const char *user;   /* with password; they go before all files and helpers */
+	const char *password;
+	/*
+	 * "host[:port][/prefix]" each, ended by NULL: asked first, in this order, for manifests and blobs that are read. What
+	 * they do not have or cannot give comes from the next one, in the end from the host itself. Nothing is pushed to them.
+	 */
+	const char *const *mirrors;
+	int connect_timeout; /* seconds; default 30 */
+	int idle_timeout;    /* seconds without a byte; default 60 */
+	int total_timeout;   /* seconds of one request; default: as long as bytes keep moving */
+	int requests;        /* that wait for their answer at a time; default 16 */
+	double rate;         /* requests per second; default: as many as there are */
+};
+
+/**
+ * For all that is opened from now on, redirects and token servers at that host included. Replaces what was said before.
+ *
+ * @param host      as names have it: "registry.example:5000", "docker.io"
+ * @param settings  copied
+ * @return 0; LUFF_EINVAL for settings that make no sense, LUFF_ENOTFOUND or LUFF_EIO for files that cannot be read
+ */
+LUFF_API int luff_settings_set(const char *host, const struct luff_settings *settings,
+			       struct luff_error *err);
+
 /* ---- Mediums ----------------------------------------------------------------------------------------------------- */
 
 struct luff_medium;

@@ -129,6 +129,7 @@ end
 
 local function run_command(name, words)
 	local command, real = cli.command(name)
+	require("luff.config").load()
 	local opts, args = options.parse(cli.command_options(command), words)
 	if opts.help then
 		terminal.write(cli.help_of(real))
@@ -214,6 +215,7 @@ local function run(program, words)
 	end
 	local at_terminal = not script and not opts.execute and terminal.columns "stdin"
 	rawset(_G, "luff", require "luff")
+	require("luff.config").load()
 	set_arg(program, words, script, args)
 	local code = 0
 	for _, text in ipairs(opts.execute or {}) do

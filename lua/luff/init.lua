@@ -12,6 +12,10 @@ end
 
 luff.json = { encode = core.encode, decode = core.decode }
 
+function luff.config(settings)
+	require("luff.config").apply(settings)
+end
+
 function luff.spawn(f, ...)
 	return require("luff.task").spawn(f, ...)
 end

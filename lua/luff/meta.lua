@@ -43,6 +43,29 @@ function luff.version(opts) end
 ---@return string
 function luff.platform() end
 
+---@class luff.HostSettings
+---@field scheme "http"|"https"|nil default: http for loopback hosts, https for all others
+---@field insecure boolean? take any certificate
+---@field ca string? PEM file of the authorities to trust beside those in the system's folder
+---@field cert string? PEM file: the client's certificate
+---@field key string? PEM file of its key; default: it is in the certificate's file
+---@field socket string? path of the Unix socket that the host listens on
+---@field proxy string? URL; "" is none; default: as the environment says
+---@field user string? with password; they go before all files and helpers
+---@field password string?
+---@field mirrors string[]? "host[:port][/prefix]": asked first, in this order, for manifests and blobs that are read; never pushed to
+---@field connect_timeout integer? seconds; default 30
+---@field idle_timeout integer? seconds without a byte; default 60
+---@field total_timeout integer? seconds of one request; default: as long as bytes keep moving
+---@field requests integer? that wait for their answer at a time; default 16
+---@field rate number? requests per second; default: as many as there are
+
+---How hosts are spoken to by this process from now on, by name: { hosts = { ["registry.example:5000"] = { … } } }. What was
+---said of a host before is replaced. The luff program reads the same table from luff/config.lua in $XDG_CONFIG_HOME or
+---~/.config, a file of Lua that returns it. Certificates in the certs.d folders of Docker and Podman are found without.
+---@param settings { hosts: table<string, luff.HostSettings>? }
+function luff.config(settings) end
+
 ---Digest of bytes at hand or of a file.
 ---@param content string|{ file: string }
 ---@param algorithm "sha256"|"sha512"|nil "sha256" where absent

@@ -231,7 +231,8 @@ local function htpasswd(users)
 end
 
 --- A real registry (the distribution project's) on loopback, nil where it is not installed.
--- opts: htpasswd = { user = password }, root (folder). Returns a Background with .address and .root.
+-- opts: htpasswd = { user = password }, root (folder), tls (what stands under its setting of that name), socket (path, in
+-- place of a port). Returns a Background with .address (of a socket: its path) and .root.
 function process.docker_registry(opts)
 	opts = opts or {}
 	local program = process.peer("docker-registry")
@@ -249,12 +250,14 @@ function process.docker_registry(opts)
 version: 0.1
 log: {level: info, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
-http: {addr: "127.0.0.1:0", secret: specs}
-%s]]):format(root, auth))
+http: {net: %s, addr: "%s", secret: specs%s}
+%s]]):format(root, opts.socket and "unix" or "tcp", opts.socket or "127.0.0.1:0",
+		opts.tls and ", tls: {" .. opts.tls .. "}" or "", auth))
 	local registry = process.start({ program, "serve", dir .. "/config.yml" }, { env = { OTEL_TRACES_EXPORTER = "none" } })
 	registry.root = root
+	local address = opts.socket and "listening on ([^, ]+)" or "listening on ([%d.]+:%d+)"
 	registry.address = process.eventually(function()
-		return (registry:stderr() .. registry:stdout()):match("listening on ([%d.]+:%d+)")
+		return (registry:stderr() .. registry:stdout()):match(address)
 			or not registry:running() and error("docker-registry: " .. registry:stderr())
 	end, 20, "docker-registry")
 	return registry

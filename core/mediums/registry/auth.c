@@ -16,6 +16,7 @@
 #include "mediums/registry/exchange.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/request.h"
+#include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
 #define TOKENS_MAX 256       /* of one host */
@@ -209,10 +210,18 @@ static int read_token(char **header, int64_t *seconds, struct luff_host *h, stru
 
 static int find_basic(char **out, const char *name, struct luff_error *err)
 {
+	LUFF_AUTO(settings) said = luff_settings_of_host(name);
 	LUFF_AUTO(credentials) c = {0};
-	int rc = luff_credentials_find(&c, name, err);
+	int rc = 0;
 
 	*out = NULL;
+	if (said && said->settings.user) {
+		c.user = strdup(said->settings.user);
+		c.password = strdup(said->settings.password);
+		rc = c.user && c.password ? 0 : luff_fail_nomem(err);
+	} else {
+		rc = luff_credentials_find(&c, name, err);
+	}
 	return rc < 0 || !c.user ? rc : luff_credentials_basic(out, &c, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -24,24 +25,54 @@ static void destroy(struct luff_connection *c)
 		luff_curl.easy_cleanup(c->easy);
 	if (c->multi)
 		luff_curl.multi_cleanup(c->multi);
+	luff_settings_unref(c->settings);
 	free(c->origin);
 	free(c);
 }
 
 LUFF_DEFINE_AUTO(connection, struct luff_connection *, destroy);
 
-static struct luff_connection *take_idle(const char *origin)
+static struct luff_connection *take_idle(const char *origin, const struct luff_settings_kept *settings)
 {
 	struct luff_connection **at, *c;
 
 	pthread_mutex_lock(&lock);
-	for (at = &idle; *at && strcmp((*at)->origin, origin) != 0; at = &(*at)->next)
-		;
+	at = &idle;
+	while (*at && (strcmp((*at)->origin, origin) != 0 || (*at)->settings != settings))
+		at = &(*at)->next;
 	c = *at;
 	if (c)
 		*at = c->next;
 	pthread_mutex_unlock(&lock);
 	return c;
+}
+
+static int connect_timeout(const struct luff_connection *c)
+{
+	return c->settings && c->settings->settings.connect_timeout ? c->settings->settings.connect_timeout
+								    : LUFF_CONNECTION_TIMEOUT;
+}
+
+static void set_settings(struct luff_connection *c, const struct luff_settings *s)
+{
+	CURL *easy = c->easy;
+
+	if (s->insecure) {
+		luff_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		luff_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (s->ca) {
+		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, s->ca);
+		c->all_authorities = true; /* there is no other way to try */
+	}
+	if (s->cert) {
+		luff_curl.easy_setopt(easy, CURLOPT_SSLCERT, s->cert);
+		luff_curl.easy_setopt(easy, CURLOPT_SSLKEY, s->key ? s->key : s->cert);
+	}
+	if (s->socket)
+		luff_curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, s->socket);
+	if (s->proxy)
+		luff_curl.easy_setopt(easy, CURLOPT_PROXY, s->proxy);
 }
 
 static void set_options(struct luff_connection *c)
@@ -52,7 +83,7 @@ static void set_options(struct luff_connection *c)
 	luff_curl.easy_setopt(easy, CURLOPT_USERAGENT, "luff/" LUFF_VERSION);
 	luff_curl.easy_setopt(easy, CURLOPT_SHARE, luff_curl.share);
 	luff_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	luff_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, LUFF_CONNECTION_TIMEOUT_MS);
+	luff_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)connect_timeout(c));
 	/* A connection carries one transfer at a time, for which HTTP/2 has nothing to give and libcurl uploads slowly. */
 	luff_curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	luff_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -74,6 +105,8 @@ static void set_options(struct luff_connection *c)
 		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, NULL); /* the folder alone */
 	else
 		c->all_authorities = true;
+	if (c->settings)
+		set_settings(c, &c->settings->settings);
 }
 
 bool luff_connection_try_otherwise(struct luff_connection *c, CURLcode result)
@@ -103,8 +136,7 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 		luff_fail_nomem(err);
 		break;
 	case CURLE_OPERATION_TIMEDOUT:
-		luff_fail(err, LUFF_ETIMEOUT, "%s: no connection within %ld s", place,
-			  LUFF_CONNECTION_TIMEOUT_MS / 1000);
+		luff_fail(err, LUFF_ETIMEOUT, "%s: no connection within %d s", place, connect_timeout(c));
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -142,12 +174,16 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 	return err->code;
 }
 
-static struct luff_connection *connection_new(const char *origin)
+/* Takes the settings over. */
+static struct luff_connection *connection_new(const char *origin, struct luff_settings_kept *settings)
 {
 	LUFF_AUTO(connection) c = calloc(1, sizeof *c);
 
-	if (!c)
+	if (!c) {
+		luff_settings_unref(settings);
 		return NULL;
+	}
+	c->settings = settings;
 	c->easy = luff_curl.easy_init();
 	c->multi = luff_curl.multi_init();
 	c->origin = strdup(origin);
@@ -156,9 +192,11 @@ static struct luff_connection *connection_new(const char *origin)
 
 int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err)
 {
-	*out = take_idle(origin);
+	LUFF_AUTO(settings) settings = luff_settings_of_origin(origin);
+
+	*out = take_idle(origin, settings);
 	if (!*out)
-		*out = connection_new(origin);
+		*out = connection_new(origin, luff_take(settings));
 	if (!*out)
 		return luff_fail_nomem(err);
 	set_options(*out);

@@ -8,13 +8,14 @@
 #include "mediums/registry/curl.h"
 
 #define LUFF_CONNECTION_IDLE_MAX 32 /* kept in all */
-#define LUFF_CONNECTION_TIMEOUT_MS 30000L
+#define LUFF_CONNECTION_TIMEOUT 30  /* seconds to connect, unless settings say otherwise */
 
 struct luff_connection {
 	struct luff_connection *next;
 	CURL *easy;
 	CURLM *multi;
 	char *origin;
+	struct luff_settings_kept *settings; /* of the origin; NULL: none */
 	bool all_authorities; /* trusts what the file of all authorities holds, not only what their folder holds */
 };
 

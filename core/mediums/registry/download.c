@@ -84,7 +84,7 @@ static int open_part(struct luff_exchange **out, struct luff_registry *r, const 
 	snprintf(place, sizeof place, "%s@%s", r->base.place, d->digest.text);
 	request.range = offset > 0 ? range : NULL;
 	request.accept = d->manifest ? LUFF_REGISTRY_MANIFESTS : NULL;
-	rc = luff_registry_send(&x, r, request, path, err);
+	rc = luff_registry_read(&x, r, request, path, err);
 	if (rc < 0)
 		return rc;
 	if (luff_exchange_status(x) != 200 && luff_exchange_status(x) != 206)

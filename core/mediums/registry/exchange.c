@@ -17,14 +17,15 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "mediums/registry/connection.h"
+#include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
 #define RECEIVE_SIZE (32L << 10) /* what libcurl takes from the socket at once */
 #define SEND_SIZE (64L << 10)
 #define HEADERS_CAP (64 << 10) /* bytes of all headers of an answer */
-#define STALL_MS 60000         /* without a byte */
+#define STALL_MS 60000         /* without a byte, unless settings say otherwise */
 #define ANSWER_MS                                                                                            \
-	300000 /* the same once the body is sent: a registry may have to hash or move a large blob */
+	300000 /* the same at least once the body is sent: a registry may have to hash or move a large blob */
 #define TICK_MS 100
 
 struct luff_exchange {
@@ -33,9 +34,9 @@ struct luff_exchange {
 	struct curl_slist *headers;
 	char *url;
 	char method[8];
-	char place[384];                /* of the URL, for messages */
-	int64_t began, limit, moved_at; /* ms */
-	int64_t moved;                  /* grows with whatever is sent or received */
+	char place[384];                       /* of the URL, for messages */
+	int64_t began, limit, stall, moved_at; /* ms */
+	int64_t moved;                         /* grows with whatever is sent or received */
 
 	const char *bytes;
 	struct luff_reader *src;
@@ -185,10 +186,11 @@ static int fail_transfer(struct luff_exchange *x, struct luff_error *err)
 /* Nothing moved: has that lasted too long? */
 static int check_time(struct luff_exchange *x, struct luff_error *err)
 {
-	int64_t now = luff_clock_ms();
-	int limit = x->size > 0 && x->left == 0 && !x->headed ? ANSWER_MS : STALL_MS;
+	int64_t now = luff_clock_ms(), limit = x->stall;
 	curl_off_t sent = 0;
 
+	if (x->size > 0 && x->left == 0 && !x->headed && limit < ANSWER_MS)
+		limit = ANSWER_MS;
 	if (x->size > 0 && !x->headed) {
 		luff_curl.easy_getinfo(x->connection->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 		if (sent != x->sent)
@@ -196,7 +198,8 @@ static int check_time(struct luff_exchange *x, struct luff_error *err)
 		x->sent = sent;
 	}
 	if (now - x->moved_at > limit)
-		return luff_fail(err, LUFF_ETIMEOUT, "%s: not a byte for %d s", x->place, limit / 1000);
+		return luff_fail(err, LUFF_ETIMEOUT, "%s: not a byte for %" PRId64 " s", x->place,
+				 limit / 1000);
 	if (x->limit && now - x->began > x->limit)
 		return luff_fail(err, LUFF_ETIMEOUT, "%s: no answer within %" PRId64 " ms", x->place,
 				 x->limit);
@@ -333,6 +336,15 @@ static void set_options(struct luff_exchange *x)
 	set_method(x);
 }
 
+static void set_limits(struct luff_exchange *x)
+{
+	const struct luff_settings_kept *k = x->connection->settings;
+
+	x->stall = k && k->settings.idle_timeout ? (int64_t)k->settings.idle_timeout * 1000 : STALL_MS;
+	if (k && k->settings.total_timeout && !x->limit)
+		x->limit = (int64_t)k->settings.total_timeout * 1000;
+}
+
 static int exchange_new(struct luff_exchange **out, const struct luff_exchange_request *request,
 			struct luff_error *err)
 {
@@ -369,6 +381,7 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 		rc = luff_connection_take(&x->connection, origin, err);
 	if (rc < 0)
 		return rc;
+	set_limits(x);
 	set_options(x);
 	luff_curl.multi_add_handle(x->connection->multi, x->connection->easy);
 	*out = luff_take(x);

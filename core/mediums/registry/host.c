@@ -7,9 +7,11 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
 #include "mediums/registry/auth.h"
+#include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
 #define TICK_NS (100 * 1000 * 1000L)
@@ -19,7 +21,8 @@ static struct luff_host *hosts;
 
 LUFF_DEFINE_AUTO(host, struct luff_host *, luff_host_unref);
 
-static int host_new(struct luff_host **out, const char *name, const char *url, struct luff_error *err)
+static int host_new(struct luff_host **out, const char *name, const char *url,
+		    struct luff_settings_kept *settings, struct luff_error *err)
 {
 	LUFF_AUTO(host) h = calloc(1, sizeof *h);
 	pthread_condattr_t monotonic;
@@ -40,24 +43,34 @@ static int host_new(struct luff_host **out, const char *name, const char *url, s
 	rc = luff_url_origin(&h->origin, url, err);
 	if (rc < 0)
 		return rc;
+	h->settings = settings;
+	if (settings)
+		atomic_fetch_add(&settings->refs, 1);
 	*out = luff_take(h);
 	return 0;
 }
 
+static const char *scheme_of(const char *name, bool plain_http, const struct luff_settings_kept *settings)
+{
+	if (!plain_http && settings && settings->settings.scheme)
+		return settings->settings.scheme;
+	return plain_http || luff_url_is_loopback(name) ? "http" : "https";
+}
+
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err)
 {
+	LUFF_AUTO(settings) settings = luff_settings_of_host(name);
 	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
 	char url[LUFF_NAME_MAX + 16];
 	struct luff_host *h;
 	int rc = 0;
 
-	snprintf(url, sizeof url, "%s://%s", plain_http || luff_url_is_loopback(name) ? "http" : "https",
-		 endpoint);
+	snprintf(url, sizeof url, "%s://%s", scheme_of(name, plain_http, settings), endpoint);
 	pthread_mutex_lock(&hosts_lock);
-	for (h = hosts; h && strcmp(h->url, url) != 0; h = h->next)
+	for (h = hosts; h && (strcmp(h->url, url) != 0 || h->settings != settings); h = h->next)
 		;
 	if (!h) {
-		rc = host_new(&h, name, url, err);
+		rc = host_new(&h, name, url, settings, err);
 		if (h) {
 			h->next = hosts;
 			hosts = h;
@@ -75,6 +88,7 @@ void luff_host_unref(struct luff_host *h)
 	if (!h || atomic_fetch_sub(&h->refs, 1) != 1)
 		return;
 	luff_auth_forget(h);
+	luff_settings_unref(h->settings);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);
 	free(h->name);
@@ -109,13 +123,36 @@ int luff_host_wait(struct luff_host *h, struct luff_error *err)
 
 int luff_host_enter(struct luff_host *h, struct luff_error *err)
 {
+	int most = h->settings && h->settings->settings.requests ? h->settings->settings.requests
+								 : LUFF_HOST_WAITING_MAX;
 	int rc = 0;
 
 	pthread_mutex_lock(&h->lock);
-	while (rc == 0 && h->waiting >= LUFF_HOST_WAITING_MAX)
+	while (rc == 0 && h->waiting >= most)
 		rc = luff_host_wait(h, err);
 	h->waiting += rc == 0;
 	pthread_mutex_unlock(&h->lock);
+	return rc;
+}
+
+int luff_host_pace(struct luff_host *h, struct luff_error *err)
+{
+	double rate = h->settings ? h->settings->settings.rate : 0;
+	int64_t now = luff_clock_ms(), at;
+	int rc = 0;
+
+	if (rate <= 0)
+		return 0;
+	pthread_mutex_lock(&h->lock);
+	at = h->next_at > now ? h->next_at : now;
+	h->next_at = at + (int64_t)(1000 / rate);
+	pthread_mutex_unlock(&h->lock);
+	while (rc == 0 && (now = luff_clock_ms()) < at) {
+		struct timespec pause = {.tv_nsec = (at - now < 50 ? at - now : 50) * 1000000};
+
+		nanosleep(&pause, NULL);
+		rc = luff_scope_check(err);
+	}
 	return rc;
 }
 

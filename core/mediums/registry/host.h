@@ -10,27 +10,33 @@
 
 #include "luff.h"
 
-#define LUFF_HOST_WAITING_MAX 16 /* requests to one registry whose answer has not begun */
+#define LUFF_HOST_WAITING_MAX                                                                                \
+	16 /* requests to one registry whose answer has not begun, unless settings say otherwise */
 
+struct luff_settings_kept;
 struct luff_token;
 
 struct luff_host {
 	struct luff_host *next;
 	atomic_int refs;
-	char *name;   /* as users say it: "docker.io", "localhost:5000" */
-	char *url;    /* "https://registry-1.docker.io", to which paths are appended */
-	char *origin; /* of that URL: where credentials may go */
+	char *name;                          /* as users say it: "docker.io", "localhost:5000" */
+	char *url;                           /* "https://registry-1.docker.io", to which paths are appended */
+	char *origin;                        /* of that URL: where credentials may go */
+	struct luff_settings_kept *settings; /* NULL: none */
+	atomic_llong shunned_until;          /* ms; as a mirror it is left out until then */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	int waiting;
+	int64_t next_at;           /* ms, when the next request may go out */
 	char *basic;               /* Authorization for each request, once the registry asked for it */
 	struct luff_token *tokens; /* see auth.c */
 };
 
 /**
- * The host that a name stands for; the same for all who ask. Loopback hosts are spoken to by http, with `plain_http`
- * others too, everything else by https. docker.io is found at registry-1.docker.io.
+ * The host that a name stands for; the same for all who ask under the same settings. Loopback hosts are spoken to by
+ * http, with `plain_http` others too, everything else by https, unless settings say otherwise. docker.io is found at
+ * registry-1.docker.io.
  */
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err);
 void luff_host_unref(struct luff_host *h);
@@ -43,6 +49,8 @@ void luff_hosts_close(void);
  */
 int luff_host_enter(struct luff_host *h, struct luff_error *err);
 void luff_host_leave(struct luff_host *h);
+/** Waits as long as the settings' rate of requests wants it. Before each request. LUFF_ECANCELED. */
+int luff_host_pace(struct luff_host *h, struct luff_error *err);
 /** Waits until `changed`, for at most 100 ms. The lock is held. LUFF_ECANCELED. */
 int luff_host_wait(struct luff_host *h, struct luff_error *err);
 

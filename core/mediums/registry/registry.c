@@ -10,15 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "mediums/mediums.h"
 #include "mediums/registry/connection.h"
 #include "mediums/registry/header.h"
+#include "mediums/registry/settings.h"
 #include "model/descriptor.h"
 #include "stream/streams.h"
 
+#define SHUN_MS 30000 /* that a mirror is left out after it could not be reached */
 #define LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 
 struct luff_registry *luff_registry_of(struct luff_medium *m)
@@ -27,19 +31,67 @@ struct luff_registry *luff_registry_of(struct luff_medium *m)
 	return (struct luff_registry *)m;
 }
 
-int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
-		       const char *path, struct luff_error *err)
+static int send_to(struct luff_exchange **out, struct luff_host *host, const char *repository,
+		   struct luff_request request, const char *path, struct luff_error *err)
 {
 	LUFF_AUTO(text) url = NULL;
 
 	*out = NULL;
-	if (asprintf(&url, "/v2/%s/%s", r->repository, path) < 0) {
+	if (asprintf(&url, "/v2/%s/%s", repository, path) < 0) {
 		url = NULL;
 		return luff_fail_nomem(err);
 	}
-	request.host = r->host;
+	request.host = host;
 	request.url = url;
 	return luff_request_send(out, &request, err);
+}
+
+int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err)
+{
+	return send_to(out, r->host, r->repository, request, path, err);
+}
+
+/* *out is NULL where the next one is to be asked; only a cancelled scope is a failure. */
+static int read_mirror(struct luff_exchange **out, const struct luff_mirror *m, struct luff_request request,
+		       const char *path, struct luff_error *err)
+{
+	LUFF_AUTO(exchange) x = NULL;
+	struct luff_error failure = {0};
+	int rc, status;
+
+	*out = NULL;
+	if (luff_clock_ms() < atomic_load(&m->host->shunned_until))
+		return 0;
+	request.scope = m->pull;
+	rc = send_to(&x, m->host, m->repository, request, path, &failure);
+	status = x ? luff_exchange_status(x) : 0;
+	if (status == 200 || status == 206) {
+		*out = luff_take(x);
+		return 0;
+	}
+	if (rc == LUFF_ECANCELED)
+		return luff_scope_check(err);
+	/* one that is down is down for all that is read in the next while */
+	if (rc < 0)
+		atomic_store(&m->host->shunned_until, luff_clock_ms() + SHUN_MS);
+	if (rc < 0 && luff_scope_logs())
+		luff_scope_log("mirror %s is left out for %d s: %s", m->host->name, SHUN_MS / 1000,
+			       failure.msg);
+	return 0;
+}
+
+int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err)
+{
+	*out = NULL;
+	for (size_t i = 0; i < r->mirror_count; i++) {
+		int rc = read_mirror(out, &r->mirrors[i], request, path, err);
+
+		if (rc < 0 || *out)
+			return rc;
+	}
+	return luff_registry_send(out, r, request, path, err);
 }
 
 /* ---- resolve ---- */
@@ -122,7 +174,7 @@ static int look(bool *found, struct luff_descriptor *out, struct luff_registry *
 	struct luff_request request = {.method = "HEAD", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	LUFF_AUTO(exchange) x = NULL;
 	struct luff_digest claimed;
-	int rc = luff_registry_send(&x, r, request, t->path, err);
+	int rc = luff_registry_read(&x, r, request, t->path, err);
 
 	*found = false;
 	if (rc < 0)
@@ -182,7 +234,7 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	LUFF_AUTO(text) bytes = NULL;
 	bool unlike;
 	size_t len;
-	int rc = luff_registry_send(&x, r, request, t->path, err);
+	int rc = luff_registry_read(&x, r, request, t->path, err);
 
 	if (rc < 0)
 		return rc;
@@ -338,6 +390,12 @@ static void registry_destroy(struct luff_medium *m)
 		luff_registry_cancel_sessions(r);
 		luff_host_unref(r->host);
 	}
+	for (size_t i = 0; i < r->mirror_count; i++) {
+		luff_host_unref(r->mirrors[i].host);
+		free(r->mirrors[i].repository);
+		free(r->mirrors[i].pull);
+	}
+	free(r->mirrors);
 	pthread_mutex_destroy(&r->lock);
 	free(r->repository);
 	free(r->pull);
@@ -377,6 +435,48 @@ static char *scope(const char *repository, const char *actions)
 	return asprintf(&text, "repository:%s:%s", repository, actions) < 0 ? NULL : text;
 }
 
+/* "host[/prefix]", checked by luff_settings_set(), for this repository. */
+static int open_mirror(struct luff_mirror *m, const char *text, const struct luff_registry *r,
+		       struct luff_error *err)
+{
+	LUFF_AUTO(text) full = NULL;
+	struct luff_reference ref;
+	int rc;
+
+	if (asprintf(&full, "%s/%s", text, r->repository) < 0) {
+		full = NULL;
+		return luff_fail_nomem(err);
+	}
+	rc = luff_reference_parse(&ref, full, err);
+	if (rc == 0)
+		rc = luff_host_get(&m->host, ref.registry, false, err);
+	if (rc < 0)
+		return luff_fail_context(err, "mirror of %s", r->base.place);
+	m->repository = strdup(ref.repository);
+	m->pull = scope(ref.repository, "pull");
+	return m->repository && m->pull ? 0 : luff_fail_nomem(err);
+}
+
+static int open_mirrors(struct luff_registry *r, struct luff_error *err)
+{
+	const char *const *mirrors = r->host->settings ? r->host->settings->settings.mirrors : NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	while (mirrors && mirrors[n])
+		n++;
+	if (n == 0)
+		return 0;
+	r->mirrors = calloc(n, sizeof *r->mirrors);
+	if (!r->mirrors)
+		return luff_fail_nomem(err);
+	while (rc == 0 && r->mirror_count < n) {
+		rc = open_mirror(&r->mirrors[r->mirror_count], mirrors[r->mirror_count], r, err);
+		r->mirror_count++;
+	}
+	return rc;
+}
+
 int luff_registry_open(struct luff_medium **out, const struct luff_reference *ref, bool plain_http,
 		       struct luff_error *err)
 {
@@ -403,6 +503,8 @@ int luff_registry_open(struct luff_medium **out, const struct luff_reference *re
 	if (!r->repository || !r->pull || !r->push || !r->delete || !m->place)
 		return luff_fail_nomem(err);
 	rc = luff_host_get(&r->host, ref->registry, plain_http, err);
+	if (rc == 0)
+		rc = open_mirrors(r, err);
 	if (rc < 0)
 		return rc;
 	*out = luff_take(m);
@@ -413,5 +515,6 @@ void luff_registry_shutdown(void)
 {
 	luff_connections_close();
 	luff_hosts_close();
+	luff_settings_close();
 	luff_curl_unload();
 }

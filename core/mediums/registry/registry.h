@@ -12,11 +12,20 @@ struct luff_session {
 	char *url;
 };
 
+/* Where the same repository may be read, too. */
+struct luff_mirror {
+	struct luff_host *host;
+	char *repository;
+	char *pull; /* scope */
+};
+
 struct luff_registry {
 	struct luff_medium base;
 	struct luff_host *host;
 	char *repository;
 	char *pull, *push, *delete; /* scopes */
+	struct luff_mirror *mirrors;
+	size_t mirror_count;
 	pthread_mutex_t lock;
 	struct luff_session *sessions; /* under lock */
 };
@@ -30,6 +39,10 @@ struct luff_registry *luff_registry_of(struct luff_medium *m);
 
 /** A GET or another request to "/v2/<repository>/<path>"; `request` brings the rest. */
 int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err);
+
+/** The same for what is read and to be had of mirrors, too: the first answer of 200 or 206, else the registry's own. */
+int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
 		       const char *path, struct luff_error *err);
 
 /** LUFF_ENAME for a text that is no tag of a registry (distribution-spec, "Pulling manifests"). */

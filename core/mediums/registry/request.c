@@ -73,7 +73,8 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 	}
 	/* a body from src runs a caller's code, which may wait for this very host: it stays out of the gate */
 	gated = !request->src && !request->limit_ms;
-	if (gated)
+	rc = luff_host_pace(request->host, err);
+	if (rc == 0 && gated)
 		rc = luff_host_enter(request->host, err);
 	if (rc == 0) {
 		rc = luff_exchange_open(out, &to, err);

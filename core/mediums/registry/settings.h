@@ -1,0 +1,34 @@
+/*
+ * How hosts are spoken to: what the user said with luff_settings_set(), and the certificates that Docker and Podman have
+ * for a host in their certs.d folders. Kept settings never change, so whoever holds a reference reads them without a lock.
+ */
+#ifndef LUFF_REGISTRY_SETTINGS_H
+#define LUFF_REGISTRY_SETTINGS_H
+
+#include <stdatomic.h>
+
+#include "base/cleanup.h"
+#include "luff.h"
+
+struct luff_settings_kept {
+	struct luff_settings_kept *next;
+	atomic_int refs;
+	char *host; /* "localhost:5000", "docker.io" */
+	struct luff_settings settings;
+};
+
+/** What was said of a registry, as users name it; NULL: nothing. The caller owns the reference. */
+struct luff_settings_kept *luff_settings_of_host(const char *host);
+/**
+ * The same for an origin, "https://host:443", so that redirects and token servers get the settings of their own host. For
+ * https, certificates that certs.d has are filled in. The same one each time, until something is said. NULL when out of
+ * memory.
+ */
+struct luff_settings_kept *luff_settings_of_origin(const char *origin);
+/** NULL is fine. */
+void luff_settings_unref(struct luff_settings_kept *k);
+LUFF_DEFINE_AUTO(settings, struct luff_settings_kept *, luff_settings_unref);
+/** Forgets all of it; part of luff_shutdown(). */
+void luff_settings_close(void);
+
+#endif

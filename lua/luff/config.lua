@@ -1,0 +1,62 @@
+-- Settings: luff.config{}, and the file of the user's own that the program reads.
+local core = require "luff.core"
+local options = require "luff.options"
+
+local config = {}
+
+local function invalid(format, ...)
+	local err = { code = "invalid", message = format:format(...) }
+	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+end
+
+--- Applies { hosts = { [name] = settings } }; luff.config in meta.lua says what there is.
+function config.apply(settings)
+	if type(settings) ~= "table" then
+		invalid("settings are a table: { hosts = { … } }")
+	end
+	for name in pairs(settings) do
+		if name ~= "hosts" then
+			invalid('unknown setting "%s"%s', name, options.suggestion(name, { "hosts" }))
+		end
+	end
+	local names = {}
+	for name, host in pairs(settings.hosts or {}) do
+		if type(name) ~= "string" or type(host) ~= "table" then
+			invalid('hosts are tables by name: { ["registry.example:5000"] = { … } }')
+		end
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	for _, name in ipairs(names) do
+		core.set_host(name, settings.hosts[name])
+	end
+end
+
+--- The path of the user's file; nil where nothing says where that would be.
+function config.path()
+	local base, home = os.getenv "XDG_CONFIG_HOME", os.getenv "HOME"
+	if base and base ~= "" then
+		return base .. "/luff/config.lua"
+	end
+	return home and home ~= "" and home .. "/.config/luff/config.lua" or nil
+end
+
+--- Reads the user's file where there is one: Lua that returns what luff.config takes.
+function config.load()
+	local path = config.path()
+	local file = path and io.open(path, "r")
+	if not file then
+		return
+	end
+	file:close()
+	local chunk, message = loadfile(path, "t")
+	if not chunk then
+		invalid("%s", message)
+	end
+	local ok, err = pcall(function() config.apply(chunk()) end)
+	if not ok then
+		invalid("%s: %s", path, tostring(err))
+	end
+end
+
+return config
