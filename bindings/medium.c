@@ -66,11 +66,12 @@ struct place_call {
 	struct luff_work base;
 	struct luff_medium *medium;
 	struct luff_name name;
-	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist, 'r'esolve */
+	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist, 'r'esolve, re'f'errers */
 	bool by_platform;
 	struct luff_platform platform;
 	struct luff_descriptor descriptor;
 	char tag[LUFF_TAG_MAX + 1];
+	char artifact_type[LUFF_MEDIA_TYPE_MAX + 1];
 	struct luff_image *image;
 	struct luff_index *index;
 	struct luff_cursor *cursor;
@@ -92,6 +93,18 @@ static int open_run(struct place_call *c, const struct luff_descriptor *d, const
 	return rc < 0 ? rc : luff_image_open(&c->image, c->medium, &chosen, NULL, err);
 }
 
+static int referrers_run(struct place_call *c, struct luff_error *err)
+{
+	int rc = 0;
+
+	c->descriptor.digest = c->name.digest;
+	if (!c->name.digest.text[0])
+		rc = luff_medium_resolve(&c->descriptor, NULL, c->medium, &c->name, err);
+	return rc < 0 ? rc
+		      : luff_medium_referrers(&c->cursor, c->medium, &c->descriptor.digest, c->artifact_type,
+					      err);
+}
+
 static int place_run(struct luff_work *base, struct luff_error *err)
 {
 	struct place_call *c = (struct place_call *)base;
@@ -101,6 +114,8 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 
 	if (c->kind == 'l')
 		return luff_medium_tags(&c->cursor, c->medium, err);
+	if (c->kind == 'f')
+		return referrers_run(c, err);
 	if (c->kind == 'd')
 		return luff_medium_remove(c->medium, &c->name, err);
 	if (c->kind == 'r')
@@ -221,6 +236,41 @@ static int tag_name(lua_State *L)
 	return luff_work_go(L);
 }
 
+static int list_referrers(lua_State *L)
+{
+	static const char *const options[] = {"artifact_type", "plain_http", NULL};
+	const char *type;
+	struct place_call *c;
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	type = luff_option_string(L, 2, "artifact_type");
+	luaL_argcheck(L, !type || strlen(type) <= LUFF_MEDIA_TYPE_MAX, 2, "the artifact type is too long");
+	c = new_place(L, 'f', 2);
+	if (type)
+		memcpy(c->artifact_type, type, strlen(type) + 1);
+	return luff_work_go(L);
+}
+
+/* No request is made before the first item is asked for. */
+static int list_repositories(lua_State *L)
+{
+	static const char *const options[] = {"plain_http", NULL};
+	const char *registry = luaL_checkstring(L, 1);
+	struct luff_error err = {0};
+	struct luff_cursor **box;
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	box = luff_box(L, sizeof *box, LUFF_CURSOR);
+	if (luff_catalog_open(box, registry, luff_option_bool(L, 2, "plain_http"), &err) < 0)
+		return luff_raise(L, &err);
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_pushvalue(L, -3);
+	return 4;
+}
+
 /* ---- Cursor ---- */
 
 struct next_call {
@@ -274,8 +324,10 @@ void luff_medium_functions(lua_State *L)
 		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
 	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {
-		{"open", open_any},  {"resolve", resolve},    {"image", open_image}, {"index", open_index},
-		{"tags", list_tags}, {"delete", delete_name}, {"tag", tag_name},     {NULL, NULL}};
+		{"open", open_any},    {"resolve", resolve},          {"image", open_image},
+		{"index", open_index}, {"tags", list_tags},           {"delete", delete_name},
+		{"tag", tag_name},     {"referrers", list_referrers}, {"catalog", list_repositories},
+		{NULL, NULL}};
 
 	luff_box_type(L, MEDIUM, meta, NULL);
 	luff_box_type(L, LUFF_CURSOR, cursor_meta, cursor_methods);

@@ -315,6 +315,24 @@ LUFF_API int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor
 			     const char *tag, struct luff_error *err);
 /** Tags in the medium's own order. */
 LUFF_API int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+/**
+ * The repositories of a registry, in its order, where it tells (Docker Hub and others do not).
+ *
+ * @param registry  "localhost:5000", "docker.io"
+ */
+LUFF_API int luff_catalog_open(struct luff_cursor **out, const char *registry, bool plain_http,
+			       struct luff_error *err);
+/**
+ * What refers to a manifest: signatures, attestations, other artifacts (distribution-spec, "Listing Referrers"). A registry
+ * without that API is asked for the index that stands in for it, under the tag "sha256-…".
+ *
+ * @param out            descriptors as JSON text, with artifactType and annotations; unknown members stay
+ * @param artifact_type  only those; NULL: all
+ * @return 0, also where nothing refers to it or it is not there; LUFF_ENOTSUP for mediums that cannot tell
+ */
+LUFF_API int luff_medium_referrers(struct luff_cursor **out, struct luff_medium *m,
+				   const struct luff_digest *subject, const char *artifact_type,
+				   struct luff_error *err);
 /** With a tag: the name alone goes where the medium can do that. With a digest: the content goes. */
 LUFF_API int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
 

@@ -229,6 +229,18 @@ int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luf
 	return m->ops->tags(out, m, err);
 }
 
+int luff_medium_referrers(struct luff_cursor **out, struct luff_medium *m, const struct luff_digest *subject,
+			  const char *artifact_type, struct luff_error *err)
+{
+	*out = NULL;
+	if (!m->ops->referrers)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium lists no referrers", m->place);
+	if (artifact_type && strlen(artifact_type) > LUFF_MEDIA_TYPE_MAX)
+		return luff_fail(err, LUFF_EINVAL, "an artifact type of more than %d characters",
+				 LUFF_MEDIA_TYPE_MAX);
+	return m->ops->referrers(out, m, subject, artifact_type ? artifact_type : "", err);
+}
+
 int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
 {
 	if (!m->ops->remove)

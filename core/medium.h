@@ -41,6 +41,9 @@ struct luff_medium_ops {
 		   struct luff_error *err);
 	/* Optional. NULL: LUFF_ENOTSUP. */
 	int (*tags)(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+	/* Optional. What has that subject, as descriptors in JSON; artifact_type "" is any. NULL: LUFF_ENOTSUP. */
+	int (*referrers)(struct luff_cursor **out, struct luff_medium *m, const struct luff_digest *subject,
+			 const char *artifact_type, struct luff_error *err);
 	/* Optional. NULL: LUFF_ENOTSUP. */
 	int (*remove)(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
 	/* Required. The last reference is gone; cannot fail. Frees m. */

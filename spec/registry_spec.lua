@@ -430,11 +430,11 @@ describe("a registry", function()
 		it("is told the error that it gives", function()
 			local server = support.canned {
 				{ "*", "/v2/app/.*", status = 403,
-					body = '{"errors":[{"code":"DENIED","message":"quota exceeded for team","detail":{}}]}' },
+					body = '{"errors":[{"code":"DENIED","message":"quota exceeded for team","detail":{}},{"code":"OTHER"}]}' },
 			}
 			local err = support.fails(luff.push_blob, server.address .. "/app", "content", { media_type = "text/plain" })
 			assert.equal("denied", err.code)
-			assert.truthy(err.message:find("quota exceeded for team", 1, true), err.message)
+			assert.truthy(err.message:find("DENIED: quota exceeded for team; OTHER", 1, true), err.message)
 			assert.truthy(err.message:find(server.address, 1, true), err.message)
 		end)
 	end)

@@ -4,8 +4,8 @@ local core = require "luff.core"
 local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
 
 for _, name in ipairs {
-	"ref", "resolve", "open", "image", "index", "tags", "tag", "delete", "copy", "push_blob", "push_manifest", "digest",
-	"serve", "platform", "version",
+	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "push_blob", "push_manifest",
+	"digest", "serve", "platform", "version",
 } do
 	luff[name] = core[name]
 end
@@ -14,6 +14,14 @@ luff.json = { encode = core.encode, decode = core.decode }
 
 function luff.config(settings)
 	require("luff.config").apply(settings)
+end
+
+function luff.referrers(name, opts)
+	local next_text, _, _, closing = core.referrers(name, opts)
+	return function()
+		local text = next_text()
+		return text and core.decode(text)
+	end, nil, nil, closing
 end
 
 function luff.spawn(f, ...)

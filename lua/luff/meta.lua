@@ -150,6 +150,19 @@ function luff.copy(src, dst, opts) end
 ---@return luff.Cursor
 function luff.tags(name, opts) end
 
+---Repositories of a registry: `for name in luff.catalog "localhost:5000" do … end`. Docker Hub and some others do not tell.
+---@param registry string "localhost:5000"
+---@param opts { plain_http: boolean? }?
+---@return luff.Cursor
+function luff.catalog(registry, opts) end
+
+---What refers to an image or index: signatures, attestations, other artifacts. Where a registry lacks the referrers API, the
+---index that stands in for it is read (and kept up to date by whatever luff writes and deletes there).
+---@param name luff.name
+---@param opts { artifact_type: string?, plain_http: boolean? }?
+---@return fun(): { mediaType: string, digest: string, size: integer, artifactType: string?, annotations: table<string, string>? }?
+function luff.referrers(name, opts) end
+
 ---A list that arrives piece by piece: call it for the next item, nil at the end. To be closed.
 ---@class luff.Cursor
 local Cursor = {}

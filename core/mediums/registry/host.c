@@ -163,3 +163,23 @@ void luff_host_leave(struct luff_host *h)
 	pthread_cond_broadcast(&h->changed);
 	pthread_mutex_unlock(&h->lock);
 }
+
+int luff_host_edit(struct luff_host *h, struct luff_error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&h->lock);
+	while (rc == 0 && h->edited)
+		rc = luff_host_wait(h, err);
+	h->edited = h->edited || rc == 0;
+	pthread_mutex_unlock(&h->lock);
+	return rc;
+}
+
+void luff_host_edited(struct luff_host *h)
+{
+	pthread_mutex_lock(&h->lock);
+	h->edited = false;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+}

@@ -28,6 +28,7 @@ struct luff_host {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	int waiting;
+	bool edited; /* somebody changes a document that nobody else of this process may change meanwhile */
 	int64_t next_at;           /* ms, when the next request may go out */
 	char *basic;               /* Authorization for each request, once the registry asked for it */
 	struct luff_token *tokens; /* see auth.c */
@@ -51,6 +52,9 @@ int luff_host_enter(struct luff_host *h, struct luff_error *err);
 void luff_host_leave(struct luff_host *h);
 /** Waits as long as the settings' rate of requests wants it. Before each request. LUFF_ECANCELED. */
 int luff_host_pace(struct luff_host *h, struct luff_error *err);
+/** Waits for the right to change what several writers share on the host; give it back. LUFF_ECANCELED. */
+int luff_host_edit(struct luff_host *h, struct luff_error *err);
+void luff_host_edited(struct luff_host *h);
 /** Waits until `changed`, for at most 100 ms. The lock is held. LUFF_ECANCELED. */
 int luff_host_wait(struct luff_host *h, struct luff_error *err);
 

@@ -20,6 +20,7 @@
 #include "mediums/registry/header.h"
 #include "mediums/registry/settings.h"
 #include "model/descriptor.h"
+#include "model/referrer.h"
 #include "stream/streams.h"
 
 #define SHUN_MS 30000 /* that a mirror is left out after it could not be reached */
@@ -351,21 +352,39 @@ static int registry_exists(bool *out, struct luff_medium *m, const struct luff_d
 
 /* ---- remove ---- */
 
+/* The subject of what goes by its digest; false if there is none, or the manifest cannot be read. */
+static bool find_subject(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name)
+{
+	LUFF_AUTO(text) document = NULL;
+	LUFF_AUTO(json) manifest = NULL;
+	struct luff_error ignored = {0};
+	struct luff_descriptor d;
+
+	return name->digest.text[0] && luff_medium_resolve(&d, &document, m, name, &ignored) == 0 &&
+	       strstr(document, "\"subject\"") &&
+	       luff_json_parse(&manifest, document, (size_t)d.size, "manifest", &ignored) == 0 &&
+	       luff_referrer_subject(out, manifest);
+}
+
 static int registry_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
 {
 	struct luff_registry *r = luff_registry_of(m);
 	struct luff_request request = {.method = "DELETE", .scope = r->delete};
 	LUFF_AUTO(exchange) x = NULL;
+	struct luff_digest subject;
 	struct target t;
+	bool refers;
 	int status, rc = find_target(&t, r, name, err);
 
-	if (rc == 0)
-		rc = luff_registry_send(&x, r, request, t.path, err);
+	if (rc < 0)
+		return rc;
+	refers = find_subject(&subject, m, name);
+	rc = luff_registry_send(&x, r, request, t.path, err);
 	if (rc < 0)
 		return rc;
 	status = luff_exchange_status(x);
 	if (status >= 200 && status < 300)
-		return 0;
+		return refers ? luff_registry_unrefer(r, &name->digest, &subject, err) : 0;
 	if (status == 404)
 		return not_found(r, &t, x, err);
 	luff_request_refused(x, t.place, "cannot delete", err);
@@ -414,18 +433,24 @@ const struct luff_medium_ops luff_registry_ops = {
 	.mount = luff_registry_mount,
 	.tag = luff_registry_tag,
 	.tags = luff_registry_tags,
+	.referrers = luff_registry_referrers,
 	.remove = registry_remove,
 	.destroy = registry_destroy,
 };
 
+bool luff_registry_is_repository(const char *name)
+{
+	size_t n = strspn(name, LETTERS "._-/");
+
+	return n > 0 && !name[n] && !strstr(name, "..");
+}
+
 /* The grammar is luff_reference_parse()'s; here it only counts that nothing but a path and a host gets into a URL. */
 static bool is_reference(const struct luff_reference *ref)
 {
-	size_t path = strspn(ref->repository, LETTERS "._-/");
 	size_t host = strspn(ref->registry, LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:[]");
 
-	return path > 0 && !ref->repository[path] && !strstr(ref->repository, "..") && host > 0 &&
-	       !ref->registry[host];
+	return luff_registry_is_repository(ref->repository) && host > 0 && !ref->registry[host];
 }
 
 static char *scope(const char *repository, const char *actions)

@@ -70,6 +70,20 @@ int luff_registry_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 /** Cancels the upload sessions that nobody went on with. */
 void luff_registry_cancel_sessions(struct luff_registry *r);
 
+/** The grammar of a repository's name, roughly: nothing in it can leave a path. */
+bool luff_registry_is_repository(const char *name);
+
+/* referrers.c */
+int luff_registry_referrers(struct luff_cursor **out, struct luff_medium *m,
+			    const struct luff_digest *subject, const char *artifact_type,
+			    struct luff_error *err);
+/** After a manifest went in: lists it below its subject, if it has one that the registry did not say it knows. */
+int luff_registry_refer(struct luff_registry *r, const struct luff_descriptor *d, const char *bytes,
+			bool registry_knows, struct luff_error *err);
+/** After a manifest with that subject is gone: takes it from the index that stands in for the API, if there is one. */
+int luff_registry_unrefer(struct luff_registry *r, const struct luff_digest *digest,
+			  const struct luff_digest *subject, struct luff_error *err);
+
 /* tags.c */
 int luff_registry_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
 /** "v1, v2, v3, …": some tags for a message; "" where they cannot be had. Returns buf. */

@@ -216,33 +216,42 @@ int luff_request_send(struct luff_exchange **out, const struct luff_request *req
 
 /* ---- What a refusal means ---- */
 
-/* "DENIED: requested access is denied", from the body (distribution-spec, "Error Codes"); "" where it says nothing. */
+/* Appends "DENIED: requested access is denied". */
+static void add_reason(char *text, size_t size, const cJSON *error)
+{
+	const char *code = luff_json_string(error, "code"), *message = luff_json_string(error, "message");
+	size_t n = strlen(text);
+
+	if (code || message)
+		snprintf(text + n, size - n, "%s%s%s%s", n > 0 ? "; " : "", code ? code : "",
+			 code && message ? ": " : "", message ? message : "");
+}
+
+/* What the body says (distribution-spec, "Error Codes"); "" where it says nothing. */
 static void read_reason(char *buf, size_t size, struct luff_exchange *x)
 {
 	LUFF_AUTO(text) body = NULL;
 	LUFF_AUTO(json) doc = NULL;
 	struct luff_error ignored = {0};
-	const char *code, *message;
-	const cJSON *first;
-	char text[300];
+	const char *details;
+	const cJSON *error;
+	char text[300] = "";
 	size_t len;
 
 	buf[0] = '\0';
 	if (luff_exchange_read_all(&body, &len, x, ERROR_BODY_MAX, &ignored) < 0 ||
 	    luff_json_parse(&doc, body, len, "error", &ignored) < 0)
 		return;
-	first = cJSON_GetArrayItem(luff_json_array(doc, "errors"), 0);
-	code = luff_json_string(first, "code");
-	message = luff_json_string(first, "message");
-	if (!message)
-		message = luff_json_string(doc, "details"); /* token servers have no list */
-	if (!message)
-		message = luff_json_string(doc, "message");
-	if (code || message) {
-		snprintf(text, sizeof text, "%s%s%s", code ? code : "", code && message ? ": " : "",
-			 message ? message : "");
-		luff_text_printable(buf, size, text);
+	cJSON_ArrayForEach(error, luff_json_array(doc, "errors"))
+	{
+		add_reason(text, sizeof text, error);
 	}
+	details = luff_json_string(doc, "details"); /* token servers have no list */
+	if (!text[0] && details)
+		luff_text_copy(text, sizeof text, details);
+	else if (!text[0])
+		add_reason(text, sizeof text, doc);
+	luff_text_printable(buf, size, text);
 }
 
 int luff_request_refused(struct luff_exchange *x, const char *place, const char *what, struct luff_error *err)

@@ -150,8 +150,8 @@ void luff_settings_close(void)
 
 /* ---- What the user says ---- */
 
-/* The registry of "host[:port]" or "host[:port]/prefix"; what luff_reference_parse() takes for a repository is none. */
-static int check_host(char out[LUFF_NAME_MAX + 1], const char *text, const char *what, struct luff_error *err)
+int luff_settings_check_host(char out[LUFF_NAME_MAX + 1], const char *text, const char *what,
+			     struct luff_error *err)
 {
 	struct luff_error ignored = {0};
 	struct luff_reference name;
@@ -206,7 +206,7 @@ static int check(const char *host, const struct luff_settings *s, struct luff_er
 	if (!s->user != !s->password)
 		return luff_fail(err, LUFF_EINVAL, "%s: user and password belong together", host);
 	for (; rc == 0 && s->mirrors && s->mirrors[n]; n++)
-		rc = check_host(mirror, s->mirrors[n], "mirror", err);
+		rc = luff_settings_check_host(mirror, s->mirrors[n], "mirror", err);
 	if (rc == 0 && n > MIRRORS_MAX)
 		rc = luff_fail(err, LUFF_EINVAL, "%s: more than %d mirrors", host, MIRRORS_MAX);
 	if (rc == 0)
@@ -222,7 +222,7 @@ int luff_settings_set(const char *host, const struct luff_settings *settings, st
 {
 	char name[LUFF_NAME_MAX + 1] = "";
 	struct luff_settings_kept *k, **at, *old;
-	int rc = check_host(name, host, "host", err);
+	int rc = luff_settings_check_host(name, host, "host", err);
 
 	if (rc == 0 && strchr(host, '/'))
 		rc = luff_fail(err, LUFF_EINVAL, "settings are for a whole host, not for %s", host);

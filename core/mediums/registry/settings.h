@@ -25,6 +25,12 @@ struct luff_settings_kept *luff_settings_of_host(const char *host);
  * memory.
  */
 struct luff_settings_kept *luff_settings_of_origin(const char *origin);
+/**
+ * The registry that "host[:port]" or "host[:port]/prefix" names; LUFF_EINVAL for what luff_reference_parse() takes for a
+ * repository. `what` goes into the message: "mirror".
+ */
+int luff_settings_check_host(char out[LUFF_NAME_MAX + 1], const char *text, const char *what,
+			     struct luff_error *err);
 /** NULL is fine. */
 void luff_settings_unref(struct luff_settings_kept *k);
 LUFF_DEFINE_AUTO(settings, struct luff_settings_kept *, luff_settings_unref);

@@ -196,7 +196,11 @@ static int put_manifest(struct luff_exchange **out, struct luff_registry *r, con
 
 	snprintf(path, sizeof path, "manifests/%s", name);
 	rc = luff_registry_send(out, r, request, path, err);
-	return rc < 0 ? rc : check_stored(r, *out, d, err);
+	if (rc == 0)
+		rc = check_stored(r, *out, d, err);
+	if (rc == 0)
+		rc = luff_registry_refer(r, d, bytes, luff_exchange_header(*out, "oci-subject", 0), err);
+	return rc;
 }
 
 static int push_manifest(struct luff_registry *r, const struct luff_descriptor *d, struct luff_reader *src,
