@@ -74,7 +74,7 @@ static const char *scan_string(const char **at, const char *end)
 }
 
 /* Everything that cJSON is too kind about; what is left to it is how the parts stand together. */
-static int scan(const char *text, size_t len, const char *what, struct luff_error *err)
+int luff_json_scan(const char *text, size_t len, size_t values_max, const char *what, struct luff_error *err)
 {
 	const char *p = text, *end = text + len, *why = NULL;
 	int depth = 0;
@@ -98,9 +98,9 @@ static int scan(const char *text, size_t len, const char *what, struct luff_erro
 			if (depth > LUFF_JSON_DEPTH_MAX)
 				return luff_fail(err, LUFF_EFORMAT, "%s: JSON is nested more than %d deep",
 						 what, LUFF_JSON_DEPTH_MAX);
-			if (values > LUFF_JSON_VALUES_MAX)
-				return luff_fail(err, LUFF_ELIMIT, "%s: JSON has more than %d values", what,
-						 LUFF_JSON_VALUES_MAX);
+			if (values > values_max)
+				return luff_fail(err, LUFF_ELIMIT, "%s: JSON has more than %zu values", what,
+						 values_max);
 			p++;
 		}
 	}
@@ -163,7 +163,7 @@ int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what,
 	*out = NULL;
 	if (!luff_text_utf8(text, len))
 		return luff_fail(err, LUFF_EFORMAT, "%s: JSON is not UTF-8", what);
-	rc = scan(text, len, what, err);
+	rc = luff_json_scan(text, len, LUFF_JSON_VALUES_MAX, what, err);
 	if (rc < 0)
 		return rc;
 	tree = cJSON_ParseWithLengthOpts(text, len, &end, false);

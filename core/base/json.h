@@ -24,6 +24,13 @@ LUFF_DEFINE_AUTO(json, cJSON *, cJSON_Delete); /* LUFF_AUTO(json) doc = NULL; */
  * @return 0; LUFF_EFORMAT, LUFF_ELIMIT (over LUFF_JSON_VALUES_MAX)
  */
 int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what, struct luff_error *err);
+/**
+ * A look at the text before a tree is made of it, which takes many times the memory; for who wants fewer values than
+ * luff_json_parse() lets pass, or will write what somebody has to parse again.
+ *
+ * @return 0, which does not yet say that it is JSON; LUFF_ELIMIT (over values_max), LUFF_EFORMAT
+ */
+int luff_json_scan(const char *text, size_t len, size_t values_max, const char *what, struct luff_error *err);
 /** Member of an object, exact case; NULL if absent, null, or `object` is NULL or no object. */
 const cJSON *luff_json_get(const cJSON *object, const char *key);
 /** NULL if absent or of another type. */

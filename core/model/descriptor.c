@@ -10,7 +10,7 @@
 #include "model/platform.h"
 
 #define SCHEMA1 "application/vnd.docker.distribution.manifest.v1+"
-#define ENTRIES_MAX 65536 /* more than 4 MiB of JSON could ever mean */
+#define ENTRIES_MAX (LUFF_DOCUMENT_VALUES_MAX / 4) /* each is an object with three members at least */
 
 bool luff_media_is_image(const char *media_type)
 {
@@ -156,9 +156,11 @@ int luff_document_parse(struct luff_document *out, const char *text, size_t len,
 			struct luff_error *err)
 {
 	struct luff_document doc = {0};
-	int rc = luff_json_parse(&doc.tree, text, len, "manifest", err);
+	int rc = luff_json_scan(text, len, LUFF_DOCUMENT_VALUES_MAX, "manifest", err);
 
 	memset(out, 0, sizeof *out);
+	if (rc == 0)
+		rc = luff_json_parse(&doc.tree, text, len, "manifest", err);
 	if (rc < 0)
 		return rc;
 	rc = decide(&doc, media_type, err);

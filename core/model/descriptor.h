@@ -21,6 +21,8 @@ struct luff_document {
 	size_t count;
 };
 
+#define LUFF_DOCUMENT_VALUES_MAX 131072 /* JSON values of one: 16 MB of tree at most */
+
 /**
  * Checks that the document is one thing (image-spec, manifest.md "mediaType"; CVE-2021-41190): an image has config
  * and layers, an index has manifests, none has both, and `media_type`, where given, agrees with the member mediaType.

@@ -112,6 +112,9 @@ static int read_referrer(cJSON **out, struct luff_call *r, const struct luff_des
 
 	*out = NULL;
 	if (rc == 0)
+		rc = luff_json_scan(document, (size_t)d->size, LUFF_DOCUMENT_VALUES_MAX, "manifest",
+				    &ignored);
+	if (rc == 0)
 		rc = luff_json_parse(&tree, document, (size_t)d->size, "manifest", &ignored);
 	if (rc == LUFF_ENOMEM)
 		return luff_fail_nomem(err);

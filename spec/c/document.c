@@ -231,7 +231,7 @@ static void tells_manifests(void)
 static void caps_entries(void)
 {
 	static const char entry[] = "{\"mediaType\":\"a/b\",\"digest\":\"" SHA "\",\"size\":1},";
-	size_t count = 65537, len = 0;
+	size_t count = 32769, len = 0;
 	char *text = malloc(count * sizeof entry + 100);
 	struct luff_document doc;
 	struct luff_error err;
@@ -242,7 +242,35 @@ static void caps_entries(void)
 		len += sizeof entry - 1;
 	}
 	memcpy(text + len - 1, "]}", 3);
-	FAILS(parse(&doc, text, NULL, &err), LUFF_ELIMIT, "65537 manifests");
+	FAILS(parse(&doc, text, NULL, &err), LUFF_ELIMIT, "manifest: JSON has more than 131072 values");
+	free(text);
+}
+
+/* A tree takes 64 bytes and more for each of what takes two in the text. */
+static void caps_values(void)
+{
+	size_t len = 0, size = 300000;
+	char *text = malloc(size);
+	struct luff_document doc;
+	struct luff_error err;
+
+	for (int extra = 0; extra < 2; extra++) {
+		len = (size_t)snprintf(text, 200, "{" V2 ",\"manifests\":[],\"x\":[0");
+		/* the object, two lists and two commas are five */
+		for (int i = 5; i < 131072 - 1 + extra; i++, len += 2)
+			memcpy(text + len, ",0", 2);
+		memcpy(text + len, "]}", 3);
+		if (extra) {
+			FAILS(parse(&doc, text, NULL, &err), LUFF_ELIMIT, "more than 131072 values");
+		} else if (OK(parse(&doc, text, NULL, &err))) {
+			luff_document_release(&doc);
+		}
+	}
+	len = (size_t)snprintf(text, 200, "{" V2 ",\"manifests\":[0");
+	for (int i = 0; i < 40000; i++, len += 2)
+		memcpy(text + len, ",0", 2);
+	memcpy(text + len, "]}", 3);
+	FAILS(parse(&doc, text, NULL, &err), LUFF_ELIMIT, "40001 manifests");
 	free(text);
 }
 
@@ -253,5 +281,6 @@ int main(void)
 	checks_descriptors();
 	tells_manifests();
 	caps_entries();
+	caps_values();
 	return check_end();
 }

@@ -228,6 +228,10 @@ static void caps_values(void)
 	for (size_t i = 0; i < len; i += 2)
 		memcpy(text + i, i ? ",0" : "[0", 2);
 	FAILS(parse(&tree, text, len, &err), LUFF_ELIMIT, "values");
+	FAILS(luff_json_scan(text, len, LUFF_JSON_VALUES_MAX, "x", &err), LUFF_ELIMIT, "x: JSON has more");
+	OK(luff_json_scan(text, len, LUFF_JSON_VALUES_MAX + 2, "x", &err));
+	FAILS(luff_json_scan("[0,0]", 5, 2, "x", &err), LUFF_ELIMIT, "more than 2 values");
+	FAILS(luff_json_scan("[01]", 4, 2, "x", &err), LUFF_EFORMAT, "a number that is none");
 }
 
 static void gets(void)
