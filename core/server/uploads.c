@@ -144,10 +144,23 @@ int luff_uploads_body(struct luff_call *r, const char *bytes, size_t len, struct
 	return rc;
 }
 
+/* Without a Content-Length, that a chunk is too short shows at its end only. */
+static int check_all_came(struct luff_call *r, struct luff_error *err)
+{
+	if (r->expected <= 0)
+		return 0;
+	luff_upload_drop(luff_take(r->upload));
+	return luff_reply_refuse(r, err, MHD_HTTP_BAD_REQUEST, "SIZE_INVALID",
+				 "the chunk has fewer bytes than its Content-Range says");
+}
+
 int luff_uploads_chunk(struct luff_call *r, struct luff_error *err)
 {
-	int rc = luff_reply_empty(r, MHD_HTTP_ACCEPTED, err);
+	int rc = check_all_came(r, err);
 
+	if (rc < 0)
+		return rc;
+	rc = luff_reply_empty(r, MHD_HTTP_ACCEPTED, err);
 	reply_progress(r, r->upload->id, atomic_load(&r->upload->size));
 	luff_upload_release(luff_take(r->upload));
 	return rc;
@@ -168,8 +181,11 @@ int luff_uploads_finish_begin(struct luff_call *r, struct luff_error *err)
 
 int luff_uploads_finish(struct luff_call *r, struct luff_error *err)
 {
-	int rc = luff_upload_commit(luff_take(r->upload), &r->route.content, err);
+	int rc = check_all_came(r, err);
 
+	if (rc < 0)
+		return rc;
+	rc = luff_upload_commit(luff_take(r->upload), &r->route.content, err);
 	if (rc == LUFF_EDIGEST) {
 		char message[sizeof err->msg];
 

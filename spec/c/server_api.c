@@ -316,18 +316,21 @@ static void takes_chunks_of_unknown_length(void)
 	CHECK_STR(header("Range"), "0-6");
 	CHECK_INT(put("PUT", at("%s?digest=%s", to, sha256("abcdefg")), ""), 201);
 	CHECK(has_blob("app", "abcdefg"));
-	/* more than the range has room for */
-	to = start("app");
-	snprintf(head, sizeof head,
-		 "PATCH %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Range: 0-4\r\n"
-		 "Transfer-Encoding: chunked\r\n\r\n%s",
-		 to, chunks);
-	fd = connect_server();
-	send_all(fd, head, strlen(head));
-	free(last.text);
-	last = read_answer(fd);
-	refused(last.status, 400, "SIZE_INVALID");
-	refused(call("GET", to), 404, "BLOB_UPLOAD_UNKNOWN");
+	/* more than the range has room for, and less; in the last request, too */
+	for (int i = 0; i < 3; i++) {
+		to = start("app");
+		snprintf(head, sizeof head,
+			 "%s %s%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Range: 0-%d\r\n"
+			 "Transfer-Encoding: chunked\r\n\r\n%s",
+			 i == 2 ? "PUT" : "PATCH", to, i == 2 ? at("?digest=%s", sha256("abcdefg")) : "",
+			 i == 0 ? 4 : 7, chunks);
+		fd = connect_server();
+		send_all(fd, head, strlen(head));
+		free(last.text);
+		last = read_answer(fd);
+		refused(last.status, 400, "SIZE_INVALID");
+		refused(call("GET", to), 404, "BLOB_UPLOAD_UNKNOWN");
+	}
 }
 
 /* The algorithm of a digest that comes last is known last. */
