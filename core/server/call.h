@@ -10,9 +10,18 @@
 
 struct luff_call;
 
+/* Whether an endpoint's end() makes trees of documents, which takes memory: only so many do at a time. */
+enum luff_parsing {
+	LUFF_PARSES_NOTHING,
+	LUFF_PARSES_AND_READS,
+	LUFF_PARSES_AND_WRITES, /* may wait for a disk or another process: that is nothing to readers */
+	LUFF_PARSING_COUNT,
+};
+
 /* What a kind of address does with a method. Each returns 0, or fails with err or with an answer already made. */
 struct luff_endpoint {
 	enum luff_route_kind kind;
+	enum luff_parsing parsing;
 	const char *method;
 	/* Optional. The headers are there, the body is not. What fails here reads no body. */
 	int (*begin)(struct luff_call *r, struct luff_error *err);

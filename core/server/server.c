@@ -3,9 +3,11 @@
  * may take their time, and a file goes out by sendfile in large pieces.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/scope.h"
@@ -21,6 +23,7 @@
 #define CONNECTION_MEMORY                                                                                    \
 	(128 << 10) /* headers, and half of it for a body on its way in: more makes pushes no faster */
 #define STACK_SIZE (256 << 10)
+#define PARSING_MAX 4 /* requests of a kind that parse at a time: a tree is many times its text */
 #define DROPPED_MAX                                                                                          \
 	(64 << 20) /* bytes of an unwanted body that are read so that the client hears why it is unwanted */
 
@@ -29,6 +32,7 @@ struct luff_server {
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
 	struct luff_scope scope; /* of every request */
+	sem_t parsing[LUFF_PARSING_COUNT];
 	char address[LUFF_ADDRESS_MAX];
 };
 
@@ -43,20 +47,24 @@ static int get_root(struct luff_call *r, struct luff_error *err)
 }
 
 static const struct luff_endpoint endpoints[] = {
-	{LUFF_ROUTE_ROOT, "GET", NULL, NULL, get_root},
-	{LUFF_ROUTE_CATALOG, "GET", NULL, NULL, luff_lists_catalog},
-	{LUFF_ROUTE_TAGS, "GET", NULL, NULL, luff_lists_tags},
-	{LUFF_ROUTE_MANIFEST, "GET", NULL, NULL, luff_manifests_get},
-	{LUFF_ROUTE_MANIFEST, "PUT", luff_manifests_put_begin, luff_manifests_put_body, luff_manifests_put},
-	{LUFF_ROUTE_MANIFEST, "DELETE", NULL, NULL, luff_manifests_delete},
-	{LUFF_ROUTE_BLOB, "GET", NULL, NULL, luff_blobs_get},
-	{LUFF_ROUTE_BLOB, "DELETE", NULL, NULL, luff_blobs_delete},
-	{LUFF_ROUTE_UPLOADS, "POST", luff_uploads_start_begin, luff_uploads_body, luff_uploads_start},
-	{LUFF_ROUTE_UPLOAD, "GET", NULL, NULL, luff_uploads_status},
-	{LUFF_ROUTE_UPLOAD, "PATCH", luff_uploads_chunk_begin, luff_uploads_body, luff_uploads_chunk},
-	{LUFF_ROUTE_UPLOAD, "PUT", luff_uploads_finish_begin, luff_uploads_body, luff_uploads_finish},
-	{LUFF_ROUTE_UPLOAD, "DELETE", NULL, NULL, luff_uploads_cancel},
-	{LUFF_ROUTE_REFERRERS, "GET", NULL, NULL, luff_referrers_list},
+	{LUFF_ROUTE_ROOT, LUFF_PARSES_NOTHING, "GET", NULL, NULL, get_root},
+	{LUFF_ROUTE_CATALOG, LUFF_PARSES_NOTHING, "GET", NULL, NULL, luff_lists_catalog},
+	{LUFF_ROUTE_TAGS, LUFF_PARSES_AND_READS, "GET", NULL, NULL, luff_lists_tags},
+	{LUFF_ROUTE_MANIFEST, LUFF_PARSES_AND_READS, "GET", NULL, NULL, luff_manifests_get},
+	{LUFF_ROUTE_MANIFEST, LUFF_PARSES_AND_WRITES, "PUT", luff_manifests_put_begin,
+	 luff_manifests_put_body, luff_manifests_put},
+	{LUFF_ROUTE_MANIFEST, LUFF_PARSES_AND_WRITES, "DELETE", NULL, NULL, luff_manifests_delete},
+	{LUFF_ROUTE_BLOB, LUFF_PARSES_NOTHING, "GET", NULL, NULL, luff_blobs_get},
+	{LUFF_ROUTE_BLOB, LUFF_PARSES_AND_WRITES, "DELETE", NULL, NULL, luff_blobs_delete},
+	{LUFF_ROUTE_UPLOADS, LUFF_PARSES_NOTHING, "POST", luff_uploads_start_begin, luff_uploads_body,
+	 luff_uploads_start},
+	{LUFF_ROUTE_UPLOAD, LUFF_PARSES_NOTHING, "GET", NULL, NULL, luff_uploads_status},
+	{LUFF_ROUTE_UPLOAD, LUFF_PARSES_NOTHING, "PATCH", luff_uploads_chunk_begin, luff_uploads_body,
+	 luff_uploads_chunk},
+	{LUFF_ROUTE_UPLOAD, LUFF_PARSES_NOTHING, "PUT", luff_uploads_finish_begin, luff_uploads_body,
+	 luff_uploads_finish},
+	{LUFF_ROUTE_UPLOAD, LUFF_PARSES_NOTHING, "DELETE", NULL, NULL, luff_uploads_cancel},
+	{LUFF_ROUTE_REFERRERS, LUFF_PARSES_AND_READS, "GET", NULL, NULL, luff_referrers_list},
 };
 
 /* ---- requests ---- */
@@ -119,7 +127,40 @@ static void fail(struct luff_call *r, int rc, const struct luff_error *err)
 		luff_reply_failure(r, err);
 }
 
-static enum MHD_Result step(struct luff_call *r, const char *method, const char *bytes, size_t *len)
+static int wait_for_turn(sem_t *turn, struct luff_error *err)
+{
+	int rc = 0;
+
+	while (rc == 0) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 100000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (sem_timedwait(turn, &until) == 0)
+			return 0;
+		rc = luff_scope_check(err);
+	}
+	return rc;
+}
+
+static int end(struct luff_server *server, struct luff_call *r, struct luff_error *err)
+{
+	sem_t *turn = &server->parsing[r->endpoint->parsing];
+	bool parses = r->endpoint->parsing != LUFF_PARSES_NOTHING;
+	int rc = parses ? wait_for_turn(turn, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = r->endpoint->end(r, err);
+	if (parses)
+		sem_post(turn);
+	return rc;
+}
+
+static enum MHD_Result step(struct luff_server *server, struct luff_call *r, const char *method,
+			    const char *bytes, size_t *len)
 {
 	struct luff_error err = {0};
 
@@ -137,7 +178,7 @@ static enum MHD_Result step(struct luff_call *r, const char *method, const char 
 		return r->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
 	}
 	if (!r->response)
-		fail(r, r->endpoint->end(r, &err), &err);
+		fail(r, end(server, r, &err), &err);
 	return answer(r);
 }
 
@@ -160,7 +201,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 {
 	struct luff_server *server = arg;
 	struct luff_scope *old = luff_scope_swap(&server->scope);
-	enum MHD_Result result = *state ? step(*state, method, bytes, len) : MHD_NO;
+	enum MHD_Result result = *state ? step(server, *state, method, bytes, len) : MHD_NO;
 
 	(void)connection;
 	(void)url;
@@ -235,6 +276,8 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 	*out = NULL;
 	if (!server)
 		return luff_fail_nomem(err);
+	for (int i = 0; i < LUFF_PARSING_COUNT; i++)
+		sem_init(&server->parsing[i], 0, PARSING_MAX);
 	rc = luff_microhttpd_load(err);
 	if (rc == 0)
 		rc = luff_listen_open(&fd, server->address, options->listen ? options->listen : "127.0.0.1:0",
@@ -270,5 +313,7 @@ void luff_server_stop(struct luff_server *server)
 		luff_mhd.stop_daemon(server->daemon);
 	luff_upload_table_free(server->uploads);
 	luff_repositories_free(server->repositories);
+	for (int i = 0; i < LUFF_PARSING_COUNT; i++)
+		sem_destroy(&server->parsing[i]);
 	free(server);
 }

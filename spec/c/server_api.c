@@ -2,8 +2,10 @@
  * The embedded registry as a client sees it (distribution-spec 1.1.1), on disk and in memory, over plain sockets, so that nothing
  * between the test and the wire is polite.
  */
+#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include "base/hash.h"
@@ -812,6 +814,64 @@ static void serves_many_repositories(void)
 	luff_server_stop(server);
 }
 
+static int send_index(const char *repository)
+{
+	static const char body[] = "{\"schemaVersion\":2,\"manifests\":[]}";
+	char head[1024];
+	int fd = connect_server();
+
+	snprintf(
+		head, sizeof head,
+		"PUT /v2/%s/manifests/v1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+		repository, sizeof body - 1, body);
+	send_all(fd, head, strlen(head));
+	return fd;
+}
+
+/* Documents are parsed by four requests at a time; those that wait for another process keep no reader from its turn. */
+static void parses_in_turns(void)
+{
+	struct luff_server *server = open_server(NULL, scratch("turns"), 0);
+	int lock, other, fds[5] = {0};
+	char c;
+
+	for (int i = 0; i < 2; i++) {
+		free(last.text);
+		last = read_answer(send_index(i ? "free" : "locked"));
+		CHECK_INT(last.status, 201);
+	}
+	lock = open(scratch("turns/locked/oci-layout"), O_RDWR | O_CLOEXEC);
+	CHECK(flock(lock, LOCK_EX) == 0);
+	for (int i = 0; i < 4; i++)
+		fds[i] = send_index("locked");
+	usleep(100000);
+	other = send_index("free");
+	usleep(200000);
+	CHECK(recv(other, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
+	CHECK_INT(call("GET", "/v2/free/manifests/v1"), 200);
+	CHECK_INT(call("GET", "/v2/locked/tags/list"), 200);
+	push_blob("free", "a blob");
+	CHECK(recv(other, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
+	close(lock);
+	for (int i = 0; i < 5; i++) {
+		free(last.text);
+		last = read_answer(i < 4 ? fds[i] : other);
+		CHECK_INT(last.status, 201);
+	}
+	/* nor do those who wait keep it from stopping */
+	lock = open(scratch("turns/locked/oci-layout"), O_RDWR | O_CLOEXEC);
+	CHECK(flock(lock, LOCK_EX) == 0);
+	for (int i = 0; i < 5; i++)
+		fds[i] = send_index("locked");
+	usleep(100000);
+	alarm(20);
+	luff_server_stop(server);
+	alarm(0);
+	for (int i = 0; i < 5; i++)
+		close(fds[i]);
+	close(lock);
+}
+
 static void keeps_to_the_cap(void)
 {
 	struct luff_server *server = open_server(NULL, NULL, 100000);
@@ -891,6 +951,7 @@ int main(void)
 	leaves_layouts(root);
 	serves_many_repositories();
 	keeps_to_the_cap();
+	parses_in_turns();
 	stops_at_once();
 	refuses_to_start();
 	CHECK_INT(count_open(), open);
