@@ -19,6 +19,8 @@ struct budget {
 
 struct blob {
 	atomic_int refs;
+	struct budget *budget; /* a reference: a reader may outlive the store */
+	int64_t charged; /* what goes back to it with the bytes, however many stores and readers shared them */
 	struct luff_digest digest;
 	int64_t size;
 	char **chunks;
@@ -37,7 +39,6 @@ struct memory_store {
 struct memory_writer {
 	struct luff_store_writer base;
 	struct blob *blob;
-	int64_t charged;
 };
 
 static const struct luff_store_ops memory_ops;
@@ -55,10 +56,18 @@ static int charge(struct budget *budget, int64_t bytes, struct luff_error *err)
 	return luff_fail(err, LUFF_ELIMIT, "the memory for blobs is full");
 }
 
+static void budget_unref(struct budget *budget)
+{
+	if (atomic_fetch_sub_explicit(&budget->refs, 1, memory_order_acq_rel) == 1)
+		free(budget);
+}
+
 static void blob_unref(struct blob *blob)
 {
 	if (atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	atomic_fetch_add(&blob->budget->left, blob->charged);
+	budget_unref(blob->budget);
 	for (size_t i = 0; i < blob->count; i++)
 		free(blob->chunks[i]);
 	free(blob->chunks);
@@ -84,7 +93,7 @@ static struct blob *find(struct memory_store *m, const struct luff_digest *d)
 	return blob;
 }
 
-/* Takes the reference and the charge over. That it is there already is fine. */
+/* Takes the reference over. That it is there already is fine. */
 static int insert(struct memory_store *m, struct blob *blob, struct luff_error *err)
 {
 	bool there, added;
@@ -96,7 +105,6 @@ static int insert(struct memory_store *m, struct blob *blob, struct luff_error *
 	pthread_mutex_unlock(&m->lock);
 	if (added)
 		return 0;
-	atomic_fetch_add(&m->budget->left, blob->size);
 	blob_unref(blob);
 	return there ? 0 : luff_fail_nomem(err);
 }
@@ -192,27 +200,19 @@ static int memory_remove(struct luff_store *s, const struct luff_digest *d, stru
 	pthread_mutex_unlock(&m->lock);
 	if (!blob)
 		return missing(d, err);
-	atomic_fetch_add(&m->budget->left, blob->size);
 	blob_unref(blob);
 	return 0;
 }
 
+/* What is shared is charged once; by another cap, it would not be at all. */
 static int memory_link(bool *linked, struct luff_store *s, const struct luff_digest *d,
 		       struct luff_store *from, struct luff_error *err)
 {
-	struct memory_store *m = memory_of(s);
-	struct blob *blob = find(memory_of(from), d);
-	int rc;
+	struct memory_store *m = memory_of(s), *other = memory_of(from);
+	struct blob *blob = m->budget == other->budget ? find(other, d) : NULL;
+	int rc = blob ? insert(m, blob, err) : 0;
 
-	if (!blob)
-		return 0;
-	rc = charge(m->budget, blob->size, err);
-	if (rc < 0) {
-		blob_unref(blob);
-		return rc;
-	}
-	rc = insert(m, blob, err);
-	*linked = rc == 0;
+	*linked = blob && rc == 0;
 	return rc;
 }
 
@@ -220,7 +220,6 @@ static int memory_write(struct luff_store_writer **out, struct luff_store *s, st
 {
 	struct memory_writer *w = calloc(1, sizeof *w);
 
-	(void)s;
 	if (w)
 		w->blob = calloc(1, sizeof *w->blob);
 	if (!w || !w->blob) {
@@ -228,6 +227,8 @@ static int memory_write(struct luff_store_writer **out, struct luff_store *s, st
 		return luff_fail_nomem(err);
 	}
 	w->blob->refs = 1;
+	w->blob->budget = memory_of(s)->budget;
+	atomic_fetch_add(&w->blob->budget->refs, 1);
 	*out = &w->base;
 	return 0;
 }
@@ -253,14 +254,13 @@ static int grow(struct blob *blob, struct luff_error *err)
 static int memory_append(struct luff_store_writer *base, const void *bytes, size_t len,
 			 struct luff_error *err)
 {
-	struct memory_writer *w = (struct memory_writer *)base;
-	struct blob *blob = w->blob;
+	struct blob *blob = ((struct memory_writer *)base)->blob;
 	const char *from = bytes;
-	int rc = charge(memory_of(base->store)->budget, (int64_t)len, err);
+	int rc = charge(blob->budget, (int64_t)len, err);
 
 	if (rc < 0)
 		return rc;
-	w->charged += (int64_t)len;
+	blob->charged += (int64_t)len;
 	while (len > 0) {
 		size_t at = (size_t)blob->size % CHUNK, n = CHUNK - at < len ? CHUNK - at : len;
 
@@ -301,10 +301,8 @@ static void trim(struct blob *blob)
 
 static int memory_commit(struct luff_store_writer *base, const struct luff_digest *d, struct luff_error *err)
 {
-	struct memory_writer *w = (struct memory_writer *)base;
-	struct blob *blob = luff_take(w->blob);
+	struct blob *blob = luff_take(((struct memory_writer *)base)->blob);
 
-	w->charged = 0;
 	blob->digest = *d;
 	trim(blob);
 	return insert(memory_of(base->store), blob, err);
@@ -314,7 +312,6 @@ static void memory_discard(struct luff_store_writer *base)
 {
 	struct memory_writer *w = (struct memory_writer *)base;
 
-	atomic_fetch_add(&memory_of(base->store)->budget->left, w->charged);
 	if (w->blob)
 		blob_unref(w->blob);
 	free(w);
@@ -364,8 +361,7 @@ static void memory_destroy(struct luff_store *s)
 	struct memory_store *m = memory_of(s);
 
 	tdestroy(m->blobs, drop_blob);
-	if (atomic_fetch_sub(&m->budget->refs, 1) == 1)
-		free(m->budget);
+	budget_unref(m->budget);
 	pthread_mutex_destroy(&m->lock);
 	free(m->index);
 	free(m);

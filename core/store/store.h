@@ -16,7 +16,7 @@ struct luff_store_writer;
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
 /** As `mkdir -p`. */
 int luff_store_make_folder(const char *path, struct luff_error *err);
-/** @param cap    bytes of blobs in all; LUFF_ELIMIT beyond
+/** @param cap    bytes of blobs in all, with those that are removed while somebody reads them; LUFF_ELIMIT beyond
  *  @param share  a store in memory whose cap holds for both together (`cap` is not used then), or NULL */
 int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share,
 			  struct luff_error *err);
@@ -34,7 +34,7 @@ int luff_store_open_file(int *fd_out, struct luff_store *s, const struct luff_di
 			 struct luff_error *err);
 /** LUFF_ENOTFOUND if it was not there. */
 int luff_store_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
-/** Takes a blob over from another store without moving bytes (hard link, shared memory), or says false. */
+/** Takes a blob over from another store without moving bytes (hard link, memory under a shared cap), or says false. */
 int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
 		    struct luff_error *err);
 

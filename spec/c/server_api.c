@@ -880,6 +880,10 @@ static void keeps_to_the_cap(void)
 	memset(bytes, 'x', 80000);
 	push_blob("a", bytes);
 	refused(put("POST", at("/v2/b/blobs/uploads/?digest=%s", sha256(bytes)), bytes), 507, "UNKNOWN");
+	/* what is mounted takes no room, nor what is there already */
+	for (int i = 0; i < 2; i++)
+		CHECK_INT(put("POST", at("/v2/c/blobs/uploads/?mount=%s&from=a", sha256(bytes)), ""), 201);
+	CHECK_INT(call("DELETE", at("/v2/c/blobs/%s", sha256(bytes))), 202);
 	CHECK_INT(call("DELETE", at("/v2/a/blobs/%s", sha256(bytes))), 202);
 	push_blob("b", bytes);
 	luff_server_stop(server);
