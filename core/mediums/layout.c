@@ -187,10 +187,12 @@ static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, s
 /* ---- changes of index.json ---- */
 
 struct change {
+	struct luff_store *store;
 	const struct luff_descriptor *descriptor; /* to add, or NULL */
 	const char *tag;                          /* entries of this name go; NULL: none by name */
 	const struct luff_digest *digest;         /* entries of this digest go; NULL: none by digest */
 	bool found;                               /* some entry went */
+	bool gone;                                /* nothing was changed: what was to be added is not there */
 };
 
 static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
@@ -220,13 +222,30 @@ static bool goes(const struct change *c, const cJSON *entry)
 	return c->descriptor && !name && digest && strcmp(digest, c->descriptor->digest.text) == 0;
 }
 
+/* Under the lock, where nobody can remove it any more. */
+static int check_there(struct change *c, struct luff_error *err)
+{
+	struct luff_error missing = {0};
+	int64_t size;
+	int rc = luff_store_stat(&size, c->store, &c->descriptor->digest, &missing);
+
+	c->gone = rc == LUFF_ENOTFOUND;
+	if (rc == 0 || c->gone)
+		return 0;
+	*err = missing;
+	return rc;
+}
+
 static int change_index(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
 {
 	struct change *c = arg;
 	LUFF_AUTO(json) tree = NULL;
 	cJSON *entries, *next;
-	int rc = parse_index(&tree, &entries, text, len, err);
+	int rc = c->descriptor ? check_there(c, err) : 0;
 
+	if (rc < 0 || c->gone)
+		return rc;
+	rc = parse_index(&tree, &entries, text, len, err);
 	if (rc < 0)
 		return rc;
 	for (cJSON *entry = entries->child; entry; entry = next) {
@@ -253,16 +272,20 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 		      const char *tag, struct luff_error *err)
 {
-	struct change change = {.descriptor = d, .tag = tag};
+	struct layout *l = layout_of(m);
+	struct change change = {.store = l->store, .descriptor = d, .tag = tag};
 	int rc;
 
 	if (!luff_text_utf8(tag, strlen(tag)))
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
-	/* where one is there already it may be damaged */
-	rc = luff_medium_push_bytes(m, d, bytes, err);
-	return rc < 0 ? rc
-		      : here(m, luff_store_change_index(layout_of(m)->store, change_index, &change, err),
-			     err);
+	/* also where one is there already: it may be damaged. And again, where somebody removed it before it had its name */
+	do {
+		rc = luff_medium_push_bytes(m, d, bytes, err);
+		if (rc == 0)
+			rc = here(m, luff_store_change_index(l->store, change_index, &change, NULL, err),
+				  err);
+	} while (rc == 0 && change.gone);
+	return rc;
 }
 
 struct tags_cursor {
@@ -311,17 +334,13 @@ static int layout_tags(struct luff_cursor **out, struct luff_medium *m, struct l
 static int layout_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
-	struct change change = {0};
-	int rc;
+	struct change change = {.store = l->store};
 
 	if (name->digest.text[0])
 		change.digest = &name->digest;
 	else
 		change.tag = name->tag;
-	rc = luff_store_change_index(l->store, change_index, &change, err);
-	if (rc == 0 && change.digest)
-		rc = luff_store_remove(l->store, change.digest, err);
-	return here(m, rc, err);
+	return here(m, luff_store_change_index(l->store, change_index, &change, change.digest, err), err);
 }
 
 static void layout_destroy(struct luff_medium *m)

@@ -24,14 +24,26 @@ static bool has_digest(const cJSON *entry, const struct luff_digest *digest)
 	return text && strcmp(text, digest->text) == 0;
 }
 
+struct adding {
+	struct luff_store *store;
+	const struct luff_descriptor *descriptor;
+};
+
 static int add_entry(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
 {
-	const struct luff_descriptor *d = arg;
+	const struct adding *adding = arg;
+	const struct luff_descriptor *d = adding->descriptor;
+	struct luff_error gone = {0};
 	LUFF_AUTO(json) tree = NULL;
 	LUFF_AUTO(json) entry = NULL;
 	cJSON *entries, *other;
-	int rc = luff_json_parse(&tree, text, len, "index.json", err);
+	int64_t size;
+	int rc;
 
+	/* somebody may have removed it since it came */
+	if (luff_store_stat(&size, adding->store, &d->digest, &gone) == LUFF_ENOTFOUND)
+		return 0;
+	rc = luff_json_parse(&tree, text, len, "index.json", err);
 	if (rc < 0)
 		return rc;
 	entries = cJSON_GetObjectItemCaseSensitive(tree, "manifests");
@@ -53,7 +65,9 @@ static int add_entry(char **out_text, void *arg, const char *text, size_t len, s
 int luff_referrers_add(struct luff_repository *repository, const struct luff_descriptor *d,
 		       struct luff_error *err)
 {
-	return luff_store_change_index(repository->store, add_entry, (void *)d, err);
+	struct adding adding = {.store = repository->store, .descriptor = d};
+
+	return luff_store_change_index(repository->store, add_entry, &adding, NULL, err);
 }
 
 /* ---- listing ---- */

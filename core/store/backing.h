@@ -29,7 +29,7 @@ struct luff_store_ops {
 	int (*change_index)(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					  struct luff_error *err),
-			    void *arg, struct luff_error *err);
+			    void *arg, const struct luff_digest *removed, struct luff_error *err);
 	void (*destroy)(struct luff_store *s);
 };
 

@@ -460,7 +460,7 @@ static int sync_blobs(struct folder_store *f, struct luff_error *err)
 static int folder_change_index(struct luff_store *s,
 			       int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					     struct luff_error *err),
-			       void *arg, struct luff_error *err)
+			       void *arg, const struct luff_digest *removed, struct luff_error *err)
 {
 	struct folder_store *f = folder_of(s);
 	LUFF_AUTO(fd) lock = -1;
@@ -477,6 +477,8 @@ static int folder_change_index(struct luff_store *s,
 		rc = sync_blobs(f, err);
 	if (rc == 0 && changed)
 		rc = write_small(f, "index.json", changed, true, err);
+	if (rc == 0 && removed)
+		rc = folder_remove(s, removed, err);
 	return rc;
 }
 

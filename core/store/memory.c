@@ -30,8 +30,9 @@ struct blob {
 struct memory_store {
 	struct luff_store base;
 	struct budget *budget;
-	pthread_mutex_t lock;
-	void *blobs; /* a tree of struct blob (tsearch) */
+	pthread_mutex_t lock;       /* of the blobs */
+	void *blobs;                /* a tree of struct blob (tsearch) */
+	pthread_mutex_t index_lock; /* taken before `lock`: who changes the index looks for blobs */
 	char *index;
 	size_t index_len;
 };
@@ -321,33 +322,35 @@ static int memory_read_index(char **out, size_t *len_out, struct luff_store *s, 
 {
 	struct memory_store *m = memory_of(s);
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->index_lock);
 	*out = malloc(m->index_len + 1);
 	if (*out) {
 		memcpy(*out, m->index, m->index_len + 1);
 		*len_out = m->index_len;
 	}
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->index_lock);
 	return *out ? 0 : luff_fail_nomem(err);
 }
 
 static int memory_change_index(struct luff_store *s,
 			       int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					     struct luff_error *err),
-			       void *arg, struct luff_error *err)
+			       void *arg, const struct luff_digest *removed, struct luff_error *err)
 {
 	struct memory_store *m = memory_of(s);
 	char *text = NULL;
 	int rc;
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->index_lock);
 	rc = change(&text, arg, m->index, m->index_len, err);
 	if (rc == 0 && text) {
 		free(m->index);
 		m->index = text;
 		m->index_len = strlen(text);
 	}
-	pthread_mutex_unlock(&m->lock);
+	if (rc == 0 && removed)
+		rc = memory_remove(s, removed, err);
+	pthread_mutex_unlock(&m->index_lock);
 	return rc;
 }
 
@@ -363,6 +366,7 @@ static void memory_destroy(struct luff_store *s)
 	tdestroy(m->blobs, drop_blob);
 	budget_unref(m->budget);
 	pthread_mutex_destroy(&m->lock);
+	pthread_mutex_destroy(&m->index_lock);
 	free(m->index);
 	free(m);
 }
@@ -408,6 +412,7 @@ int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_stor
 	m->base.ops = &memory_ops;
 	m->base.refs = 1;
 	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->index_lock, NULL);
 	*out = &m->base;
 	return 0;
 }

@@ -162,9 +162,9 @@ static int change_checked(char **out_text, void *arg, const char *text, size_t l
 int luff_store_change_index(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					  struct luff_error *err),
-			    void *arg, struct luff_error *err)
+			    void *arg, const struct luff_digest *removed, struct luff_error *err)
 {
 	struct checked_change checked = {.change = change, .arg = arg};
 
-	return s->ops->change_index(s, change_checked, &checked, err);
+	return s->ops->change_index(s, change_checked, &checked, removed, err);
 }

@@ -60,11 +60,13 @@ int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, str
 /**
  * Reads, changes and writes the root document under a lock that also keeps other processes out.
  *
- * @param change  gets the text, returns in *out_text a malloc'ed new one (NULL: nothing to change) or fails
+ * @param change   gets the text, returns in *out_text a malloc'ed new one (NULL: nothing to change) or fails; may look for
+ *                 blobs: what it names must be there
+ * @param removed  a blob that goes afterwards, before anybody else can name it; LUFF_ENOTFOUND if it was not there. NULL: none
  */
 int luff_store_change_index(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					  struct luff_error *err),
-			    void *arg, struct luff_error *err);
+			    void *arg, const struct luff_digest *removed, struct luff_error *err);
 
 #endif

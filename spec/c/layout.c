@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "image.h"
+#include "mediums/mediums.h"
+#include "store/backing.h"
 #include "stream/streams.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
@@ -252,6 +254,52 @@ static void serves_many_threads(struct luff_medium *m)
 	check_all_tagged(m, 0, 8);
 }
 
+struct remover {
+	struct luff_medium *m;
+	struct luff_name name;
+	atomic_bool *stop;
+};
+
+static void *remove_often(void *arg)
+{
+	struct remover *r = arg;
+
+	while (!atomic_load(r->stop)) {
+		struct luff_error err = {0};
+		int rc = luff_medium_remove(r->m, &r->name, &err);
+
+		CHECK(rc == 0 || rc == LUFF_ENOTFOUND);
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* Whoever comes first, the one who tags or the one who removes: no tag is left on what is not there. */
+static void names_only_what_is_there(struct luff_medium *m)
+{
+	static const char text[] = "{\"schemaVersion\":2,\"manifests\":[],\"annotations\":{\"a\":\"race\"}}";
+	struct luff_descriptor d = describe(LUFF_MEDIA_OCI_INDEX, "sha256", text, sizeof text - 1), found;
+	atomic_bool stop = false;
+	struct remover r = {.m = m, .name = by_digest(&d), .stop = &stop};
+	struct luff_error err;
+	pthread_t thread;
+
+	d.manifest = true;
+	for (int i = 0; i < 30; i++) {
+		atomic_store(&stop, false);
+		CHECK(pthread_create(&thread, NULL, remove_often, &r) == 0);
+		for (int k = 0; k < 5; k++)
+			OK(luff_medium_tag(m, &d, text, "race", &err));
+		atomic_store(&stop, true);
+		pthread_join(thread, NULL);
+		err = (struct luff_error){0};
+		if (resolve(&found, m, by_tag("race"), &err) == 0)
+			CHECK(is_there(m, &d));
+	}
+	OK(luff_medium_tag(m, &d, text, "race", &err));
+	OK(luff_medium_remove(m, &r.name, &err));
+}
+
 static void suite(struct luff_medium *m)
 {
 	names(m);
@@ -259,6 +307,49 @@ static void suite(struct luff_medium *m)
 	pushes(m);
 	refuses_tags(m);
 	serves_many_threads(m);
+	names_only_what_is_there(m);
+}
+
+/* ---- memory ---- */
+
+static const struct luff_store_ops *plain;
+static const struct luff_digest *victim;
+
+/* Somebody removes what was just pushed, before it gets its name. */
+static int remove_and_change(struct luff_store *s,
+			     int (*change)(char **out_text, void *arg, const char *text, size_t len,
+					   struct luff_error *err),
+			     void *arg, const struct luff_digest *removed, struct luff_error *err)
+{
+	struct luff_error ignored = {0};
+
+	if (victim)
+		CHECK_INT(luff_store_remove(s, luff_take(victim), &ignored), 0);
+	return plain->change_index(s, change, arg, removed, err);
+}
+
+static void pushes_again_what_went(void)
+{
+	static const char text[] = "{\"schemaVersion\":2,\"manifests\":[]}";
+	struct luff_descriptor d = describe(LUFF_MEDIA_OCI_INDEX, "sha256", text, sizeof text - 1);
+	struct luff_store_ops racing;
+	struct luff_store *store;
+	struct luff_medium *m;
+	struct luff_error err;
+
+	OK(luff_store_new_memory(&store, 1000, NULL, &err));
+	plain = store->ops;
+	racing = *plain;
+	racing.change_index = remove_and_change;
+	store->ops = &racing;
+	OK(luff_layout_new(&m, store, "racing", &err));
+	victim = &d.digest;
+	OK(luff_medium_tag(m, &d, text, "v1", &err));
+	CHECK(!victim && is_there(m, &d));
+	CHECK_STR(tags_of(m), "v1");
+	store->ops = plain;
+	luff_medium_unref(m);
+	luff_store_unref(store);
 }
 
 /* ---- folders ---- */
@@ -500,6 +591,7 @@ int main(void)
 	CHECK_STR(luff_medium_place(m), "memory");
 	suite(m);
 	luff_medium_unref(m);
+	pushes_again_what_went();
 	keeps_what_others_wrote();
 	refuses_broken_indexes();
 	finds_damage();

@@ -251,7 +251,7 @@ static void *increment_often(void *store)
 	for (int i = 0; i < 25; i++) {
 		struct luff_error err;
 
-		OK(luff_store_change_index(store, increment, NULL, &err));
+		OK(luff_store_change_index(store, increment, NULL, NULL, &err));
 	}
 	return NULL;
 }
@@ -262,16 +262,47 @@ static void changes_the_index(struct luff_store *s)
 	struct luff_error err;
 	pthread_t threads[8];
 
-	OK(luff_store_change_index(s, increment, NULL, &err));
-	OK(luff_store_change_index(s, leave, NULL, &err));
-	FAILS(luff_store_change_index(s, leave, s, &err), LUFF_EINVAL, "left as it is");
-	FAILS(luff_store_change_index(s, swell, &size, &err), LUFF_ELIMIT, "index.json");
+	OK(luff_store_change_index(s, increment, NULL, NULL, &err));
+	OK(luff_store_change_index(s, leave, NULL, NULL, &err));
+	FAILS(luff_store_change_index(s, leave, s, NULL, &err), LUFF_EINVAL, "left as it is");
+	FAILS(luff_store_change_index(s, swell, &size, NULL, &err), LUFF_ELIMIT, "index.json");
 	CHECK_INT(count_in(s), 1);
 	for (size_t i = 0; i < 8; i++)
 		CHECK(pthread_create(&threads[i], NULL, increment_often, s) == 0);
 	for (size_t i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
 	CHECK_INT(count_in(s), 201);
+}
+
+struct looking {
+	struct luff_store *store;
+	struct luff_digest digest;
+};
+
+/* What a change names can be looked for, and what it removes is still there. */
+static int look(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	struct looking *l = arg;
+	int64_t size;
+	int rc = luff_store_stat(&size, l->store, &l->digest, err);
+
+	return rc < 0 ? rc : increment(out_text, NULL, text, len, err);
+}
+
+static void removes_what_nobody_names(struct luff_store *s)
+{
+	struct looking l = {.store = s, .digest = digest_of("sha256", "named", 5)};
+	struct luff_error err;
+	int64_t size;
+	int n = count_in(s);
+
+	OK(put(s, &l.digest, "named", 5, &err));
+	FAILS(luff_store_change_index(s, leave, s, &l.digest, &err), LUFF_EINVAL, "left as it is");
+	OK(luff_store_stat(&size, s, &l.digest, &err));
+	OK(luff_store_change_index(s, look, &l, &l.digest, &err));
+	CHECK_INT(count_in(s), n + 1);
+	FAILS(luff_store_stat(&size, s, &l.digest, &err), LUFF_ENOTFOUND, "blob");
+	FAILS(luff_store_change_index(s, leave, NULL, &l.digest, &err), LUFF_ENOTFOUND, l.digest.text);
 }
 
 /* Many threads, few digests: written, read and removed at once. */
@@ -320,6 +351,7 @@ static void suite(struct luff_store *s, struct luff_store *other, struct luff_st
 	removes(s);
 	links(s, other, foreign);
 	changes_the_index(s);
+	removes_what_nobody_names(s);
 	serves_many_threads(s);
 }
 
@@ -564,7 +596,7 @@ static void refuses_odd_files(void)
 	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_EFORMAT, "no regular file");
 	CHECK(unlink(scratch("odd/index.json")) == 0);
 	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_ENOTFOUND, "index.json");
-	OK(luff_store_change_index(s, increment, NULL, &err));
+	OK(luff_store_change_index(s, increment, NULL, NULL, &err));
 	OK(luff_store_read_index(&text, &len, s, &err));
 	CHECK_STR(text, "{\"n\":1}");
 	free(text);
@@ -662,7 +694,7 @@ static void work_until_killed(void)
 		memcpy(bytes, &i, sizeof i);
 		d = digest_of("sha256", bytes, 200000 + i);
 		OK(put(s, &d, bytes, 200000 + i, &err));
-		OK(luff_store_change_index(s, increment, NULL, &err));
+		OK(luff_store_change_index(s, increment, NULL, NULL, &err));
 	}
 }
 
@@ -675,7 +707,7 @@ static void survives_kills(void)
 	int before = 0, blobs = 0;
 	DIR *dir;
 
-	OK(luff_store_change_index(s, increment, NULL, &err));
+	OK(luff_store_change_index(s, increment, NULL, NULL, &err));
 	for (int i = 0; i < 15; i++) {
 		pid_t pid = fork();
 
@@ -708,7 +740,7 @@ static void survives_kills(void)
 	CHECK(blobs > 0 && before > 0);
 	luff_store_unref(s);
 	s = open_folder(scratch("crash"));
-	OK(luff_store_change_index(s, increment, NULL, &err));
+	OK(luff_store_change_index(s, increment, NULL, NULL, &err));
 	luff_store_unref(s);
 	CHECK_INT(count_files(scratch("crash")), 3);
 }
@@ -734,8 +766,8 @@ static void fill_a_disk(void)
 		FAILS(put(s, &large, bytes, size, &err), LUFF_EIO, "No space left");
 		CHECK_INT(err.sys_errno, ENOSPC);
 		CHECK_INT(count_files(scratch("full/ingest")), 0);
-		OK(luff_store_change_index(s, increment, NULL, &err));
-		FAILS(luff_store_change_index(s, swell, &size, &err), LUFF_EIO, "No space left");
+		OK(luff_store_change_index(s, increment, NULL, NULL, &err));
+		FAILS(luff_store_change_index(s, swell, &size, NULL, &err), LUFF_EIO, "No space left");
 		CHECK_INT(count_in(s), i + 1);
 		CHECK_INT(count_files(scratch("full/ingest")), 0);
 		OK(get(s, &small, 0, "small", 5, &err));
@@ -753,7 +785,7 @@ static void fill_a_disk(void)
 	OK(luff_store_open_folder(&s, place, true, &err));
 	FAILS(put(s, &small, "small", 5, &err), LUFF_EIO, "cannot");
 	CHECK_INT(err.sys_errno, EROFS);
-	FAILS(luff_store_change_index(s, increment, NULL, &err), LUFF_EIO, "cannot write");
+	FAILS(luff_store_change_index(s, increment, NULL, NULL, &err), LUFF_EIO, "cannot write");
 	luff_store_unref(s);
 }
 
@@ -799,7 +831,7 @@ static void read_as_guest(void)
 	CHECK_INT(count_in(s), 1);
 	d = digest_of("sha256", "mine", 4);
 	FAILS(put(s, &d, "mine", 4, &err), LUFF_EIO, "Permission denied");
-	FAILS(luff_store_change_index(s, increment, NULL, &err), LUFF_EIO, "Permission denied");
+	FAILS(luff_store_change_index(s, increment, NULL, NULL, &err), LUFF_EIO, "Permission denied");
 	luff_store_unref(s);
 	FAILS(luff_store_open_folder(&s, scratch("guest/sub/folder"), true, &err), LUFF_EIO,
 	      "cannot make the folder");
@@ -812,7 +844,7 @@ static void reads_where_it_may_not_write(void)
 	struct luff_error err;
 
 	OK(put(s, &d, "seen", 4, &err));
-	OK(luff_store_change_index(s, increment, NULL, &err));
+	OK(luff_store_change_index(s, increment, NULL, NULL, &err));
 	luff_store_unref(s);
 	CHECK(chmod(scratch_root, 0755) == 0 && chmod(scratch("guest"), 0555) == 0);
 	CHECK_INT(in_child(read_as_guest), 0);
