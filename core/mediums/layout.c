@@ -189,6 +189,7 @@ static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, s
 struct change {
 	struct luff_store *store;
 	const struct luff_descriptor *descriptor; /* to add, or NULL */
+	const char *bytes;                        /* of the manifest that is added */
 	const char *tag;                          /* entries of this name go; NULL: none by name */
 	const struct luff_digest *digest;         /* entries of this digest go; NULL: none by digest */
 	bool found;                               /* some entry went */
@@ -210,6 +211,15 @@ static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
 	return entry;
 }
 
+static bool has_subject(const char *bytes, int64_t size)
+{
+	struct luff_error ignored = {0};
+	LUFF_AUTO(json) tree = NULL;
+
+	return luff_json_parse(&tree, bytes, (size_t)size, "manifest", &ignored) == 0 &&
+	       luff_json_get(tree, "subject");
+}
+
 static bool goes(const struct change *c, const cJSON *entry)
 {
 	const char *name = ref_name(entry), *digest = luff_json_string(entry, "digest");
@@ -218,8 +228,10 @@ static bool goes(const struct change *c, const cJSON *entry)
 		return true;
 	if (c->tag && name && strcmp(name, c->tag) == 0)
 		return true;
-	/* a nameless entry for what gets a name now */
-	return c->descriptor && !name && digest && strcmp(digest, c->descriptor->digest.text) == 0;
+	if (!c->descriptor || name || !digest || strcmp(digest, c->descriptor->digest.text) != 0)
+		return false;
+	/* a nameless entry for what gets a name now; a referrer is found by it once the name is gone again */
+	return !has_subject(c->bytes, c->descriptor->size);
 }
 
 /* Under the lock, where nobody can remove it any more. */
@@ -273,7 +285,7 @@ static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 		      const char *tag, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
-	struct change change = {.store = l->store, .descriptor = d, .tag = tag};
+	struct change change = {.store = l->store, .descriptor = d, .bytes = bytes, .tag = tag};
 	int rc;
 
 	if (!luff_text_utf8(tag, strlen(tag)))

@@ -421,6 +421,31 @@ static void keeps_what_others_wrote(void)
 	luff_medium_unref(m);
 }
 
+/* A nameless entry is how a registry over the layout finds a referrer: a name that comes and goes does not take it along. */
+static void keeps_referrers(void)
+{
+	static const char text[] =
+		"{\"schemaVersion\":2,\"manifests\":[],\"subject\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\",\"size\":0}}";
+	struct luff_medium *m = open_layout(scratch("index"));
+	struct luff_descriptor d = describe(LUFF_MEDIA_OCI_INDEX, "sha256", text, sizeof text - 1);
+	LUFF_AUTO(text) after = NULL;
+	struct luff_name name = by_tag("sbom");
+	struct luff_error err;
+	char before[2048];
+
+	snprintf(before, sizeof before,
+		 "{\"manifests\":[{\"mediaType\":\"" LUFF_MEDIA_OCI_INDEX
+		 "\",\"digest\":\"%s\",\"size\":%d}]}",
+		 d.digest.text, (int)d.size);
+	write_index(before);
+	OK(luff_medium_tag(m, &d, text, "sbom", &err));
+	CHECK_STR(tags_of(m), "sbom");
+	OK(luff_medium_remove(m, &name, &err));
+	after = read_file(scratch("index/index.json"));
+	CHECK_STR(after, before);
+	luff_medium_unref(m);
+}
+
 /* Of a damaged index.json nothing is believed, and nothing is written over it. */
 static void refuses_broken_indexes(void)
 {
@@ -593,6 +618,7 @@ int main(void)
 	luff_medium_unref(m);
 	pushes_again_what_went();
 	keeps_what_others_wrote();
+	keeps_referrers();
 	refuses_broken_indexes();
 	finds_damage();
 	opens();
