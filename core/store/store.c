@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "store/backing.h"
 
 struct luff_store *luff_store_ref(struct luff_store *s)
@@ -151,12 +152,19 @@ static int change_checked(char **out_text, void *arg, const char *text, size_t l
 {
 	struct checked_change *c = arg;
 	int rc = c->change(out_text, c->arg, text, len, err);
+	size_t size;
 
-	if (rc < 0 || !*out_text || strlen(*out_text) <= LUFF_STORE_INDEX_MAX)
+	if (rc < 0 || !*out_text)
 		return rc;
-	free(*out_text);
-	*out_text = NULL;
-	return luff_fail(err, LUFF_ELIMIT, "index.json would have more than %d bytes", LUFF_STORE_INDEX_MAX);
+	size = strlen(*out_text);
+	if (size > LUFF_STORE_INDEX_MAX)
+		rc = luff_fail(err, LUFF_ELIMIT, "index.json would have more than %d bytes",
+			       LUFF_STORE_INDEX_MAX);
+	else
+		rc = luff_json_scan(*out_text, size, LUFF_JSON_VALUES_MAX, "the new index.json", err);
+	if (rc < 0)
+		free(luff_take(*out_text));
+	return rc;
 }
 
 int luff_store_change_index(struct luff_store *s,

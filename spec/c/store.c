@@ -234,6 +234,17 @@ static int swell(char **out_text, void *arg, const char *text, size_t len, struc
 	return 0;
 }
 
+/* As many values as text has room for, in two bytes each. */
+static int crowd(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	size_t size = *(size_t *)arg;
+	int rc = swell(out_text, arg, text, len, err);
+
+	for (size_t i = 0; i < size; i++)
+		(*out_text)[i] = i % 2 ? ',' : '0';
+	return rc;
+}
+
 static int count_in(struct luff_store *s)
 {
 	LUFF_AUTO(text) text = NULL;
@@ -266,6 +277,9 @@ static void changes_the_index(struct luff_store *s)
 	OK(luff_store_change_index(s, leave, NULL, NULL, &err));
 	FAILS(luff_store_change_index(s, leave, s, NULL, &err), LUFF_EINVAL, "left as it is");
 	FAILS(luff_store_change_index(s, swell, &size, NULL, &err), LUFF_ELIMIT, "index.json");
+	/* no more than can be read again */
+	size = 3 << 20;
+	FAILS(luff_store_change_index(s, crowd, &size, NULL, &err), LUFF_ELIMIT, "index.json: JSON has more");
 	CHECK_INT(count_in(s), 1);
 	for (size_t i = 0; i < 8; i++)
 		CHECK(pthread_create(&threads[i], NULL, increment_often, s) == 0);
