@@ -28,6 +28,20 @@ struct luff_repositories {
 	uint64_t clock; /* counts uses */
 };
 
+/* A layout's own folders would be taken for repositories, and repositories would be made among them. */
+static int check_root(const char *root, struct luff_error *err)
+{
+	LUFF_AUTO(text) marker = NULL;
+
+	if (asprintf(&marker, "%s/oci-layout", root) < 0) {
+		marker = NULL;
+		return luff_fail_nomem(err);
+	}
+	return access(marker, F_OK) < 0 ? 0
+					: luff_fail(err, LUFF_EINVAL,
+						    "%s is a layout itself: serve the folder above it", root);
+}
+
 int luff_repositories_new(struct luff_repositories **out, const char *root, int64_t cap, size_t keep,
 			  struct luff_error *err)
 {
@@ -52,6 +66,8 @@ int luff_repositories_new(struct luff_repositories **out, const char *root, int6
 		table->root = rc == 0 ? realpath(root, NULL) : NULL;
 		if (rc == 0 && !table->root)
 			rc = luff_fail_errno(err, errno, "%s", root);
+		if (rc == 0)
+			rc = check_root(table->root, err);
 	}
 	if (rc < 0)
 		luff_repositories_free(table);

@@ -961,6 +961,9 @@ static void refuses_to_start(void)
 	write_file(scratch("file"), "", 0);
 	options = (struct luff_server_options){.root = scratch("file")};
 	FAILS(luff_server_start(&server, &options, &err), LUFF_EIO, "file");
+	options.root = scratch("root/of/all/app");
+	FAILS(luff_server_start(&server, &options, &err), LUFF_EINVAL,
+	      "/app is a layout itself: serve the folder");
 	luff_server_stop(NULL);
 }
 
