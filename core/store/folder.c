@@ -33,6 +33,7 @@
 #define LAYOUT_MAX 4096
 #define BLOB_PATH_MAX 160 /* "blobs/sha512/" and 128 hex digits */
 #define OPEN_TRIES 1000
+#define NAME_LEN 32 /* of a file in ingest/ */
 /* Bytes after which the kernel is asked to start writing, so that the sync at the end is short. */
 #define FLUSH_EVERY (8 << 20)
 
@@ -149,6 +150,12 @@ static int read_small(char **out, size_t *len_out, struct folder_store *f, const
 
 /* ---- ingest/ ---- */
 
+/* By whom a file is: other tools have names of their own, and no locks. */
+static bool is_ours(const char *name)
+{
+	return strlen(name) == NAME_LEN && strspn(name, "0123456789abcdef") == NAME_LEN;
+}
+
 /* Removes what has no living writer. */
 static void sweep(struct folder_store *f)
 {
@@ -162,9 +169,9 @@ static void sweep(struct folder_store *f)
 		return;
 	}
 	while ((entry = readdir(dir))) {
-		int file = entry->d_name[0] == '.' ? -1
-						   : openat(fd, entry->d_name,
-							    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		int file = is_ours(entry->d_name)
+				   ? openat(fd, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+				   : -1;
 
 		if (file < 0)
 			continue;
@@ -181,7 +188,7 @@ static int create_temporary(int *fd_out, char name[64], struct folder_store *f, 
 	if (!atomic_exchange(&f->swept, true))
 		sweep(f);
 	for (int tries = 0; tries < 100; tries++) {
-		unsigned char random[16];
+		unsigned char random[NAME_LEN / 2];
 		struct stat st;
 		int fd;
 
