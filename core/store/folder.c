@@ -33,7 +33,8 @@
 #define LAYOUT_MAX 4096
 #define BLOB_PATH_MAX 160 /* "blobs/sha512/" and 128 hex digits */
 #define OPEN_TRIES 1000
-#define NAME_LEN 32 /* of a file in ingest/ */
+#define FOLDER_TRIES 100 /* that others take empty folders away is rare, and over soon */
+#define NAME_LEN 32      /* of a file in ingest/ */
 /* Bytes after which the kernel is asked to start writing, so that the sync at the end is short. */
 #define FLUSH_EVERY (8 << 20)
 
@@ -62,11 +63,32 @@ static void blob_path(char path[BLOB_PATH_MAX], const struct luff_digest *d)
 		 luff_digest_hex(d));
 }
 
-/* Opens for reading. Links may point elsewhere in the folder (the official busybox layouts have such blobs), never out of it. */
-static int open_inside(int dir, const char *path)
+static int open_without_links(int dir, const char *path, int flags)
+{
+	LUFF_AUTO(fd) above = -1;
+	size_t len;
+
+	for (; path[len = strcspn(path, "/")]; path += len + 1) {
+		char name[BLOB_PATH_MAX];
+		int fd;
+
+		snprintf(name, sizeof name, "%.*s", (int)len, path);
+		fd = openat(above < 0 ? dir : above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return -1;
+		if (above >= 0)
+			close(above);
+		above = fd;
+	}
+	return openat(above < 0 ? dir : above, path, flags | O_NOFOLLOW, 0644);
+}
+
+/* Links may point elsewhere in the folder (the official busybox layouts have such blobs), never out of it: that is EXDEV. */
+static int open_inside(int dir, const char *path, int flags)
 {
 #ifdef SYS_openat2
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+	struct open_how how = {.flags = (unsigned)flags,
+			       .mode = flags & O_CREAT ? 0644 : 0,
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	long fd = -1;
 
@@ -80,7 +102,12 @@ static int open_inside(int dir, const char *path)
 		return (int)fd;
 #endif
 	/* an older kernel: no links at all is the safe answer */
-	return openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+	return open_without_links(dir, path, flags);
+}
+
+static int leads_out(const char *what, struct luff_error *err)
+{
+	return luff_fail(err, LUFF_EFORMAT, "%s is a link that leads out of the folder", what);
 }
 
 /* A regular file inside the folder and its size. `what` goes into the message. */
@@ -88,11 +115,11 @@ static int open_file(int *fd_out, int64_t *size_out, struct folder_store *f, con
 		     const char *what, struct luff_error *err)
 {
 	struct stat st;
-	int fd = open_inside(f->fd, path);
+	int fd = open_inside(f->fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	*fd_out = -1;
 	if (fd < 0 && errno == EXDEV)
-		return luff_fail(err, LUFF_EFORMAT, "%s is a link that leads out of the folder", what);
+		return leads_out(what, err);
 	if (fd < 0)
 		return luff_fail_errno(err, errno, "%s", what);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -148,6 +175,31 @@ static int read_small(char **out, size_t *len_out, struct folder_store *f, const
 	return 0;
 }
 
+/* ---- folders to write into ---- */
+
+/* The folder of such blobs, which is no way out of the layout. `create`: made where it is missing. */
+static int open_blobs(int *fd_out, const struct folder_store *f, const struct luff_digest *d, bool create,
+		      struct luff_error *err)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "blobs/%s", luff_algorithm_name(luff_digest_algorithm(d)));
+	for (int tries = 0;; tries++) {
+		int fd = open_inside(f->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		*fd_out = fd;
+		if (fd >= 0)
+			return 0;
+		if (errno == EXDEV)
+			return leads_out(path, err);
+		if (errno != ENOENT || !create || tries == FOLDER_TRIES)
+			return luff_fail_errno(err, errno, "%s", path);
+		if ((mkdirat(f->fd, "blobs", 0755) < 0 && errno != EEXIST) ||
+		    (mkdirat(f->fd, path, 0755) < 0 && errno != EEXIST))
+			return luff_fail_errno(err, errno, "cannot make %s", path);
+	}
+}
+
 /* ---- ingest/ ---- */
 
 /* By whom a file is: other tools have names of their own, and no locks. */
@@ -187,7 +239,7 @@ static int create_temporary(int *fd_out, char name[64], struct folder_store *f, 
 {
 	if (!atomic_exchange(&f->swept, true))
 		sweep(f);
-	for (int tries = 0; tries < 100; tries++) {
+	for (int tries = 0; tries < FOLDER_TRIES; tries++) {
 		unsigned char random[NAME_LEN / 2];
 		struct stat st;
 		int fd;
@@ -196,12 +248,14 @@ static int create_temporary(int *fd_out, char name[64], struct folder_store *f, 
 			return luff_fail_errno(err, errno, "getrandom");
 		memcpy(name, INGEST "/", sizeof INGEST);
 		luff_text_hex(name + sizeof INGEST, random, sizeof random);
-		fd = openat(f->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+		fd = open_inside(f->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT) {
 			if (mkdirat(f->fd, INGEST, 0755) < 0 && errno != EEXIST)
 				return luff_fail_errno(err, errno, "cannot make " INGEST);
 			continue;
 		}
+		if (fd < 0 && errno == EXDEV)
+			return leads_out(INGEST, err);
 		if (fd < 0)
 			return luff_fail_errno(err, errno, "cannot write");
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink == 1) {
@@ -282,23 +336,13 @@ static int folder_open_file(int *fd_out, struct luff_store *s, const struct luff
 
 static int folder_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
 {
-	struct folder_store *f = folder_of(s);
-	char path[BLOB_PATH_MAX];
+	LUFF_AUTO(fd) blobs = -1;
+	int rc = open_blobs(&blobs, folder_of(s), d, false, err);
 
-	blob_path(path, d);
-	if (unlinkat(f->fd, path, 0) < 0)
+	if (rc < 0)
+		return luff_fail_context(err, "blob %s", d->text);
+	if (unlinkat(blobs, luff_digest_hex(d), 0) < 0)
 		return luff_fail_errno(err, errno, "blob %s", d->text);
-	return 0;
-}
-
-static int make_blob_folder(struct folder_store *f, const struct luff_digest *d, struct luff_error *err)
-{
-	char path[32];
-
-	snprintf(path, sizeof path, "blobs/%s", luff_algorithm_name(luff_digest_algorithm(d)));
-	if ((mkdirat(f->fd, "blobs", 0755) < 0 && errno != EEXIST) ||
-	    (mkdirat(f->fd, path, 0755) < 0 && errno != EEXIST))
-		return luff_fail_errno(err, errno, "cannot make %s", path);
 	return 0;
 }
 
@@ -306,18 +350,21 @@ static int make_blob_folder(struct folder_store *f, const struct luff_digest *d,
 static int folder_link(bool *linked, struct luff_store *s, const struct luff_digest *d,
 		       struct luff_store *from, struct luff_error *err)
 {
-	struct folder_store *f = folder_of(s), *other = folder_of(from);
-	char path[BLOB_PATH_MAX];
+	struct folder_store *f = folder_of(s);
+	const char *name = luff_digest_hex(d);
+	LUFF_AUTO(fd) source = -1;
+	LUFF_AUTO(fd) blobs = -1;
+	struct luff_error ignored = {0};
 	struct stat st;
 	int rc;
 
-	blob_path(path, d);
-	if (fstatat(other->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (open_blobs(&source, folder_of(from), d, false, &ignored) < 0 ||
+	    fstatat(source, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	rc = make_blob_folder(f, d, err);
+	rc = open_blobs(&blobs, f, d, true, err);
 	if (rc < 0)
 		return rc;
-	*linked = linkat(other->fd, path, f->fd, path, 0) == 0 || errno == EEXIST;
+	*linked = linkat(source, name, blobs, name, 0) == 0 || errno == EEXIST;
 	atomic_store(&f->dirty, true);
 	return 0;
 }
@@ -369,13 +416,12 @@ static int folder_commit(struct luff_store_writer *base, const struct luff_diges
 {
 	struct folder_writer *w = (struct folder_writer *)base;
 	struct folder_store *f = folder_of(base->store);
-	char path[BLOB_PATH_MAX];
-	int rc = make_blob_folder(f, d, err);
+	LUFF_AUTO(fd) blobs = -1;
+	int rc = open_blobs(&blobs, f, d, true, err);
 
 	if (rc < 0)
 		return rc;
-	blob_path(path, d);
-	if (fdatasync(w->fd) < 0 || renameat(f->fd, w->name, f->fd, path) < 0)
+	if (fdatasync(w->fd) < 0 || renameat(f->fd, w->name, blobs, luff_digest_hex(d)) < 0)
 		return luff_fail_errno(err, errno, "cannot write blob %s", d->text);
 	w->name[0] = '\0';
 	atomic_store(&f->dirty, true);

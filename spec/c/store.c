@@ -2,12 +2,17 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -500,6 +505,20 @@ static void opens_folders(void)
 	luff_store_unref(s);
 }
 
+/* Runs fn in a process of its own and returns how it ended. */
+static int in_child(void (*fn)(void))
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fn();
+		_exit(check_end());
+	}
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
 static char *blob_at(const struct luff_digest *d)
 {
 	static char path[256];
@@ -580,6 +599,104 @@ static void follows_links_inside(void)
 	luff_store_unref(s);
 }
 
+/* Each way in which a folder of the layout may lead out of it; nothing goes there, and nothing goes from there. */
+static void writes_nothing_outside(void)
+{
+	static const struct {
+		const char *link, *target;
+	} links[] = {{"blobs", "../away"},
+		     {"blobs", "../away/none"},
+		     {"blobs/sha256", "../../away/sha256"},
+		     {"blobs/sha256", "/proc/self/cwd"}};
+	struct luff_digest d = digest_of("sha256", "out", 3);
+	struct luff_store *from = open_folder(scratch("from"));
+	struct luff_error err;
+	bool linked;
+
+	CHECK(mkdir(scratch("away"), 0755) == 0 && mkdir(scratch("away/sha256"), 0755) == 0);
+	write_file(scratch("away/sha256/%s", luff_digest_hex(&d)), "out", 3);
+	OK(put(from, &d, "out", 3, &err));
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		struct luff_store *s = open_folder(scratch("way%zu", i));
+
+		if (strchr(links[i].link, '/'))
+			CHECK(mkdir(scratch("way%zu/blobs", i), 0755) == 0);
+		CHECK(symlink(links[i].target, scratch("way%zu/%s", i, links[i].link)) == 0);
+		FAILS(put(s, &d, "out", 3, &err), LUFF_EFORMAT, "out of the folder");
+		FAILS(luff_store_remove(s, &d, &err), LUFF_EFORMAT, "out of the folder");
+		FAILS(luff_store_change_index(s, increment, NULL, &d, &err), LUFF_EFORMAT,
+		      "out of the folder");
+		FAILS(luff_store_link(&linked, s, &d, from, &err), LUFF_EFORMAT, "out of the folder");
+		OK(luff_store_link(&linked, from, &d, s, &err));
+		CHECK(!linked);
+		luff_store_unref(s);
+	}
+	CHECK_INT(count_files(scratch("away")), 1);
+	CHECK_INT(count_files(scratch("away/sha256")), 1);
+	luff_store_unref(from);
+}
+
+/* The same for what comes in, and then links that stay inside. */
+static void ingests_nothing_outside(void)
+{
+	struct luff_digest d = digest_of("sha256", "in", 2);
+	struct luff_store *s = open_folder(scratch("ways"));
+	struct luff_error err;
+
+	CHECK(mkdir(scratch("ingested"), 0755) == 0);
+	CHECK(rmdir(scratch("ways/ingest")) == 0 && symlink("../ingested", scratch("ways/ingest")) == 0);
+	FAILS(put(s, &d, "in", 2, &err), LUFF_EFORMAT, "ingest is a link that leads out of the folder");
+	FAILS(luff_store_change_index(s, increment, NULL, NULL, &err), LUFF_EFORMAT, "out of the folder");
+	CHECK_INT(count_files(scratch("ingested")), 0);
+	CHECK(unlink(scratch("ways/ingest")) == 0);
+	CHECK(mkdir(scratch("ways/elsewhere"), 0755) == 0);
+	CHECK(symlink("elsewhere", scratch("ways/blobs")) == 0);
+	OK(put(s, &d, "in", 2, &err));
+	CHECK_INT(count_files(scratch("ways/elsewhere/sha256")), 1);
+	OK(get(s, &d, 0, "in", 2, &err));
+	OK(luff_store_remove(s, &d, &err));
+	luff_store_unref(s);
+}
+
+/* A kernel without openat2 follows no links at all. */
+static void follow_none_on_old_kernels(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+	struct luff_digest d = digest_of("sha256", "old", 3);
+	struct luff_store *s = open_folder(scratch("old"));
+	struct luff_error err;
+	int64_t size;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		_exit(SKIPPED);
+	OK(put(s, &d, "old", 3, &err));
+	OK(get(s, &d, 0, "old", 3, &err));
+	CHECK(rename(scratch("old/blobs"), scratch("old-blobs")) == 0);
+	CHECK(symlink("../old-blobs", scratch("old/blobs")) == 0);
+	CHECK(luff_store_stat(&size, s, &d, &err) < 0);
+	CHECK(luff_store_remove(s, &d, &err) < 0);
+	CHECK(put(s, &d, "old", 3, &err) < 0);
+	CHECK_INT(count_files(scratch("old-blobs/sha256")), 1);
+	luff_store_unref(s);
+}
+
+static void follows_none_on_old_kernels(void)
+{
+	int status = in_child(follow_none_on_old_kernels);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		fprintf(stderr, "store: no system call can be refused here, old kernels are not tried\n");
+	else
+		CHECK_INT(status, 0);
+}
+
 /* What is no file must not be waited for. */
 static void refuses_odd_files(void)
 {
@@ -618,20 +735,6 @@ static void refuses_odd_files(void)
 	CHECK(truncate(scratch("odd/index.json"), (off_t)INDEX_MAX + 1) == 0);
 	FAILS(luff_store_read_index(&text, &len, s, &err), LUFF_ELIMIT, "index.json");
 	luff_store_unref(s);
-}
-
-/* Runs fn in a process of its own and returns how it ended. */
-static int in_child(void (*fn)(void))
-{
-	int status = -1;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		fn();
-		_exit(check_end());
-	}
-	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
-	return status;
 }
 
 static void die_while_writing(void)
@@ -901,6 +1004,9 @@ int main(void)
 	has_no_files();
 	opens_folders();
 	follows_links_inside();
+	writes_nothing_outside();
+	ingests_nothing_outside();
+	follows_none_on_old_kernels();
 	refuses_odd_files();
 	CHECK_INT(count_open(), before);
 	luff_shutdown();
