@@ -186,9 +186,8 @@ static int open_folder(struct luff_repository *r, bool create, struct luff_error
 	if (r->empty && !create)
 		return luff_fail(err, LUFF_ENOTFOUND, "no repository %s", r->name);
 	rc = luff_store_open_folder(&r->store, path, create, err);
-	if (rc == 0 && stat(marker, &st) < 0)
-		rc = luff_fail_errno(err, errno, "%s", marker);
-	if (rc == 0) {
+	/* another process may be about to unmake it: then it is stale from the start */
+	if (rc == 0 && stat(marker, &st) == 0) {
 		r->dev = st.st_dev;
 		r->ino = st.st_ino;
 	}
@@ -312,22 +311,17 @@ void luff_repository_keep(struct luff_repository *r)
 	pthread_mutex_unlock(&r->table->lock);
 }
 
-/* What open_folder() made, in the reverse order. Where somebody else put a blob, all stays. */
+/* What open_folder() made, with the folders above as far as nothing else is in them. */
 static void remove_folder(const struct luff_repositories *table, const char *name)
 {
-	static const char *const files[] = {"oci-layout", "index.json"};
-	LUFF_AUTO(text) blobs = path_of(table, name, "blobs");
 	LUFF_AUTO(text) folder = path_of(table, name, "");
+	bool gone = folder && luff_store_unmake_folder(folder);
+	char *end;
 
-	if (!blobs || !folder || access(blobs, F_OK) == 0)
-		return;
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		LUFF_AUTO(text) file = path_of(table, name, files[i]);
-
-		if (file)
-			unlink(file);
+	while (gone && (end = strrchr(folder + strlen(table->root) + 1, '/'))) {
+		*end = '\0';
+		gone = rmdir(folder) == 0;
 	}
-	rmdir(folder);
 }
 
 /* Nobody uses a repository that was made and into which nothing came: it leaves no trace. */

@@ -13,6 +13,7 @@
 
 #define IDLE_MAX (60 * 60 * 1000) /* ms after which nobody is expected to come back */
 #define IDLE_MIN (60 * 1000)      /* ms before which no upload goes, however many want to start */
+#define OPEN_TRIES 100            /* that the repository goes just then is rare, and over soon */
 
 struct luff_upload_table {
 	pthread_mutex_t lock;
@@ -172,14 +173,26 @@ int luff_upload_size(int64_t *out, struct luff_upload_table *table, const char *
 /* Made when it is needed: an upload that never sends a byte costs no file and leaves no repository. */
 static int need_writer(struct luff_upload *s, struct luff_error *err)
 {
-	int rc = 0;
+	struct luff_error failed = {0};
+	int rc = 0, tries = 0;
 
-	if (!s->repository)
-		rc = luff_repository_open(&s->repository, s->table->repositories, s->name, true, err);
-	assert(rc < 0 || s->repository);
-	if (rc == 0 && !s->writer)
-		rc = luff_store_write(&s->writer, s->repository->store, true, s->algorithm, err);
-	return rc;
+	while (!s->writer) {
+		if (!s->repository)
+			rc = luff_repository_open(&s->repository, s->table->repositories, s->name, true,
+						  &failed);
+		assert(rc < 0 || s->repository);
+		if (rc == 0)
+			rc = luff_store_write(&s->writer, s->repository->store, true, s->algorithm, &failed);
+		if (rc == 0)
+			break;
+		/* another process may have unmade the repository, into which nothing had come */
+		luff_repository_unref(luff_take(s->repository));
+		if (rc != LUFF_ENOTFOUND || tries++ == OPEN_TRIES) {
+			*err = failed;
+			return rc;
+		}
+	}
+	return 0;
 }
 
 int luff_upload_append(struct luff_upload *s, const void *bytes, size_t len, struct luff_error *err)

@@ -88,6 +88,9 @@ static int mount(bool *mounted, struct luff_call *r, struct luff_error *err)
 		rc = luff_store_link(mounted, r->repository->store, &r->route.mount, from->store, &missing);
 	if (*mounted)
 		luff_repository_keep(r->repository);
+	/* another process may be unmaking the repository: an upload makes it anew */
+	if (rc == LUFF_ENOTFOUND)
+		return 0;
 	if (rc < 0)
 		*err = missing;
 	return rc;

@@ -200,6 +200,15 @@ static int open_blobs(int *fd_out, const struct folder_store *f, const struct lu
 	}
 }
 
+/*
+ * What comes into a layout that is being unmade would be lost. Who unmakes one removes oci-layout and then looks for folders; who
+ * writes makes a folder and then looks for oci-layout: one of the two sees the other.
+ */
+static int check_alive(const struct folder_store *f, struct luff_error *err)
+{
+	return faccessat(f->fd, "oci-layout", F_OK, 0) < 0 ? luff_fail_errno(err, errno, "oci-layout") : 0;
+}
+
 /* ---- ingest/ ---- */
 
 /* By whom a file is: other tools have names of their own, and no locks. */
@@ -362,23 +371,13 @@ static int folder_link(bool *linked, struct luff_store *s, const struct luff_dig
 	    fstatat(source, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	rc = open_blobs(&blobs, f, d, true, err);
+	if (rc == 0)
+		rc = check_alive(f, err);
 	if (rc < 0)
 		return rc;
 	*linked = linkat(source, name, blobs, name, 0) == 0 || errno == EEXIST;
 	atomic_store(&f->dirty, true);
 	return 0;
-}
-
-static int folder_write(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err)
-{
-	struct folder_writer *w = calloc(1, sizeof *w);
-	int rc = w ? create_temporary(&w->fd, w->name, folder_of(s), err) : luff_fail_nomem(err);
-
-	if (rc < 0)
-		free(w);
-	else
-		*out = &w->base;
-	return rc;
 }
 
 static int folder_append(struct luff_store_writer *base, const void *bytes, size_t len,
@@ -438,6 +437,28 @@ static void folder_discard(struct luff_store_writer *base)
 	free(w);
 }
 
+static int folder_write(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err)
+{
+	struct folder_store *f = folder_of(s);
+	struct folder_writer *w = calloc(1, sizeof *w);
+	int rc;
+
+	if (!w)
+		return luff_fail_nomem(err);
+	rc = create_temporary(&w->fd, w->name, f, err);
+	if (rc < 0) {
+		free(w);
+		return rc;
+	}
+	w->base.store = s;
+	rc = check_alive(f, err);
+	if (rc < 0)
+		folder_discard(&w->base);
+	else
+		*out = &w->base;
+	return rc;
+}
+
 /* ---- index.json ---- */
 
 static int folder_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err)
@@ -461,27 +482,46 @@ static int read_or_start_index(char **out, size_t *len_out, struct folder_store 
 	return rc;
 }
 
-/* Holds other processes and threads off until the descriptor is closed. */
-static int lock_layout(int *fd_out, struct folder_store *f, struct luff_error *err)
+static int wait_for_lock(int fd, struct luff_error *err)
 {
-	int fd = openat(f->fd, "oci-layout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
-	*fd_out = -1;
-	if (fd < 0)
-		return luff_fail_errno(err, errno, "cannot write");
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		struct timespec pause = {.tv_nsec = 5000000};
 		int rc = errno == EWOULDBLOCK || errno == EINTR ? luff_scope_check(err)
 								: luff_fail_errno(err, errno, "cannot lock");
 
-		if (rc < 0) {
-			close(fd);
+		if (rc < 0)
 			return rc;
-		}
 		nanosleep(&pause, NULL);
 	}
-	*fd_out = fd;
 	return 0;
+}
+
+/* A lock on a file that nobody else can open any more holds nobody off. */
+static bool is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 || st.st_nlink == 0;
+}
+
+/* Holds other processes and threads off until the descriptor is closed. */
+static int lock_layout(int *fd_out, struct folder_store *f, struct luff_error *err)
+{
+	*fd_out = -1;
+	for (;;) {
+		int rc, fd = openat(f->fd, "oci-layout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+		if (fd < 0)
+			return luff_fail_errno(err, errno, "cannot write");
+		rc = wait_for_lock(fd, err);
+		if (rc == 0 && !is_removed(fd)) {
+			*fd_out = fd;
+			return 0;
+		}
+		close(fd);
+		if (rc < 0)
+			return rc;
+	}
 }
 
 static int sync_folder(const struct folder_store *f, const char *path, struct luff_error *err)
@@ -570,6 +610,7 @@ static const struct luff_store_ops folder_ops = {
 int luff_store_make_folder(const char *path, struct luff_error *err)
 {
 	LUFF_AUTO(text) copy = strdup(path);
+	int tries = 0;
 
 	if (!copy)
 		return luff_fail_nomem(err);
@@ -579,11 +620,17 @@ int luff_store_make_folder(const char *path, struct luff_error *err)
 		if (end != '/' && end != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+		if (mkdir(copy, 0755) == 0 || errno == EEXIST) {
+			*p = end;
+			if (end == '\0')
+				break;
+		} else if (errno == ENOENT && tries++ < FOLDER_TRIES) {
+			/* who takes an empty layout away takes the empty folders above along */
+			*p = end;
+			p = copy;
+		} else {
 			return luff_fail_errno(err, errno, "cannot make the folder %s", copy);
-		*p = end;
-		if (end == '\0')
-			break;
+		}
 	}
 	return 0;
 }
@@ -659,12 +706,11 @@ static int prepare(struct folder_store *f, bool create, struct luff_error *err)
 	return rc;
 }
 
-int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err)
+static int open_store(struct luff_store **out, const char *path, bool create, struct luff_error *err)
 {
 	struct folder_store *f;
 	int rc = create ? luff_store_make_folder(path, err) : 0;
 
-	*out = NULL;
 	if (rc < 0)
 		return rc;
 	f = calloc(1, sizeof *f);
@@ -685,4 +731,45 @@ int luff_store_open_folder(struct luff_store **out, const char *path, bool creat
 	}
 	*out = &f->base;
 	return 0;
+}
+
+int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err)
+{
+	struct luff_error failed = {0};
+	int rc, tries = 0;
+
+	*out = NULL;
+	/* it may be unmade between two steps of making it */
+	do
+		rc = open_store(out, path, create, &failed);
+	while (rc == LUFF_ENOTFOUND && create && tries++ < FOLDER_TRIES);
+	if (rc < 0)
+		*err = failed;
+	return rc;
+}
+
+static bool has_content(int dir)
+{
+	return faccessat(dir, "blobs", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       faccessat(dir, INGEST, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool luff_store_unmake_folder(const char *path)
+{
+	LUFF_AUTO(fd) dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	LUFF_AUTO(fd) lock = dir < 0 ? -1 : openat(dir, "oci-layout", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct luff_error ignored = {0};
+	struct luff_store *again;
+
+	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0 || is_removed(lock) || has_content(dir))
+		return false;
+	/* what says that the folder is a layout came last, and goes first */
+	unlinkat(dir, "oci-layout", 0);
+	unlinkat(dir, "index.json", 0);
+	if (rmdir(path) == 0)
+		return true;
+	/* somebody began to write in between (see check_alive): it is a layout after all */
+	if (has_content(dir) && luff_store_open_folder(&again, path, true, &ignored) == 0)
+		luff_store_unref(again);
+	return false;
 }

@@ -16,6 +16,12 @@ struct luff_store_writer;
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
 /** As `mkdir -p`. */
 int luff_store_make_folder(const char *path, struct luff_error *err);
+/**
+ * Takes away a layout into which nothing came: what luff_store_open_folder() made, but not the folders above.
+ *
+ * @return whether it is gone; it stays where somebody, of any process, put something into it or is about to
+ */
+bool luff_store_unmake_folder(const char *path);
 /** @param cap    bytes of blobs in all, with those that are removed while somebody reads them; LUFF_ELIMIT beyond
  *  @param share  a store in memory whose cap holds for both together (`cap` is not used then), or NULL */
 int luff_store_new_memory(struct luff_store **out, int64_t cap, struct luff_store *share,

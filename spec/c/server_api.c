@@ -24,13 +24,13 @@ struct answer {
 	char *text;       /* all of it */
 };
 
-static int connect_server(void)
+static int connect_to(const char *where)
 {
 	char text[64], *host = text, *port;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	int fd = -1;
 
-	snprintf(text, sizeof text, "%s", address);
+	snprintf(text, sizeof text, "%s", where);
 	port = strrchr(text, ':');
 	*port++ = '\0';
 	if (*host == '[') {
@@ -43,6 +43,11 @@ static int connect_server(void)
 		freeaddrinfo(found);
 	}
 	return fd;
+}
+
+static int connect_server(void)
+{
+	return connect_to(address);
 }
 
 /* False once the server has closed: it may have answered before it heard all. */
@@ -796,7 +801,7 @@ static void leaves_layouts(const char *root)
 	CHECK_INT(count_files(at("%s/app/ingest", root)), -1);
 	CHECK_INT(count_files(at("%s/none", root)), -1);
 	CHECK_INT(count_files(at("%s/new", root)), -1);
-	CHECK_INT(count_files(at("%s/fresh", root)), 0);
+	CHECK_INT(count_files(at("%s/fresh", root)), -1);
 	if (OK(luff_medium_open(&m, &name, at("oci:%s/img:v1", root), NULL, &err)))
 		OK(luff_medium_resolve(&d, NULL, m, &name, &err));
 	CHECK_STR(d.digest.text, sha256(image("{}", "")));
@@ -912,6 +917,87 @@ static void keeps_to_the_cap(void)
 	free(bytes);
 }
 
+static void use(const struct luff_server *server)
+{
+	snprintf(address, sizeof address, "%s", luff_server_address(server));
+}
+
+/* Two servers on one root, as two processes would be: what fails in one takes nothing from the other. */
+static void shares_its_folder(void)
+{
+	struct luff_server *one = open_server(NULL, scratch("both"), 0),
+			   *two = open_server(NULL, scratch("both"), 0);
+	const char *failing, *good;
+
+	use(one);
+	failing = start("team/app");
+	CHECK_INT(put("PATCH", failing, "half"), 202);
+	use(two);
+	good = start("team/app");
+	CHECK_INT(put("PATCH", good, "who"), 202);
+	use(one);
+	CHECK_INT(call("DELETE", failing), 204);
+	use(two);
+	CHECK_INT(put("PUT", at("%s?digest=%s", good, sha256("whole")), "le"), 201);
+	CHECK(has_blob("team/app", "whole"));
+	use(one);
+	CHECK(has_blob("team/app", "whole"));
+	luff_server_stop(one);
+	luff_server_stop(two);
+}
+
+struct failing {
+	char address[64];
+	int status;
+};
+
+static void *push_wrong(void *arg)
+{
+	struct failing *f = arg;
+	struct luff_digest wrong;
+	struct luff_error mine = {0};
+	struct answer a;
+	char head[1024];
+	int fd = connect_to(f->address);
+
+	luff_digest_of(&wrong, "sha256", "right", 5, &mine);
+	snprintf(head, sizeof head,
+		 "POST /v2/race/app/blobs/uploads/?digest=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+		 "Content-Length: 5\r\n\r\nwrong",
+		 wrong.text);
+	send_all(fd, head, strlen(head));
+	a = read_answer(fd);
+	f->status = a.status;
+	free(a.text);
+	return NULL;
+}
+
+static void keeps_what_it_took(void)
+{
+	struct luff_server *one = open_server(NULL, scratch("raced"), 0),
+			   *two = open_server(NULL, scratch("raced"), 0);
+	struct failing f = {.status = 0};
+
+	snprintf(f.address, sizeof f.address, "%s", luff_server_address(one));
+	use(two);
+	for (int i = 0; i < 100; i++) {
+		pthread_t thread;
+
+		CHECK(pthread_create(&thread, NULL, push_wrong, &f) == 0);
+		push_blob("race/app", "kept");
+		pthread_join(thread, NULL);
+		CHECK_INT(f.status, 400);
+		CHECK(has_blob("race/app", "kept"));
+		CHECK_INT(call("DELETE", at("/v2/race/app/blobs/%s", sha256("kept"))), 202);
+		/* from the start */
+		CHECK(rmdir(scratch("raced/race/app/blobs/sha256")) == 0);
+		CHECK(rmdir(scratch("raced/race/app/blobs")) == 0);
+		CHECK(unlink(scratch("raced/race/app/oci-layout")) == 0);
+	}
+	luff_server_stop(one);
+	luff_server_stop(two);
+}
+
 /* Clients that do nothing do not keep a server from stopping. */
 static void stops_at_once(void)
 {
@@ -982,6 +1068,8 @@ int main(void)
 	keeps_to_the_cap();
 	lists_no_referrers_that_went();
 	parses_in_turns();
+	shares_its_folder();
+	keeps_what_it_took();
 	stops_at_once();
 	refuses_to_start();
 	CHECK_INT(count_open(), open);

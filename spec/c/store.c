@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -697,6 +698,157 @@ static void follows_none_on_old_kernels(void)
 		CHECK_INT(status, 0);
 }
 
+/* ---- layouts that go ---- */
+
+static void unmakes_what_is_empty(void)
+{
+	struct luff_digest d = digest_of("sha256", "kept", 4);
+	struct luff_store *s;
+	struct luff_store_writer *w;
+	struct luff_error err;
+	int lock;
+
+	CHECK(!luff_store_unmake_folder(scratch("unmade")));
+	luff_store_unref(open_folder(scratch("unmade")));
+	CHECK(luff_store_unmake_folder(scratch("unmade")));
+	CHECK_INT(count_files(scratch("unmade")), -1);
+	s = open_folder(scratch("unmade"));
+	/* somebody is writing, or is about to change index.json, or has written */
+	w = begin(s, true, LUFF_SHA256, "kept", 4, &err);
+	CHECK(!luff_store_unmake_folder(scratch("unmade")));
+	luff_store_writer_abort(w);
+	luff_store_unref(s);
+	s = open_folder(scratch("unmade"));
+	lock = open(scratch("unmade/oci-layout"), O_RDWR | O_CLOEXEC);
+	CHECK(flock(lock, LOCK_EX) == 0);
+	CHECK(!luff_store_unmake_folder(scratch("unmade")));
+	close(lock);
+	OK(put(s, &d, "kept", 4, &err));
+	CHECK(!luff_store_unmake_folder(scratch("unmade")));
+	OK(get(s, &d, 0, "kept", 4, &err));
+	CHECK_INT(count_files(scratch("unmade")), 4);
+	luff_store_unref(s);
+}
+
+/* What is written into a layout that goes says so, rather than to go with it. */
+static void writes_nothing_into_what_goes(void)
+{
+	struct luff_digest d = digest_of("sha256", "late", 4), other = digest_of("sha256", "linked", 6);
+	struct luff_store *s = open_folder(scratch("gone")), *from = open_folder(scratch("stays"));
+	struct luff_error err;
+	bool linked;
+
+	OK(put(from, &other, "linked", 6, &err));
+	CHECK(unlink(scratch("gone/oci-layout")) == 0);
+	FAILS(put(s, &d, "late", 4, &err), LUFF_ENOTFOUND, "oci-layout");
+	CHECK_INT(count_files(scratch("gone/ingest")), 0);
+	FAILS(luff_store_link(&linked, s, &other, from, &err), LUFF_ENOTFOUND, "oci-layout");
+	CHECK(!linked);
+	luff_store_unref(s);
+	s = open_folder(scratch("gone"));
+	OK(put(s, &d, "late", 4, &err));
+	luff_store_unref(s);
+	luff_store_unref(from);
+}
+
+static void *increment_once(void *arg)
+{
+	struct luff_error err;
+
+	OK(luff_store_change_index(arg, increment, NULL, NULL, &err));
+	return NULL;
+}
+
+/* Whoever waited for a lock that went with its file waits for the one that others have now. */
+static void locks_what_others_lock(void)
+{
+	static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+	struct luff_store *s = open_folder(scratch("relocked"));
+	int old = open(scratch("relocked/oci-layout"), O_RDWR | O_CLOEXEC), fresh;
+	LUFF_AUTO(text) text = NULL;
+	pthread_t thread;
+
+	CHECK(flock(old, LOCK_EX) == 0);
+	CHECK(pthread_create(&thread, NULL, increment_once, s) == 0);
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	CHECK(unlink(scratch("relocked/oci-layout")) == 0);
+	write_file(scratch("relocked/oci-layout"), layout, strlen(layout));
+	fresh = open(scratch("relocked/oci-layout"), O_RDWR | O_CLOEXEC);
+	CHECK(flock(fresh, LOCK_EX) == 0);
+	close(old);
+	nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+	text = read_file(scratch("relocked/index.json"));
+	CHECK(text && !strstr(text, "\"n\""));
+	close(fresh);
+	pthread_join(thread, NULL);
+	CHECK_INT(count_in(s), 1);
+	luff_store_unref(s);
+}
+
+struct unmaker {
+	char above[512], path[1024];
+	atomic_bool stop;
+};
+
+static void *unmake_often(void *arg)
+{
+	struct unmaker *u = arg;
+
+	while (!atomic_load(&u->stop)) {
+		luff_store_unmake_folder(u->path);
+		rmdir(u->above);
+	}
+	return NULL;
+}
+
+static bool comes_back(const char *path)
+{
+	for (int i = 0; i < 1000 && access(path, F_OK) < 0; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	return access(path, F_OK) == 0;
+}
+
+/* Whatever the moment at which somebody takes it away: it is there once it is open, or it is made again, and holds what came in. */
+static void makes_what_others_unmake(void)
+{
+	struct luff_digest d = digest_of("sha256", "raced", 5);
+	struct unmaker u = {.stop = false};
+	pthread_t thread;
+
+	snprintf(u.above, sizeof u.above, "%s", scratch("above"));
+	snprintf(u.path, sizeof u.path, "%s/below", u.above);
+	CHECK(pthread_create(&thread, NULL, unmake_often, &u) == 0);
+	for (int i = 0; i < 40; i++) {
+		struct luff_store *s = NULL;
+		struct luff_error err;
+		int rc;
+
+		/* made, unmade, found there, gone a moment later */
+		for (int k = 0; k < 10 && OK(luff_store_open_folder(&s, u.path, true, &err)); k++)
+			luff_store_unref(luff_take(s));
+		do {
+			luff_store_unref(s);
+			if (!OK(luff_store_open_folder(&s, u.path, true, &err)))
+				break;
+			err = (struct luff_error){0};
+			rc = put(s, &d, "raced", 5, &err);
+		} while (rc == LUFF_ENOTFOUND);
+		luff_store_unref(s);
+		/* unmade by nobody, so that anybody finds it */
+		if (OK(luff_store_open_folder(&s, u.path, true, &err)))
+			OK(get(s, &d, 0, "raced", 5, &err));
+		/* who took it away may still be putting it back */
+		CHECK(comes_back(scratch("above/below/oci-layout")));
+		CHECK(comes_back(scratch("above/below/index.json")));
+		OK(luff_store_remove(s, &d, &err));
+		luff_store_unref(s);
+		CHECK(rmdir(scratch("above/below/blobs/sha256")) == 0 &&
+		      rmdir(scratch("above/below/blobs")) == 0);
+	}
+	atomic_store(&u.stop, true);
+	pthread_join(thread, NULL);
+}
+
 /* What is no file must not be waited for. */
 static void refuses_odd_files(void)
 {
@@ -1007,6 +1159,10 @@ int main(void)
 	writes_nothing_outside();
 	ingests_nothing_outside();
 	follows_none_on_old_kernels();
+	unmakes_what_is_empty();
+	writes_nothing_into_what_goes();
+	locks_what_others_lock();
+	makes_what_others_unmake();
 	refuses_odd_files();
 	CHECK_INT(count_open(), before);
 	luff_shutdown();
