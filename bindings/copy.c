@@ -133,7 +133,8 @@ static void copy_release(struct luff_work *base)
 
 static int copy(lua_State *L)
 {
-	static const char *const options[] = {"platform", "jobs", "progress", "plain_http", NULL};
+	static const char *const options[] = {"platform", "jobs",       "referrers",
+					      "progress", "plain_http", NULL};
 	struct luff_image **image;
 	struct luff_index **index;
 	struct copy_call *c;
@@ -152,6 +153,7 @@ static int copy(lua_State *L)
 	if (luff_option_platform(&c->platform, L, 3))
 		c->options.platform = &c->platform;
 	if (lua_istable(L, 3)) {
+		c->options.referrers = luff_option_bool(L, 3, "referrers");
 		if (lua_getfield(L, 3, "jobs") != LUA_TNIL) {
 			lua_Integer jobs = luaL_checkinteger(L, -1);
 

@@ -417,6 +417,7 @@ struct luff_copy_event {
 struct luff_copy_options {
 	const struct luff_platform *platform; /* of an index, only the image for it; NULL: everything */
 	int jobs;                             /* blobs at a time, 1 to 64; 0: 4 */
+	bool referrers; /* also what refers to the manifests that are copied, and to that, and so on */
 	/* Optional. From any thread, one call at a time; must not block for long. */
 	void (*progress)(void *arg, const struct luff_copy_event *event);
 	void *progress_arg;

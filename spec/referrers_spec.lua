@@ -120,6 +120,51 @@ describe("referrers", function()
 	end)
 end)
 
+describe("referrers of a layout", function()
+	it("are listed by what has a subject, tagged or not", function()
+		local place = "oci:" .. support.scratch()
+		local image = support.make_image(place .. ":v1")
+		local subject = { mediaType = image:media_type(), digest = image:digest(), size = #image:raw_manifest() }
+		luff.push_blob(place, "{}", { media_type = empty.mediaType })
+		local signature = attach(place, subject, "application/x.signature")
+		local bom = attach(place, subject, "application/x.bom", "bom")
+		assert.same(sorted(signature, bom), list(place .. ":v1"))
+		assert.same({ bom }, list(place .. ":v1", { artifact_type = "application/x.bom" }))
+		luff.delete(place .. ":bom")
+		assert.same(sorted(signature, bom), list(place .. ":v1"))
+		luff.delete(place .. "@" .. bom)
+		assert.same({ signature }, list(place .. ":v1"))
+	end)
+
+	it("go with a copy that is asked for them, and theirs, too", function()
+		local server <close> = luff.serve {}
+		local from, to = "oci:" .. support.scratch(), server:address() .. "/copied"
+		local index = support.make_index(from .. ":v1", { "linux/amd64", "linux/arm64" })
+		luff.push_blob(from, "{}", { media_type = empty.mediaType })
+		local function subject_of(document, digest)
+			return { mediaType = document.mediaType, digest = digest, size = #luff.json.encode(document) }
+		end
+		local entry = index:index_manifest().manifests[2]
+		local signature = attach(from, { mediaType = entry.mediaType, digest = entry.digest, size = entry.size },
+			"application/x.signature")
+		local first = luff.image(from .. "@" .. signature)
+		local second = attach(from, subject_of(first:manifest(), signature), "application/x.countersignature")
+		luff.copy(from .. ":v1", to .. ":v1")
+		assert.same({}, list(to .. "@" .. entry.digest))
+		-- What the destination has already is no reason to leave them behind.
+		luff.copy(from .. ":v1", to .. ":v1", { referrers = true })
+		assert.same({ signature }, list(to .. "@" .. entry.digest))
+		assert.same({ second }, list(to .. "@" .. signature))
+		local again = luff.copy(from .. ":v1", to .. ":v1", { referrers = true })
+		assert.equal(0, again.copied)
+		assert.equal(0, again.manifests)
+		local back = "oci:" .. support.scratch()
+		support.must { support.program, "copy", "--referrers", to .. ":v1", back .. ":v1" }
+		assert.same({ signature }, list(back .. "@" .. entry.digest))
+		assert.same({ second }, list(back .. "@" .. signature))
+	end)
+end)
+
 describe("a catalog", function()
 	it("lists a registry's repositories", function()
 		local server <close> = luff.serve {}

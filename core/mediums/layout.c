@@ -1,6 +1,7 @@
 /*
  * An OCI layout (image-spec, image-layout.md) over a store: "oci:" where the store is a folder, "memory" where it is memory. Names
- * live in index.json as annotations org.opencontainers.image.ref.name.
+ * live in index.json as annotations org.opencontainers.image.ref.name. A manifest that has a subject also has an entry
+ * without a name there, by which it is found as a referrer, by other tools, too.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "base/text.h"
 #include "mediums/mediums.h"
 #include "model/descriptor.h"
+#include "model/referrer.h"
+#include "stream/streams.h"
 
 #define PUSH_SIZE (64 << 10)
 #define REF_NAME "org.opencontainers.image.ref.name"
@@ -159,8 +162,8 @@ static int layout_exists(bool *out, struct luff_medium *m, const struct luff_des
 	return here(m, rc, err);
 }
 
-static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
-		       struct luff_error *err)
+static int push_content(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+			struct luff_error *err)
 {
 	struct luff_store_writer *w = NULL;
 	LUFF_AUTO(text) buf = malloc(PUSH_SIZE);
@@ -190,20 +193,25 @@ struct change {
 	struct luff_store *store;
 	const struct luff_descriptor *descriptor; /* to add, or NULL */
 	const char *bytes;                        /* of the manifest that is added */
-	const char *tag;                          /* entries of this name go; NULL: none by name */
-	const struct luff_digest *digest;         /* entries of this digest go; NULL: none by digest */
-	bool found;                               /* some entry went */
-	bool gone;                                /* nothing was changed: what was to be added is not there */
+	const char *tag;                  /* entries of this name go; NULL: none by name, added without one */
+	const struct luff_digest *digest; /* entries of this digest go; NULL: none by digest */
+	bool found;                       /* some entry went */
+	bool gone;                        /* nothing was changed: what was to be added is not there */
 };
 
 static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
 {
 	cJSON *entry = cJSON_CreateObject(), *annotations;
 
-	if (!entry || !cJSON_AddStringToObject(entry, "mediaType", d->media_type) ||
+	if (!cJSON_AddStringToObject(entry, "mediaType", d->media_type) ||
 	    !cJSON_AddStringToObject(entry, "digest", d->digest.text) ||
-	    !cJSON_AddNumberToObject(entry, "size", (double)d->size) ||
-	    !(annotations = cJSON_AddObjectToObject(entry, "annotations")) ||
+	    !cJSON_AddNumberToObject(entry, "size", (double)d->size)) {
+		cJSON_Delete(entry);
+		return NULL;
+	}
+	if (!tag)
+		return entry;
+	if (!(annotations = cJSON_AddObjectToObject(entry, "annotations")) ||
 	    !cJSON_AddStringToObject(annotations, REF_NAME, tag)) {
 		cJSON_Delete(entry);
 		return NULL;
@@ -211,13 +219,16 @@ static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
 	return entry;
 }
 
+/* Most have none, and need not be parsed to see that. */
 static bool has_subject(const char *bytes, int64_t size)
 {
 	struct luff_error ignored = {0};
 	LUFF_AUTO(json) tree = NULL;
+	struct luff_digest subject;
 
-	return luff_json_parse(&tree, bytes, (size_t)size, "manifest", &ignored) == 0 &&
-	       luff_json_get(tree, "subject");
+	return memmem(bytes, (size_t)size, "\"subject\"", 9) &&
+	       luff_json_parse(&tree, bytes, (size_t)size, "manifest", &ignored) == 0 &&
+	       luff_referrer_subject(&subject, tree);
 }
 
 static bool goes(const struct change *c, const cJSON *entry)
@@ -230,8 +241,22 @@ static bool goes(const struct change *c, const cJSON *entry)
 		return true;
 	if (!c->descriptor || name || !digest || strcmp(digest, c->descriptor->digest.text) != 0)
 		return false;
-	/* a nameless entry for what gets a name now; a referrer is found by it once the name is gone again */
-	return !has_subject(c->bytes, c->descriptor->size);
+	/* a nameless entry for what gets a name now, but not what a referrer is found by */
+	return c->tag && !has_subject(c->bytes, c->descriptor->size);
+}
+
+static bool is_listed(const cJSON *entries, const struct luff_descriptor *d)
+{
+	const cJSON *entry;
+
+	cJSON_ArrayForEach(entry, entries)
+	{
+		const char *digest = luff_json_string(entry, "digest");
+
+		if (digest && strcmp(digest, d->digest.text) == 0 && !ref_name(entry))
+			return true;
+	}
+	return false;
 }
 
 /* Under the lock, where nobody can remove it any more. */
@@ -258,7 +283,7 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 	if (rc < 0 || c->gone)
 		return rc;
 	rc = parse_index(&tree, &entries, text, len, err);
-	if (rc < 0)
+	if (rc < 0 || (c->descriptor && !c->tag && is_listed(entries, c->descriptor)))
 		return rc;
 	for (cJSON *entry = entries->child; entry; entry = next) {
 		next = entry->next;
@@ -279,6 +304,43 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 	}
 	*out_text = cJSON_PrintUnformatted(tree);
 	return *out_text ? 0 : luff_fail_nomem(err);
+}
+
+/* A manifest is small, and its subject is looked for before it is written. */
+static int push_manifest(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+			 struct luff_error *err)
+{
+	struct layout *l = layout_of(m);
+	struct change change = {.store = l->store, .descriptor = d};
+	LUFF_AUTO(reader) again = NULL;
+	LUFF_AUTO(text) bytes = NULL;
+	size_t len = 0, n = 1;
+	int rc = 0;
+
+	if (d->size > LUFF_MANIFEST_MAX)
+		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", m->place,
+				 LUFF_MANIFEST_MAX);
+	bytes = malloc((size_t)d->size + 1);
+	if (!bytes)
+		return luff_fail_nomem(err);
+	/* one byte more than there should be, so that src is asked for its end, which it checks */
+	while (rc == 0 && n > 0 && len <= (size_t)d->size) {
+		rc = luff_reader_read(&n, src, bytes + len, (size_t)d->size + 1 - len, err);
+		len += n;
+	}
+	if (rc == 0)
+		rc = luff_reader_open_bytes(&again, bytes, (size_t)d->size, err);
+	if (rc == 0)
+		rc = push_content(m, d, again, err);
+	if (rc == 0 && has_subject(bytes, d->size))
+		rc = here(m, luff_store_change_index(l->store, change_index, &change, NULL, err), err);
+	return rc;
+}
+
+static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+		       struct luff_error *err)
+{
+	return d->manifest ? push_manifest(m, d, src, err) : push_content(m, d, src, err);
 }
 
 static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
@@ -343,6 +405,132 @@ static int layout_tags(struct luff_cursor **out, struct luff_medium *m, struct l
 	return 0;
 }
 
+/* ---- referrers ---- */
+
+struct referrers_cursor {
+	struct luff_cursor base;
+	struct luff_medium *medium;
+	struct luff_digest subject;
+	char type[LUFF_MEDIA_TYPE_MAX + 1];
+	struct luff_descriptor *entries; /* of index.json, sorted by digest */
+	size_t count, at;
+	char *item;
+};
+
+static int compare_digests(const void *a, const void *b)
+{
+	return strcmp(((const struct luff_descriptor *)a)->digest.text,
+		      ((const struct luff_descriptor *)b)->digest.text);
+}
+
+/* What another tool wrote and cannot be read here is no referrer. */
+static int read_entries(struct referrers_cursor *c, struct luff_error *err)
+{
+	LUFF_AUTO(json) tree = NULL;
+	cJSON *entries, *entry;
+	int rc = read_index(&tree, &entries, layout_of(c->medium), err);
+
+	if (rc < 0)
+		return rc;
+	c->entries = calloc((size_t)cJSON_GetArraySize(entries) + 1, sizeof *c->entries);
+	if (!c->entries)
+		return luff_fail_nomem(err);
+	cJSON_ArrayForEach(entry, entries)
+	{
+		struct luff_error ignored = {0};
+
+		if (luff_descriptor_parse(&c->entries[c->count], entry, "entry", &ignored) == 0)
+			c->count++;
+	}
+	qsort(c->entries, c->count, sizeof *c->entries, compare_digests);
+	return 0;
+}
+
+/* The entry as it is listed, if it refers to the subject and is of the type; else NULL. cJSON_Delete() it. */
+static int read_referrer(cJSON **out, struct referrers_cursor *c, const struct luff_descriptor *d,
+			 struct luff_error *err)
+{
+	LUFF_AUTO(text) document = NULL;
+	LUFF_AUTO(json) manifest = NULL;
+	LUFF_AUTO(json) item = NULL;
+	struct luff_error ignored = {0};
+	struct luff_digest subject;
+	int rc = luff_medium_fetch_all(&document, c->medium, d, LUFF_MANIFEST_MAX, &ignored);
+
+	*out = NULL;
+	if (rc == 0)
+		rc = luff_json_scan(document, (size_t)d->size, LUFF_DOCUMENT_VALUES_MAX, "manifest",
+				    &ignored);
+	if (rc == 0)
+		rc = luff_json_parse(&manifest, document, (size_t)d->size, "manifest", &ignored);
+	if (rc == LUFF_ENOMEM || rc == LUFF_ECANCELED) {
+		*err = ignored;
+		return rc;
+	}
+	/* what is damaged or gone is somebody else's complaint */
+	if (rc < 0 || !luff_referrer_subject(&subject, manifest) || !luff_digest_equal(&subject, &c->subject))
+		return 0;
+	item = luff_referrer_describe(d, manifest);
+	if (!item)
+		return luff_fail_nomem(err);
+	if (luff_referrer_is(item, c->type))
+		*out = luff_take(item);
+	return 0;
+}
+
+static int referrers_next(const char **out, struct luff_cursor *base, struct luff_error *err)
+{
+	struct referrers_cursor *c = (struct referrers_cursor *)base;
+	LUFF_AUTO(json) item = NULL;
+	int rc = 0;
+
+	*out = NULL;
+	for (; rc == 0 && !item && c->at < c->count; c->at++) {
+		/* what has names besides is there several times */
+		if (c->at == 0 || compare_digests(&c->entries[c->at - 1], &c->entries[c->at]) != 0)
+			rc = read_referrer(&item, c, &c->entries[c->at], err);
+	}
+	if (rc < 0 || !item)
+		return rc;
+	free(c->item);
+	c->item = cJSON_PrintUnformatted(item);
+	*out = c->item;
+	return c->item ? 0 : luff_fail_nomem(err);
+}
+
+static void referrers_close(struct luff_cursor *base)
+{
+	struct referrers_cursor *c = (struct referrers_cursor *)base;
+
+	luff_medium_unref(c->medium);
+	free(c->entries);
+	free(c->item);
+	free(c);
+}
+
+static const struct luff_cursor_ops referrers_ops = {.next = referrers_next, .close = referrers_close};
+
+static int layout_referrers(struct luff_cursor **out, struct luff_medium *m,
+			    const struct luff_digest *subject, const char *artifact_type,
+			    struct luff_error *err)
+{
+	struct referrers_cursor *c = calloc(1, sizeof *c);
+	int rc;
+
+	if (!c)
+		return luff_fail_nomem(err);
+	c->base.ops = &referrers_ops;
+	c->medium = luff_medium_ref(m);
+	c->subject = *subject;
+	luff_text_copy(c->type, sizeof c->type, artifact_type);
+	rc = here(m, read_entries(c, err), err);
+	if (rc < 0)
+		referrers_close(&c->base);
+	else
+		*out = &c->base;
+	return rc;
+}
+
 static int layout_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
@@ -370,6 +558,7 @@ static const struct luff_medium_ops layout_ops = {
 	.push = layout_push,
 	.tag = layout_tag,
 	.tags = layout_tags,
+	.referrers = layout_referrers,
 	.remove = layout_remove,
 	.destroy = layout_destroy,
 };

@@ -29,6 +29,8 @@ struct node {
 	bool there;       /* the destination has it */
 	size_t *children; /* of an index: where its manifests are in the list */
 	size_t child_count;
+	struct luff_descriptor *referrers; /* of a manifest, where they are copied, too */
+	size_t referrer_count;
 	int height; /* 1 for what has no children; what is written together; 0: not known yet */
 };
 
@@ -42,10 +44,11 @@ struct copy {
 	const struct luff_copy_options *options;
 	int jobs;
 	struct luff_scope scope; /* cancelled by the first failure, so that the other transfers end */
-	struct list manifests;   /* the root first, then level by level */
+	struct list manifests;   /* the root first, then level by level; referrers below their subjects */
 	size_t level;            /* index of the first manifest of the level that is being read */
 	int height;              /* of the manifests that are being written */
 	bool current;            /* the destination's tag names the root already */
+	bool tagged;             /* the root is written by its name, after all others */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
@@ -125,6 +128,44 @@ static int add(size_t *i_out, struct copy *c, struct list *list, const struct lu
 
 /* ---- reading the manifests ---- */
 
+static int add_referrer(struct node *node, const char *text, struct luff_error *err)
+{
+	LUFF_AUTO(json) entry = NULL;
+	struct luff_descriptor *longer, *d;
+	int rc = luff_json_parse(&entry, text, strlen(text), "referrer", err);
+
+	if (rc < 0)
+		return rc;
+	if (node->referrer_count == MANIFESTS_MAX)
+		return luff_fail(err, LUFF_ELIMIT, "more than %d referrers of one manifest", MANIFESTS_MAX);
+	/* room for a power of two */
+	if ((node->referrer_count & (node->referrer_count - 1)) == 0) {
+		longer = realloc(node->referrers, (2 * node->referrer_count + 1) * sizeof *longer);
+		if (!longer)
+			return luff_fail_nomem(err);
+		node->referrers = longer;
+	}
+	d = &node->referrers[node->referrer_count];
+	rc = luff_descriptor_parse(d, entry, "referrer", err);
+	d->manifest = true;
+	node->referrer_count += rc == 0;
+	return rc;
+}
+
+static int list_referrers(struct copy *c, struct node *node, struct luff_error *err)
+{
+	LUFF_AUTO(cursor) list = NULL;
+	const char *item = "";
+	int rc = luff_medium_referrers(&list, c->src, &node->descriptor.digest, NULL, err);
+
+	while (rc == 0 && item) {
+		rc = luff_cursor_next(&item, list, err);
+		if (rc == 0 && item)
+			rc = add_referrer(node, item, err);
+	}
+	return rc;
+}
+
 static int read_manifest(void *arg, size_t i, struct luff_error *err)
 {
 	struct copy *c = arg;
@@ -133,8 +174,10 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 	struct luff_error damaged = {0};
 	int rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
 
+	if (rc == 0 && c->options->referrers)
+		rc = list_referrers(c, node, err);
 	/* where the destination keeps manifests complete, nothing below needs a look */
-	if (rc < 0 || (node->there && c->dst->ops->complete))
+	if (rc < 0 || (node->there && c->dst->ops->complete && !c->options->referrers))
 		return rc;
 	/* elsewhere it was perhaps not written by us: what cannot be read is written anew */
 	if (node->there)
@@ -190,6 +233,17 @@ static int expand(struct copy *c, size_t i, struct luff_error *err)
 	return rc;
 }
 
+/* Referrers hang below nothing: they are roots of their own. */
+static int expand_referrers(struct copy *c, size_t i, struct luff_error *err)
+{
+	size_t at;
+	int rc = 0;
+
+	for (size_t k = 0; rc == 0 && k < c->manifests.nodes[i].referrer_count; k++)
+		rc = add(&at, c, &c->manifests, &c->manifests.nodes[i].referrers[k], err);
+	return rc;
+}
+
 /*
  * A manifest may hang at several depths; it is written before the lowest of its parents. Digests allow no cycles, but long
  * chains, of which each link hangs below the root as well.
@@ -228,13 +282,17 @@ static int walk(struct copy *c, struct luff_error *err)
 		for (size_t i = c->level; rc == 0 && i < end; i++) {
 			if (c->manifests.nodes[i].document)
 				rc = expand(c, i, err);
+			if (rc == 0)
+				rc = expand_referrers(c, i, err);
 		}
 		if (rc < 0)
 			return rc;
 		c->level = end;
 	}
-	if (c->level < c->manifests.count || measure(c, 0, 1) > LUFF_DEPTH_MAX)
-		return too_much(c, "indexes are nested deeper", LUFF_DEPTH_MAX, err);
+	for (size_t i = 0; i < c->manifests.count; i++) {
+		if (c->level < c->manifests.count || measure(c, i, 1) > LUFF_DEPTH_MAX)
+			return too_much(c, "indexes are nested deeper", LUFF_DEPTH_MAX, err);
+	}
 	return 0;
 }
 
@@ -319,7 +377,7 @@ static int write_manifest(void *arg, size_t i, struct luff_error *err)
 	const struct node *node = &c->manifests.nodes[i];
 	int rc;
 
-	if (node->height != c->height || node->there)
+	if (node->height != c->height || node->there || (i == 0 && c->tagged))
 		return 0;
 	rc = luff_medium_push_bytes(c->dst, &node->descriptor, node->document, err);
 	if (rc == 0) {
@@ -334,9 +392,12 @@ static int write_manifest(void *arg, size_t i, struct luff_error *err)
 static int write_manifests(struct copy *c, const char *tag, struct luff_error *err)
 {
 	const struct node *root = c->manifests.nodes;
-	int top = root->height + (*tag ? 0 : 1), rc = 0;
+	int top = 0, rc = 0;
 
-	for (c->height = 1; rc == 0 && c->height < top; c->height++)
+	c->tagged = *tag;
+	for (size_t i = 0; i < c->manifests.count; i++)
+		top = root[i].height > top ? root[i].height : top;
+	for (c->height = 1; rc == 0 && c->height <= top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
 	if (rc == 0 && *tag && !(c->current && root->there)) {
 		rc = luff_medium_tag(c->dst, &root->descriptor, root->document, tag, err);
@@ -418,7 +479,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 		return rc;
 	c->result.root = root;
 	rc = is_up_to_date(&current, c, tag, &root, err);
-	if (rc < 0 || (current && c->dst->ops->complete))
+	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers))
 		return rc;
 	c->current = current;
 	rc = add(&first, c, &c->manifests, &root, err);
@@ -457,6 +518,7 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 	for (size_t i = 0; i < c.manifests.count; i++) {
 		free(c.manifests.nodes[i].document);
 		free(c.manifests.nodes[i].children);
+		free(c.manifests.nodes[i].referrers);
 	}
 	free(c.manifests.nodes);
 	free(c.blobs.nodes);

@@ -27,9 +27,6 @@ int luff_manifests_put(struct luff_call *r, struct luff_error *err);
 int luff_manifests_delete(struct luff_call *r, struct luff_error *err);
 
 int luff_referrers_list(struct luff_call *r, struct luff_error *err);
-/** Lists a manifest that has a subject in the repository's index.json, where luff_referrers_list() looks. */
-int luff_referrers_add(struct luff_repository *repository, const struct luff_descriptor *d,
-		       struct luff_error *err);
 
 int luff_lists_tags(struct luff_call *r, struct luff_error *err);
 int luff_lists_catalog(struct luff_call *r, struct luff_error *err);

@@ -165,8 +165,6 @@ static int store(struct luff_call *r, const struct luff_document *doc, struct lu
 		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.also[i], err);
 	if (rc == 0)
 		luff_repository_keep(r->repository);
-	if (rc == 0 && subject)
-		rc = luff_referrers_add(r->repository, d, err);
 	*subject_out = of.digest;
 	return rc;
 }

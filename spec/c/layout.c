@@ -115,7 +115,10 @@ static void refuses_what_is_no_manifest(struct luff_medium *m)
 	FAILS_HERE(luff_medium_resolve(&d, &document, m, &name, &err), LUFF_EFORMAT, "JSON");
 	CHECK(!document && !d.digest.text[0]);
 	FAILS_HERE(resolve(&d, m, name, &err), LUFF_EFORMAT, "JSON");
-	large = push(m, LUFF_MEDIA_OCI_MANIFEST, bytes, LUFF_MANIFEST_MAX + 1);
+	large = describe(LUFF_MEDIA_OCI_MANIFEST, "sha256", bytes, LUFF_MANIFEST_MAX + 1);
+	large.manifest = true;
+	FAILS(luff_medium_push_bytes(m, &large, bytes, &err), LUFF_ELIMIT, "more than");
+	large = push(m, LUFF_MEDIA_OCI_LAYER, bytes, LUFF_MANIFEST_MAX + 1);
 	name = by_digest(&large);
 	FAILS_HERE(luff_medium_resolve(&d, &document, m, &name, &err), LUFF_ELIMIT, "more than");
 }

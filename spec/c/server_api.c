@@ -682,27 +682,6 @@ static void lists_referrers(void)
 	refused(call("GET", "/v2/img/referrers/x"), 400, "DIGEST_INVALID");
 }
 
-/* A manifest that went before it could be listed is not listed any more. */
-static void lists_no_referrers_that_went(void)
-{
-	struct luff_descriptor d = {.media_type = LUFF_MEDIA_OCI_MANIFEST, .size = 4};
-	struct luff_repositories *table = NULL;
-	struct luff_repository *repository = NULL;
-	LUFF_AUTO(text) before = NULL;
-	LUFF_AUTO(text) after = NULL;
-	size_t len;
-
-	OK(luff_digest_of(&d.digest, "sha256", "gone", 4, &err));
-	OK(luff_repositories_new(&table, NULL, 1000, 1, &err));
-	OK(luff_repository_open(&repository, table, "app", true, &err));
-	OK(luff_store_read_index(&before, &len, repository->store, &err));
-	OK(luff_referrers_add(repository, &d, &err));
-	OK(luff_store_read_index(&after, &len, repository->store, &err));
-	CHECK_STR(after, before);
-	luff_repository_unref(repository);
-	luff_repositories_free(table);
-}
-
 /* ---- many at once ---- */
 
 #define WRITERS 8
@@ -1066,7 +1045,6 @@ int main(void)
 	leaves_layouts(root);
 	serves_many_repositories();
 	keeps_to_the_cap();
-	lists_no_referrers_that_went();
 	parses_in_turns();
 	shares_its_folder();
 	keeps_what_it_took();

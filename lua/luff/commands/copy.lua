@@ -28,6 +28,7 @@ return {
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
 			help = "blobs at a time (4)" },
+		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
 		{ name = "json", help = "print what was done as JSON" },
 		{ name = "quiet", short = "q", help = "no progress" },
 		{ name = "plain-http", help = "speak http to the registries" },
@@ -48,6 +49,7 @@ examples
 		local result = luff.copy(args[1], args[2], {
 			platform = opts.platform,
 			jobs = opts.jobs,
+			referrers = opts.referrers,
 			plain_http = opts.plain_http,
 			progress = bars and bars:watch(),
 		})
