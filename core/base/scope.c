@@ -4,8 +4,12 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+
+#define TICK_MS 50
 
 static _Thread_local struct luff_scope *current;
 
@@ -47,6 +51,20 @@ int luff_scope_check(struct luff_error *err)
 			return luff_fail(err, LUFF_ECANCELED, "cancelled");
 	}
 	return 0;
+}
+
+int luff_scope_sleep(int64_t ms, struct luff_error *err)
+{
+	int64_t until = luff_clock_ms() + ms, left = ms;
+	int rc = luff_scope_check(err);
+
+	for (; rc == 0 && left > 0; left = until - luff_clock_ms()) {
+		struct timespec tick = {.tv_nsec = (left < TICK_MS ? left : TICK_MS) * 1000000L};
+
+		nanosleep(&tick, NULL);
+		rc = luff_scope_check(err);
+	}
+	return rc;
 }
 
 static const struct luff_scope *listener(void)

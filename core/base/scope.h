@@ -10,6 +10,8 @@ struct luff_scope *luff_scope_current(void);
 struct luff_scope *luff_scope_swap(struct luff_scope *scope);
 /** LUFF_ECANCELED if the current scope or one around it was cancelled. Whatever waits asks this 10 times a second. */
 int luff_scope_check(struct luff_error *err);
+/** Waits; LUFF_ECANCELED as soon as the scope is cancelled. */
+int luff_scope_sleep(int64_t ms, struct luff_error *err);
 /** One line of trace, where somebody listens. */
 void luff_scope_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool luff_scope_logs(void);

@@ -78,6 +78,7 @@ void luff_cursor_close(struct luff_cursor *c)
 struct bytes_reader {
 	struct luff_reader base;
 	const char *bytes;
+	char *owned;
 	size_t left;
 };
 
@@ -95,6 +96,7 @@ static int bytes_read(size_t *n_out, struct luff_reader *r, void *buf, size_t le
 
 static void bytes_close(struct luff_reader *r)
 {
+	free(((struct bytes_reader *)r)->owned);
 	free(r);
 }
 
@@ -110,6 +112,17 @@ int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t l
 	*b = (struct bytes_reader){.base.ops = &bytes_ops, .bytes = len ? bytes : "", .left = len};
 	*out = &b->base;
 	return 0;
+}
+
+int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, struct luff_error *err)
+{
+	int rc = luff_reader_open_bytes(out, bytes, len, err);
+
+	if (rc < 0)
+		free(bytes);
+	else
+		((struct bytes_reader *)*out)->owned = bytes;
+	return rc;
 }
 
 /* ---- fd ---- */

@@ -27,6 +27,8 @@ int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Bytes at hand; borrowed while the reader lives. */
 int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err);
+/** The same for bytes (malloc'ed) that it takes over. */
+int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, struct luff_error *err);
 /** From `offset` of a regular file to its end. Takes the descriptor over. */
 int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err);
 /** Reads to the end, checking all there is to check, and keeps nothing. */
