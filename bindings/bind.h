@@ -70,6 +70,11 @@ void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
 
+/* ---- faults.c ---- */
+
+/** Option "faults" of the table at i, and the table that holds what out borrows; keep it. Raises. [-0, +1] */
+void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
+
 /* ---- medium.c ---- */
 
 /** The medium and the name that the value at i (a string or a Ref) means; *out is owned by the caller's box. */

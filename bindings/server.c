@@ -1,8 +1,10 @@
-/* luff.serve: the embedded registry as a to-be-closed value. */
+/* luff.serve: the embedded registry as a to-be-closed value. Its faults are read in faults.c. */
 #include <time.h>
 
 #include "base/scope.h"
 #include "bind.h"
+
+#define REQUESTS "luff.Requests"
 
 static struct luff_server **check_server(lua_State *L)
 {
@@ -15,7 +17,7 @@ static struct luff_server **check_server(lua_State *L)
 
 static int serve(lua_State *L)
 {
-	static const char *const options[] = {"root", "listen", NULL};
+	static const char *const options[] = {"root", "listen", "faults", "record", NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct luff_server **box;
@@ -23,13 +25,84 @@ static int serve(lua_State *L)
 	luff_check_options(L, 1, options);
 	o.root = luff_option_string(L, 1, "root");
 	o.listen = luff_option_string(L, 1, "listen");
+	o.record = luff_option_bool(L, 1, "record");
 	box = luff_box(L, sizeof *box, LUFF_SERVER);
+	luff_option_faults(&o, L, 1);
+	lua_setiuservalue(L, -2,
+			  1); /* the server borrows them; it is stopped before the box lets go of them */
 	return luff_server_start(box, &o, &err) < 0 ? luff_raise(L, &err) : 1;
 }
 
 static int server_address(lua_State *L)
 {
 	lua_pushstring(L, luff_server_address(*check_server(L)));
+	return 1;
+}
+
+/* { name in lower case = value }; what came twice is joined as RFC 9110 5.3 has it. [-0, +1] */
+static void push_headers(lua_State *L, const struct luff_server_request *request)
+{
+	lua_createtable(L, 0, (int)request->header_count);
+	for (size_t i = 0; i < request->header_count; i++) {
+		const struct luff_header *h = &request->headers[i];
+		luaL_Buffer name;
+
+		luaL_buffinit(L, &name);
+		for (const char *p = h->name; *p; p++)
+			luaL_addchar(&name, (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p));
+		luaL_pushresult(&name);
+		lua_pushvalue(L, -1);
+		if (lua_rawget(L, -3) == LUA_TSTRING)
+			lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), h->value);
+		else
+			lua_pushstring(L, h->value);
+		lua_remove(L, -2);
+		lua_rawset(L, -3);
+	}
+}
+
+static void push_request(lua_State *L, const struct luff_server_request *request)
+{
+	lua_createtable(L, 0, 5);
+	lua_pushstring(L, request->method);
+	lua_setfield(L, -2, "method");
+	lua_pushstring(L, request->path);
+	lua_setfield(L, -2, "path");
+	lua_pushstring(L, request->query);
+	lua_setfield(L, -2, "query");
+	push_headers(L, request);
+	lua_setfield(L, -2, "headers");
+	if (request->status) {
+		lua_pushinteger(L, request->status);
+		lua_setfield(L, -2, "status");
+	}
+}
+
+static int requests_gc(lua_State *L)
+{
+	struct luff_server_request **box = luaL_checkudata(L, 1, REQUESTS);
+
+	luff_server_requests_free(*box);
+	*box = NULL;
+	return 0;
+}
+
+static int server_requests(lua_State *L)
+{
+	struct luff_server *server = *check_server(L);
+	struct luff_server_request **box = luff_box(L, sizeof *box, REQUESTS);
+	struct luff_error err = {0};
+	lua_Integer n = 0;
+
+	if (luff_server_take_requests(box, server, &err) < 0)
+		return luff_raise(L, &err);
+	lua_newtable(L);
+	for (const struct luff_server_request *request = *box; request; request = request->next) {
+		push_request(L, request);
+		lua_rawseti(L, -2, ++n);
+	}
+	luff_server_requests_free(*box);
+	*box = NULL;
 	return 1;
 }
 
@@ -55,11 +128,16 @@ static int server_wait(lua_State *L)
 
 void luff_server_functions(lua_State *L)
 {
-	static const luaL_Reg meta[] = {{"__gc", server_close}, {"__close", server_close}, {NULL, NULL}};
-	static const luaL_Reg methods[] = {
-		{"address", server_address}, {"close", server_close}, {"wait", server_wait}, {NULL, NULL}};
+	static const luaL_Reg meta[] = {{"__gc", server_close}, {"__close", server_close}, {NULL, NULL}},
+			      requests[] = {{"__gc", requests_gc}, {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"address", server_address},
+					   {"close", server_close},
+					   {"requests", server_requests},
+					   {"wait", server_wait},
+					   {NULL, NULL}};
 
 	luff_box_type(L, LUFF_SERVER, meta, methods);
+	luff_box_type(L, REQUESTS, requests, NULL);
 	lua_pushcfunction(L, serve);
 	lua_setfield(L, -2, "serve");
 }

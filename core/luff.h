@@ -449,6 +449,55 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 
 struct luff_server;
 
+/* One header; in a fault a value of NULL takes the header away. */
+struct luff_header {
+	const char *name, *value;
+};
+
+#define LUFF_FAULT_STALL_MAX 100 /* seconds */
+
+/*
+ * How a registry misbehaves, for tests of clients: which requests a fault hits, and what happens to them, one or several of the
+ * rest. Each fault counts every request that it concerns; of those that are due the first in the list happens, and logins
+ * are demanded beside it. What is zero does nothing.
+ */
+struct luff_fault {
+	const char *method; /* "GET"; "*" or NULL: any */
+	const char *path;   /* pattern of the URL's path (fnmatch): "*" is any text, slashes too; NULL: any */
+	int64_t after;      /* leaves the first so many alone */
+	int64_t every;      /* hits each so-manieth from then on; 0: each */
+	int64_t count;      /* hits so many in all; 0: no end */
+
+	int status;                        /* answered in place of the real answer, with `body` */
+	const char *body;                  /* NULL: none */
+	const struct luff_header *headers; /* of the answer, in place of its own ones of these names */
+	size_t header_count;
+	bool cuts; /* the connection breaks off after `cut` bytes of the body, if there are more */
+	bool lies; /* Content-Length claims `length`: the body ends there, or breaks off before; -1: it is sent in chunks */
+	bool hang_up;      /* the connection is closed without an answer */
+	bool ignore_range; /* answers with all of it where a part was asked for */
+	int64_t cut, length;
+	int64_t flip; /* which byte of the body has its bits turned over, from 1 on */
+	int stall_ms; /* pause before the answer, at most LUFF_FAULT_STALL_MAX; ends when the server stops */
+	int64_t stall_at; /* > 0: the pause comes after so many bytes of the body */
+
+	/* Demands a login, which keeps nobody out: tokens are plain text. */
+	enum { LUFF_FAULT_NO_LOGIN, LUFF_FAULT_BASIC, LUFF_FAULT_BEARER } auth;
+	const char *user, *password; /* of Basic, or of the token server; NULL: any */
+	const char *
+		realm; /* URL of the token server; NULL: this server's /token, which is there with any BEARER */
+	int token_ttl; /* seconds that tokens are good for; 0: 300 */
+};
+
+/* A request that came in. */
+struct luff_server_request {
+	struct luff_server_request *next;
+	const char *method, *path, *query; /* as they came; query is NULL where there is none */
+	const struct luff_header *headers; /* as they came */
+	size_t header_count;
+	int status; /* of the answer; 0: none went out */
+};
+
 /*
  * On disk a repository is the OCI layout root/<name>/, so repositories nest as folders do: after its first component a
  * name must not have one of a layout's own (blobs, ingest, index.json, oci-layout).
@@ -458,13 +507,23 @@ struct luff_server_options {
 		listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
 	const char *
 		root; /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
-	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
+	int64_t memory_cap;              /* bytes held in memory in all; 0: 1 GiB */
+	const struct luff_fault *faults; /* with all they point to borrowed until the server has stopped */
+	size_t fault_count;
+	bool record; /* remember requests, as faults do anyway */
 };
 
 LUFF_API int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
 			       struct luff_error *err);
 /** "127.0.0.1:41573", the address that is really listened on. Borrowed. */
 LUFF_API const char *luff_server_address(const struct luff_server *server);
+/**
+ * The requests since the last call, the newest 10,000 of them, in the order of their answers. LUFF_EINVAL without faults and
+ * record. Free them with luff_server_requests_free().
+ */
+LUFF_API int luff_server_take_requests(struct luff_server_request **out, struct luff_server *server,
+				       struct luff_error *err);
+LUFF_API void luff_server_requests_free(struct luff_server_request *list);
 /** Ends running requests and waits for them. NULL is fine. */
 LUFF_API void luff_server_stop(struct luff_server *server);
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "server/endpoints.h"
+#include "server/faults.h"
 
 struct luff_call *luff_call_new(const char *uri, struct MHD_Connection *connection)
 {
@@ -26,11 +27,14 @@ void luff_call_free(struct luff_call *r)
 		luff_mhd.destroy_response(r->response);
 	luff_repository_unref(r->repository);
 	luff_buffer_release(&r->body);
+	luff_watch_free(r->watch);
 	free(r);
 }
 
 const char *luff_call_header(const struct luff_call *r, const char *name)
 {
+	if (luff_watch_overlooks(r, name))
+		return NULL;
 	return luff_mhd.lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 

@@ -9,6 +9,7 @@
 #include "server/upload.h"
 
 struct luff_call;
+struct luff_watch;
 
 /* Whether an endpoint's end() makes trees of documents, which takes memory: only so many do at a time. */
 enum luff_parsing {
@@ -46,6 +47,7 @@ struct luff_call {
 	int64_t dropped;                    /* bytes of a body that nobody wants */
 	unsigned status;
 	struct MHD_Response *response; /* the answer, once it is made */
+	struct luff_watch *watch;      /* see faults.h; NULL where nobody watches */
 };
 
 /** For libmicrohttpd, which calls it with the request line; NULL when out of memory. */

@@ -10,6 +10,7 @@
 	X(start_daemon)                                                                                      \
 	X(stop_daemon)                                                                                       \
 	X(lookup_connection_value)                                                                           \
+	X(get_connection_values)                                                                             \
 	X(queue_response)                                                                                    \
 	X(create_response_from_buffer)                                                                       \
 	X(create_response_from_callback)                                                                     \

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "server/call.h"
+#include "server/faults.h"
+#include "stream/streams.h"
 
 #define BLOCK_SIZE (128 << 10) /* bytes of a blob in memory that go to a socket at a time */
 #define HEADER_MAX 2048
@@ -24,10 +26,21 @@ static int reply(struct luff_call *r, unsigned status, struct MHD_Response *resp
 	return 0;
 }
 
+/* A body at hand, made a stream for a fault to bend. Takes `bytes` over. */
+static int reply_bent(struct luff_call *r, unsigned status, char *bytes, size_t len, struct luff_error *err)
+{
+	struct luff_reader *reader = NULL;
+	int rc = luff_reader_open_owned(&reader, bytes, len, err);
+
+	return rc < 0 ? rc : luff_reply_reader(r, status, reader, (int64_t)len, err);
+}
+
 int luff_reply_empty(struct luff_call *r, unsigned status, struct luff_error *err)
 {
 	static char nothing[1];
 
+	if (luff_watch_bends(r))
+		return reply_bent(r, status, NULL, 0, err);
 	return reply(r, status, luff_mhd.create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT),
 		     err);
 }
@@ -35,13 +48,18 @@ int luff_reply_empty(struct luff_call *r, unsigned status, struct luff_error *er
 int luff_reply_bytes(struct luff_call *r, unsigned status, const char *type, char *bytes, size_t len,
 		     struct luff_error *err)
 {
-	int rc = reply(r, status, luff_mhd.create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE),
-		       err);
+	int rc;
 
-	if (rc < 0) {
-		free(bytes);
-		return rc;
+	if (luff_watch_bends(r)) {
+		rc = reply_bent(r, status, bytes, len, err);
+	} else {
+		rc = reply(r, status, luff_mhd.create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE),
+			   err);
+		if (rc < 0)
+			free(bytes);
 	}
+	if (rc < 0)
+		return rc;
 	luff_reply_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "%s", type);
 	return 0;
 }
@@ -49,11 +67,16 @@ int luff_reply_bytes(struct luff_call *r, unsigned status, const char *type, cha
 int luff_reply_file(struct luff_call *r, unsigned status, int fd, int64_t offset, int64_t size,
 		    struct luff_error *err)
 {
+	struct luff_reader *reader = NULL;
 	int rc;
 
 	if (size == 0) {
 		close(fd);
 		return luff_reply_empty(r, status, err);
+	}
+	if (luff_watch_bends(r)) {
+		rc = luff_reader_open_fd(&reader, fd, offset, err);
+		return rc < 0 ? rc : luff_reply_reader(r, status, reader, size, err);
 	}
 	rc = reply(r, status,
 		   luff_mhd.create_response_from_fd_at_offset64((uint64_t)size, fd, (uint64_t)offset), err);
@@ -62,16 +85,16 @@ int luff_reply_file(struct luff_call *r, unsigned status, int fd, int64_t offset
 	return rc;
 }
 
-/* libmicrohttpd stops asking at the size that it was told. */
+/* libmicrohttpd stops asking at the size that it was told; an end before breaks the connection off. */
 static ssize_t read_block(void *arg, uint64_t offset, char *buf, size_t max)
 {
 	struct luff_error err = {0};
 	size_t n;
 
 	(void)offset;
-	if (luff_reader_read(&n, arg, buf, max, &err) < 0 || n == 0)
+	if (luff_reader_read(&n, arg, buf, max, &err) < 0)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
-	return (ssize_t)n;
+	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 static void close_reader(void *arg)
@@ -82,11 +105,15 @@ static void close_reader(void *arg)
 int luff_reply_reader(struct luff_call *r, unsigned status, struct luff_reader *reader, int64_t size,
 		      struct luff_error *err)
 {
-	int rc = reply(r, status,
-		       luff_mhd.create_response_from_callback((uint64_t)size, BLOCK_SIZE, read_block, reader,
-							      close_reader),
-		       err);
+	int rc = luff_watch_bends(r) ? luff_watch_body(&reader, &size, r, err) : 0;
 
+	if (rc < 0)
+		return rc;
+	/* a size of -1 is libmicrohttpd's MHD_SIZE_UNKNOWN */
+	rc = reply(r, status,
+		   luff_mhd.create_response_from_callback((uint64_t)size, BLOCK_SIZE, read_block, reader,
+							  close_reader),
+		   err);
 	if (rc < 0)
 		luff_reader_close(reader);
 	return rc;
@@ -104,6 +131,7 @@ static ssize_t read_nothing(void *arg, uint64_t offset, char *buf, size_t max)
 
 int luff_reply_size(struct luff_call *r, unsigned status, int64_t size, struct luff_error *err)
 {
+	size = luff_watch_size(r, size);
 	if (size == 0)
 		return luff_reply_empty(r, status, err);
 	return reply(r, status,
@@ -116,6 +144,8 @@ void luff_reply_header(struct luff_call *r, const char *name, const char *fmt, .
 	char value[HEADER_MAX];
 	va_list ap;
 
+	if (luff_watch_hides(r, name))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof value, fmt, ap);
 	va_end(ap);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "server/endpoints.h"
+#include "server/faults.h"
 #include "server/listen.h"
 #include "server/microhttpd.h"
 
@@ -31,8 +32,9 @@ struct luff_server {
 	struct MHD_Daemon *daemon;
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
-	struct luff_scope scope; /* of every request */
 	sem_t parsing[LUFF_PARSING_COUNT];
+	struct luff_faults *faults; /* NULL: none, and no records */
+	struct luff_scope scope;    /* of every request */
 	char address[LUFF_ADDRESS_MAX];
 };
 
@@ -108,6 +110,8 @@ static enum MHD_Result answer(struct luff_call *r)
 
 	luff_uploads_leave(r);
 	luff_reply_header(r, "Docker-Distribution-API-Version", "registry/2.0");
+	if (r->watch)
+		luff_watch_answer(r);
 	if (!r->response)
 		return MHD_NO;
 	result = luff_mhd.queue_response(r->connection, r->status, r->response);
@@ -166,7 +170,10 @@ static enum MHD_Result step(struct luff_server *server, struct luff_call *r, con
 
 	if (!r->method) {
 		r->method = method;
-		fail(r, begin(r, &err), &err);
+		if (r->watch && !luff_watch_begin(r))
+			return MHD_NO;
+		if (!r->response)
+			fail(r, begin(r, &err), &err);
 		return r->response && answers_early(r) ? answer(r) : MHD_YES;
 	}
 	if (*len > 0) {
@@ -187,9 +194,14 @@ static void *open_request(void *arg, const char *uri, struct MHD_Connection *con
 	struct luff_server *server = arg;
 	struct luff_call *r = luff_call_new(uri, connection);
 
-	if (r) {
-		r->repositories = server->repositories;
-		r->uploads = server->uploads;
+	if (!r)
+		return NULL;
+	r->repositories = server->repositories;
+	r->uploads = server->uploads;
+	if (server->faults) {
+		r->watch = luff_watch_new(server->faults, uri);
+		if (!r->watch)
+			luff_call_free(luff_take(r));
 	}
 	return r;
 }
@@ -213,10 +225,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 static void close_request(void *arg, struct MHD_Connection *connection, void **state,
 			  enum MHD_RequestTerminationCode how)
 {
+	struct luff_call *r = *state;
+
 	(void)arg;
 	(void)connection;
 	(void)how;
-	luff_call_free(*state);
+	if (r && r->watch)
+		luff_watch_end(r);
+	luff_call_free(r);
 	*state = NULL;
 }
 
@@ -289,6 +305,8 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 		rc = luff_upload_table_new(&server->uploads, server->repositories,
 					   share_of_files(UPLOADS_MAX), err);
 	if (rc == 0)
+		rc = luff_faults_new(&server->faults, options, server->address, &server->scope, err);
+	if (rc == 0)
 		rc = start_daemon(server, fd, err);
 	if (rc < 0) {
 		luff_server_stop(server);
@@ -304,6 +322,18 @@ const char *luff_server_address(const struct luff_server *server)
 	return server->address;
 }
 
+int luff_server_take_requests(struct luff_server_request **out, struct luff_server *server,
+			      struct luff_error *err)
+{
+	*out = NULL;
+	if (!server->faults)
+		return luff_fail(err, LUFF_EINVAL,
+				 "%s: records no requests; start it with faults or record = true",
+				 server->address);
+	*out = luff_faults_take_requests(server->faults);
+	return 0;
+}
+
 void luff_server_stop(struct luff_server *server)
 {
 	if (!server)
@@ -315,5 +345,6 @@ void luff_server_stop(struct luff_server *server)
 	luff_repositories_free(server->repositories);
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)
 		sem_destroy(&server->parsing[i]);
+	luff_faults_free(server->faults);
 	free(server);
 }

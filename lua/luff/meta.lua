@@ -283,9 +283,39 @@ function Reader:lines() end
 function Reader:close() end
 
 ---A registry in this process (distribution-spec): on disk, one OCI layout per repository below `root`, else in memory.
----@param opts { root: string?, listen: string? }? listen: "127.0.0.1:0" where absent; port 0 picks a free one
+---@param opts { root: string?, listen: string?, faults: luff.Fault[]?, record: boolean? }? listen: "127.0.0.1:0" where absent; port 0 picks a free one; record: keep what Server:requests gives, as faults do anyway
 ---@return luff.Server
 function luff.serve(opts) end
+
+---How a registry misbehaves, to test what talks to it: which requests a fault hits, and what happens to them, one or several of
+---the rest. Each fault counts the requests that it concerns; of those that are due the first in the list happens, and a login is
+---demanded beside it. A header's value of false takes the header away.
+---@class luff.Fault
+---@field method string? "GET"; any where absent or "*"
+---@field path string? pattern of the URL's path, "/v2/*/blobs/*", in which "*" is any text, slashes too; any where absent
+---@field after integer? leaves the first so many alone
+---@field every integer? hits only each so-manieth from then on
+---@field count integer? hits so many in all; no end where absent
+---@field status integer? answered in place of the real answer, with `headers` and `body`; 307 where `redirect` is alone
+---@field headers table<string, string|false>? of the answer, in place of its own ones of these names
+---@field body string?
+---@field cut integer? the connection breaks off after so many bytes of the body
+---@field flip integer? which byte of the body has its bits turned over, from 1 on
+---@field stall number? seconds before the answer, at most 100; closing the server ends them
+---@field stall_at integer? the pause comes after so many bytes of the body instead
+---@field hang_up boolean? the connection is closed without an answer
+---@field length integer|false|nil what Content-Length claims: the body ends there, or breaks off before; false: it is sent in chunks
+---@field digest string|false|nil Docker-Content-Digest
+---@field type string|false|nil Content-Type
+---@field range string|false|nil Content-Range: "bytes 5-9/10"
+---@field ignore_range boolean? answers 200 with all of it where a part is asked for
+---@field link string|false|nil Link: '</v2/app/tags/list?last=b>; rel="next"'
+---@field redirect string? Location
+---@field auth "basic"|"bearer"|nil demands a login, which keeps nobody out: any server with "bearer" hands out tokens at /token, and takes those of all others
+---@field user string? who may log in, here or at /token; anybody where absent
+---@field password string?
+---@field realm string? URL of the token server; the server's own where absent
+---@field token_ttl integer? seconds that the tokens of /token are good for; 300 where absent
 
 ---To be closed.
 ---@class luff.Server
@@ -293,10 +323,21 @@ local Server = {}
 
 ---@return string "127.0.0.1:41573"
 function Server:address() end
+---The requests since the last call, the newest 10,000 of them, in the order of their answers. "invalid" unless the server was
+---started with `faults` or `record = true`.
+---@return luff.Request[]
+function Server:requests() end
 ---Waits until the program is interrupted, and returns.
 function Server:wait() end
 ---Ends running requests. Closing twice is fine.
 function Server:close() end
+
+---@class luff.Request
+---@field method string
+---@field path string as it came
+---@field query string? without its "?"
+---@field headers table<string, string> by their names in lower case, secrets too
+---@field status integer? of the answer; nil where none went out
 
 ---Runs f at the same time: until it ends or calls something that blocks. A failure is raised by wait.
 ---@param f function

@@ -980,6 +980,26 @@ static void keeps_what_it_took(void)
 	luff_server_stop(two);
 }
 
+/* What Lua's own checks would have caught. */
+static void refuses_faults_that_make_no_sense(void)
+{
+	static const struct luff_header bad = {.name = "Transfer-Encoding", .value = "gzip"};
+	const struct luff_fault faults[] = {
+		{.status = 99}, {.body = "x"},    {.cut = -1},       {.lies = true, .length = -2},
+		{.every = -1},  {.stall_ms = -1}, {.token_ttl = -1}, {.headers = &bad, .header_count = 1},
+	};
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+		struct luff_server_options options = {.faults = &faults[i], .fault_count = 1};
+		struct luff_server *server = NULL;
+		struct luff_error error = {0};
+
+		CHECK_INT(luff_server_start(&server, &options, &error), LUFF_EINVAL);
+		CHECK(strncmp(error.msg, "fault 1: ", 9) == 0);
+		CHECK(!server);
+	}
+}
+
 /* Clients that do nothing do not keep a server from stopping. */
 static void stops_at_once(void)
 {
@@ -1051,6 +1071,7 @@ int main(void)
 	parses_in_turns();
 	shares_its_folder();
 	keeps_what_it_took();
+	refuses_faults_that_make_no_sense();
 	stops_at_once();
 	refuses_to_start();
 	CHECK_INT(count_open(), open);
