@@ -303,3 +303,181 @@ describe("what a server was asked", function()
 		assert.equal("10010", requests[10000].query)
 	end)
 end)
+
+local function now()
+	return tonumber(support.sh "date +%s.%N")
+end
+
+-- A date as HTTP has it, so many seconds from now.
+local function date(seconds)
+	return os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + seconds)
+end
+
+-- A server with these faults, and an image in it under app:v1 that was written before they begin.
+local function serve_image(...)
+	local root = support.scratch()
+	local image
+	do
+		local server <close> = luff.serve { root = root }
+		image = support.make_image(server:address() .. "/app:v1", { layers = { 300000, 1000 } })
+	end
+	local server = luff.serve { root = root, faults = { ... } }
+	support.defer(function()
+		server:close()
+	end)
+	return server, server:address() .. "/app:v1", image:digest()
+end
+
+local function count(requests, method, pattern)
+	local n = 0
+	for _, request in ipairs(requests) do
+		n = n + (request.method == method and request.path:find(pattern) and 1 or 0)
+	end
+	return n
+end
+
+-- All of a layout is what its names say, and nothing is half-written.
+local function sound(dir)
+	local n = 0
+	for path in support.sh("find " .. dir .. "/blobs -type f 2>/dev/null; true"):gmatch "[^\n]+" do
+		assert.equal("sha256:" .. path:match "%x+$", luff.digest { file = path })
+		n = n + 1
+	end
+	assert.equal("", support.sh("find " .. dir .. "/ingest -type f 2>/dev/null; true"))
+	return n
+end
+
+local manifests, blobs = "/v2/app/manifests/*", "/v2/app/blobs/*"
+
+describe("luff's client", function()
+	local function copies(...)
+		local server, source, image = serve_image(...)
+		local target = support.scratch() .. "/target"
+		assert.equal(image, luff.copy(source, "oci:" .. target .. ":v1", { jobs = 1 }).digest)
+		assert.equal(4, sound(target))
+		return server
+	end
+
+	local function fails(code, ...)
+		local server, source = serve_image(...)
+		local target = support.scratch() .. "/target"
+		local err = support.fails(luff.copy, source, "oci:" .. target .. ":v1", { jobs = 1 })
+		assert.equal(code, err.code, err.message)
+		assert.is_nil(luff.try(luff.open, "oci:" .. target .. ":v1"))
+		sound(target)
+		return server, err
+	end
+
+	for _, path in ipairs { manifests, blobs, "/token" } do
+		it("asks again when " .. path .. " fails for a while", function()
+			local statuses = path == manifests and { 408, 425, 429, 500, 502, 503, 504, 522 } or { 429, 503 }
+			for _, status in ipairs(statuses) do
+				copies({ path = path, count = 2, status = status, headers = { ["Retry-After"] = "0" } },
+					path == "/token" and { path = "/v2/*", auth = "bearer" } or nil)
+			end
+			for _, fault in ipairs { { cut = 10 }, { cut = 10, length = false }, { hang_up = true }, { stall = 0.2 },
+				{ stall = 0.2, stall_at = 10 } } do
+				fault.path, fault.count = path, 2
+				copies(fault, path == "/token" and { path = "/v2/*", auth = "bearer" } or nil)
+			end
+		end)
+	end
+
+	it("asks for a page of tags again", function()
+		local _, source = serve_image { path = "/v2/app/tags/list", count = 1, cut = 3 }
+		assert.equal("v1", luff.tags((source:gsub(":v1$", "")))())
+	end)
+
+	it("gives up in the end, with one clear error", function()
+		for _, path in ipairs { manifests, blobs } do
+			local server, err = fails("http", { path = path, status = 503, headers = { ["Retry-After"] = "0" } })
+			assert.equal(503, err.status)
+			assert.is_true(#server:requests() <= 30)
+		end
+		fails("rate_limited", { path = blobs, status = 429, headers = { ["Retry-After"] = "0" } })
+		fails("rate_limited", { path = blobs, status = 429, headers = { ["Retry-After"] = "86400" } })
+		fails("rate_limited", { path = blobs, status = 429, headers = { ["Retry-After"] = date(86400) } })
+		fails("network", { path = manifests, hang_up = true })
+	end)
+
+	it("refuses what no second try makes right", function()
+		fails("digest_mismatch", { path = blobs, flip = 1 })
+		fails("digest_mismatch", { path = "/v2/app/manifests/v1", flip = 1 })
+		fails("digest_mismatch", { path = "/v2/app/manifests/v1", digest = luff.digest "other" })
+		fails("size_mismatch", { path = blobs, length = 5 })
+		fails("network", { path = blobs, redirect = "http://127.0.0.1:1/" })
+	end)
+
+	it("takes a blob up where it broke off, and from the start where ranges are ignored", function()
+		for _, fault in ipairs { {}, { ignore_range = true } } do
+			fault.path, fault.method = blobs, "GET"
+			local server = copies({ path = blobs, method = "GET", count = 1, cut = 100000 }, fault)
+			local ranges = 0
+			for _, request in ipairs(server:requests()) do
+				ranges = ranges + ((request.headers.range or ""):find "^bytes=100000%-" and 1 or 0)
+			end
+			assert.equal(1, ranges)
+		end
+		fails("bad_format", { path = blobs, method = "GET", count = 1, cut = 100000 },
+			{ path = blobs, range = "bytes 5-9/302592" })
+	end)
+
+	it("comes back when it was told to, in seconds or by the clock", function()
+		for _, value in ipairs { "2", date(5) } do
+			local _, source = serve_image { path = manifests, count = 1, status = 503, headers = { ["Retry-After"] = value } }
+			local began = now()
+			luff.open(source)
+			local took = now() - began
+			assert.is_true(took > 1.5 and took < 8, value .. ": " .. took)
+		end
+	end)
+
+	it("leaves a server alone that says so to one of many", function()
+		for _, status in ipairs { 429, 503 } do
+			local server, source = serve_image { path = "/v2/app/manifests/v1", count = 1, status = status,
+				headers = { ["Retry-After"] = "2" } }
+			local first = luff.spawn(luff.open, source)
+			support.eventually(function()
+				return #server:requests() > 0
+			end)
+			local began = now()
+			luff.push_blob(server:address() .. "/app", "a", { media_type = "text/plain" })
+			assert.is_true(now() - began > 1, now() - began)
+			first:wait()
+		end
+	end)
+
+	it("is cancelled while it waits", function()
+		local server, source = serve_image { path = manifests, status = 503, headers = { ["Retry-After"] = "50" } }
+		local first = luff.spawn(luff.open, source)
+		support.eventually(function()
+			return #server:requests() > 0
+		end)
+		local began = now()
+		local second = luff.spawn(luff.resolve, server:address() .. "/app:v2")
+		first:cancel()
+		second:cancel()
+		assert.equal("cancelled", support.fails(first.wait, first).code)
+		assert.equal("cancelled", support.fails(second.wait, second).code)
+		assert.is_true(now() - began < 3)
+	end)
+
+	it("gets a new token where one has ended, and shows it to nobody else", function()
+		local elsewhere <close> = luff.serve { record = true }
+		local server, source = serve_image({ path = "/v2/*", auth = "bearer", token_ttl = 1 },
+			{ path = blobs, method = "GET", redirect = ("http://%s/elsewhere"):format(elsewhere:address()) })
+		luff.resolve(source)
+		support.sleep(1.2)
+		luff.resolve(source)
+		local requests = server:requests()
+		assert.equal(2, count(requests, "GET", "^/token$"))
+		local image = luff.open(source)
+		luff.try(image.raw_config_file, image)
+		assert.truthy(server:requests()[1].headers.authorization)
+		local there = elsewhere:requests()
+		assert.equal("/elsewhere", there[1].path)
+		for _, request in ipairs(there) do
+			assert.is_nil(request.headers.authorization)
+		end
+	end)
+end)

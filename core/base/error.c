@@ -92,3 +92,20 @@ int luff_fail_context(struct luff_error *err, const char *fmt, ...)
 	keep_to_one_line(err);
 	return err->code;
 }
+
+bool luff_status_may_pass(int http_status)
+{
+	static const int statuses[] = {408, 425, 429, 500, 502, 503, 504, 522};
+
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+		if (http_status == statuses[i])
+			return true;
+	}
+	return false;
+}
+
+bool luff_error_may_pass(const struct luff_error *err)
+{
+	return (err->code == LUFF_ENET && (err->sys_errno == ECONNRESET || err->sys_errno == EPIPE)) ||
+	       luff_status_may_pass(err->http_status);
+}

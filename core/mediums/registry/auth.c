@@ -16,6 +16,7 @@
 #include "mediums/registry/exchange.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/request.h"
+#include "mediums/registry/retry.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
@@ -225,6 +226,30 @@ static int find_basic(char **out, const char *name, struct luff_error *err)
 	return rc < 0 || !c.user ? rc : luff_credentials_basic(out, &c, err);
 }
 
+/* Again where it is busy; where the connection breaks, the request that wants the token starts over. */
+static int ask_token_server(struct luff_exchange **out, const struct luff_exchange_request *request,
+			    struct luff_error *err)
+{
+	for (int i = 0;; i++) {
+		struct luff_exchange *x = NULL;
+		struct luff_error stop = {0};
+		int rc = luff_exchange_open(&x, request, err);
+
+		if (rc < 0)
+			return rc;
+		if (i == LUFF_RETRY_MAX || !luff_retry_is_busy(x) ||
+		    luff_retry_pause(i, x, &stop) == LUFF_ERATE) {
+			*out = x;
+			return 0;
+		}
+		luff_exchange_close(x);
+		if (stop.code) {
+			*err = stop;
+			return stop.code;
+		}
+	}
+}
+
 /* A token server is not followed anywhere: the password goes to the realm that the registry named, and nowhere else. */
 static int fetch_token(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
 		       struct luff_error *err)
@@ -248,7 +273,7 @@ static int fetch_token(char **header, int64_t *seconds, struct luff_host *h, con
 	}
 	request.url = url;
 	request.headers[0] = line;
-	rc = luff_exchange_open(&x, &request, err);
+	rc = ask_token_server(&x, &request, err);
 	if (line)
 		explicit_bzero(line, strlen(line));
 	if (rc == 0) {

@@ -32,6 +32,7 @@
 	X(share_cleanup)                                                                                     \
 	X(slist_append)                                                                                      \
 	X(slist_free_all)                                                                                    \
+	X(getdate)                                                                                           \
 	X(url)                                                                                               \
 	X(url_cleanup)                                                                                       \
 	X(url_set)                                                                                           \

@@ -128,7 +128,7 @@ int luff_host_enter(struct luff_host *h, struct luff_error *err)
 	int rc = 0;
 
 	pthread_mutex_lock(&h->lock);
-	while (rc == 0 && h->waiting >= most)
+	while (rc == 0 && (h->waiting >= most || luff_clock_ms() < h->rests_until))
 		rc = luff_host_wait(h, err);
 	h->waiting += rc == 0;
 	pthread_mutex_unlock(&h->lock);
@@ -162,6 +162,37 @@ void luff_host_leave(struct luff_host *h)
 	h->waiting--;
 	pthread_cond_broadcast(&h->changed);
 	pthread_mutex_unlock(&h->lock);
+}
+
+void luff_host_rest(struct luff_host *h, int64_t seconds)
+{
+	int64_t until = luff_clock_ms() + seconds * 1000;
+
+	pthread_mutex_lock(&h->lock);
+	if (until > h->rests_until)
+		h->rests_until = until;
+	pthread_mutex_unlock(&h->lock);
+}
+
+bool luff_host_rests(struct luff_host *h)
+{
+	bool rests;
+
+	pthread_mutex_lock(&h->lock);
+	rests = luff_clock_ms() < h->rests_until;
+	pthread_mutex_unlock(&h->lock);
+	return rests;
+}
+
+int luff_host_await(struct luff_host *h, struct luff_error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&h->lock);
+	while (rc == 0 && luff_clock_ms() < h->rests_until)
+		rc = luff_host_wait(h, err);
+	pthread_mutex_unlock(&h->lock);
+	return rc;
 }
 
 int luff_host_edit(struct luff_host *h, struct luff_error *err)

@@ -30,6 +30,7 @@ struct luff_host {
 	int waiting;
 	bool edited; /* somebody changes a document that nobody else of this process may change meanwhile */
 	int64_t next_at;           /* ms, when the next request may go out */
+	int64_t rests_until;       /* ms: it wants to be left alone */
 	char *basic;               /* Authorization for each request, once the registry asked for it */
 	struct luff_token *tokens; /* see auth.c */
 };
@@ -45,7 +46,7 @@ void luff_host_unref(struct luff_host *h);
 void luff_hosts_close(void);
 
 /**
- * Waits for the right to send a request; leave as soon as the headers of its answer are there. Whoever is inside waits for
+ * Waits for the right to send a request, and while the registry rests; leave as soon as the headers of its answer are there. Whoever is inside waits for
  * the network alone: neither for another such right nor for code of a caller. LUFF_ECANCELED.
  */
 int luff_host_enter(struct luff_host *h, struct luff_error *err);
@@ -55,6 +56,12 @@ int luff_host_pace(struct luff_host *h, struct luff_error *err);
 /** Waits for the right to change what several writers share on the host; give it back. LUFF_ECANCELED. */
 int luff_host_edit(struct luff_host *h, struct luff_error *err);
 void luff_host_edited(struct luff_host *h);
+/** The registry wants no request for so many seconds: all who are about to send one wait. */
+void luff_host_rest(struct luff_host *h, int64_t seconds);
+/** True while it does. */
+bool luff_host_rests(struct luff_host *h);
+/** Waits until it does no more. LUFF_ECANCELED. */
+int luff_host_await(struct luff_host *h, struct luff_error *err);
 /** Waits until `changed`, for at most 100 ms. The lock is held. LUFF_ECANCELED. */
 int luff_host_wait(struct luff_host *h, struct luff_error *err);
 

@@ -58,15 +58,12 @@ static int read_page(struct luff_pages *p, struct luff_error *err)
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) body = NULL;
 	size_t len;
-	int rc = luff_request_send(&x, &request, err);
+	int rc = luff_request_read(&x, &body, &len, PAGE_BYTES_MAX, &request, err);
 
 	if (rc < 0)
 		return rc;
 	if (luff_exchange_status(x) != 200)
 		return luff_request_refused(x, p->place, p->what, err);
-	rc = luff_exchange_read_all(&body, &len, x, PAGE_BYTES_MAX, err);
-	if (rc < 0)
-		return rc;
 	cJSON_Delete(p->page);
 	p->page = NULL;
 	p->next = NULL;

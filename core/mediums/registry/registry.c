@@ -32,8 +32,16 @@ struct luff_registry *luff_registry_of(struct luff_medium *m)
 	return (struct luff_registry *)m;
 }
 
-static int send_to(struct luff_exchange **out, struct luff_host *host, const char *repository,
-		   struct luff_request request, const char *path, struct luff_error *err)
+/* All of a body, for who wants it with the answer. */
+struct whole {
+	char *bytes; /* malloc'ed; NULL where the status is not 200 */
+	size_t len, cap;
+};
+
+/* @param whole  NULL: the body is left to the caller */
+static int send_to(struct luff_exchange **out, struct whole *whole, struct luff_host *host,
+		   const char *repository, struct luff_request request, const char *path,
+		   struct luff_error *err)
 {
 	LUFF_AUTO(text) url = NULL;
 
@@ -44,28 +52,31 @@ static int send_to(struct luff_exchange **out, struct luff_host *host, const cha
 	}
 	request.host = host;
 	request.url = url;
+	if (whole)
+		return luff_request_read(out, &whole->bytes, &whole->len, whole->cap, &request, err);
 	return luff_request_send(out, &request, err);
 }
 
 int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
 		       const char *path, struct luff_error *err)
 {
-	return send_to(out, r->host, r->repository, request, path, err);
+	return send_to(out, NULL, r->host, r->repository, request, path, err);
 }
 
 /* *out is NULL where the next one is to be asked; only a cancelled scope is a failure. */
-static int read_mirror(struct luff_exchange **out, const struct luff_mirror *m, struct luff_request request,
-		       const char *path, struct luff_error *err)
+static int read_mirror(struct luff_exchange **out, struct whole *whole, const struct luff_mirror *m,
+		       struct luff_request request, const char *path, struct luff_error *err)
 {
 	LUFF_AUTO(exchange) x = NULL;
 	struct luff_error failure = {0};
 	int rc, status;
 
 	*out = NULL;
-	if (luff_clock_ms() < atomic_load(&m->host->shunned_until))
+	if (luff_clock_ms() < atomic_load(&m->host->shunned_until) || luff_host_rests(m->host))
 		return 0;
 	request.scope = m->pull;
-	rc = send_to(&x, m->host, m->repository, request, path, &failure);
+	request.once = true;
+	rc = send_to(&x, whole, m->host, m->repository, request, path, &failure);
 	status = x ? luff_exchange_status(x) : 0;
 	if (status == 200 || status == 206) {
 		*out = luff_take(x);
@@ -82,17 +93,23 @@ static int read_mirror(struct luff_exchange **out, const struct luff_mirror *m, 
 	return 0;
 }
 
-int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
-		       const char *path, struct luff_error *err)
+static int read_any(struct luff_exchange **out, struct whole *whole, struct luff_registry *r,
+		    struct luff_request request, const char *path, struct luff_error *err)
 {
 	*out = NULL;
 	for (size_t i = 0; i < r->mirror_count; i++) {
-		int rc = read_mirror(out, &r->mirrors[i], request, path, err);
+		int rc = read_mirror(out, whole, &r->mirrors[i], request, path, err);
 
 		if (rc < 0 || *out)
 			return rc;
 	}
-	return luff_registry_send(out, r, request, path, err);
+	return send_to(out, whole, r->host, r->repository, request, path, err);
+}
+
+int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
+		       const char *path, struct luff_error *err)
+{
+	return read_any(out, NULL, r, request, path, err);
 }
 
 /* ---- resolve ---- */
@@ -231,32 +248,30 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 			const struct target *t, struct luff_error *err)
 {
 	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
+	struct whole whole = {.cap = LUFF_MANIFEST_MAX};
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) bytes = NULL;
 	bool unlike;
-	size_t len;
-	int rc = luff_registry_read(&x, r, request, t->path, err);
+	int rc = read_any(&x, &whole, r, request, t->path, err);
 
+	bytes = whole.bytes;
+	if (rc == LUFF_ELIMIT)
+		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", t->place,
+				 LUFF_MANIFEST_MAX);
 	if (rc < 0)
 		return rc;
 	if (luff_exchange_status(x) == 404)
 		return not_found(r, t, x, err);
 	if (luff_exchange_status(x) != 200)
 		return luff_request_refused(x, t->place, "", err);
-	if (luff_exchange_length(x) > LUFF_MANIFEST_MAX)
-		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", t->place,
-				 LUFF_MANIFEST_MAX);
-	rc = luff_exchange_read_all(&bytes, &len, x, LUFF_MANIFEST_MAX, err);
-	if (rc < 0)
-		return rc;
 	read_media_type(out, x);
-	out->size = (int64_t)len;
+	out->size = (int64_t)whole.len;
 	out->manifest = true;
 	/* schema 1 is refused before its digest is looked at, which is one of something else */
 	unlike = says_nothing(out->media_type) || strstr(out->media_type, "docker.distribution.manifest.v1+");
 	rc = unlike ? settle_type(out, bytes, t, err) : 0;
 	if (rc == 0)
-		rc = settle_digest(&out->digest, x, t, bytes, len, err);
+		rc = settle_digest(&out->digest, x, t, bytes, whole.len, err);
 	if (rc == 0 && !unlike)
 		rc = settle_type(out, bytes, t, err);
 	if (rc == 0 && document)

@@ -37,6 +37,26 @@ static int add_header(struct luff_exchange_request *to, char line[HEADER_MAX], c
 	return 0;
 }
 
+/* A body from src runs a caller's code, which may wait for this very host; what has a limit of its own waits for nobody. */
+static bool is_gated(const struct luff_request *request)
+{
+	return !request->src && !request->limit_ms;
+}
+
+static int enter(const struct luff_request *request, struct luff_error *err)
+{
+	struct luff_host *host = request->host;
+	int rc = 0;
+
+	if (request->limit_ms > 0 && luff_host_rests(host))
+		return luff_fail(err, LUFF_ERATE, "%s: wants to be left alone", host->name);
+	if (request->src)
+		rc = luff_host_await(host, err);
+	if (rc == 0)
+		rc = luff_host_pace(host, err);
+	return rc == 0 && is_gated(request) ? luff_host_enter(host, err) : rc;
+}
+
 static int open_exchange(struct luff_exchange **out, const struct luff_request *request, const char *url,
 			 const char *authorization, struct luff_error *err)
 {
@@ -50,7 +70,6 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 	};
 	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX];
 	LUFF_AUTO(text) login = NULL;
-	bool gated;
 	int rc;
 
 	rc = add_header(&to, accept, "Accept", request->accept, err);
@@ -71,14 +90,10 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 			n++;
 		to.headers[n] = login;
 	}
-	/* a body from src runs a caller's code, which may wait for this very host: it stays out of the gate */
-	gated = !request->src && !request->limit_ms;
-	rc = luff_host_pace(request->host, err);
-	if (rc == 0 && gated)
-		rc = luff_host_enter(request->host, err);
+	rc = enter(request, err);
 	if (rc == 0) {
 		rc = luff_exchange_open(out, &to, err);
-		if (gated)
+		if (is_gated(request))
 			luff_host_leave(request->host);
 	}
 	if (login)
@@ -140,6 +155,16 @@ static void wipe(char **secret)
 	*secret = NULL;
 }
 
+/* A registry that says when to come back says so to all who ask it. */
+static void heed(struct luff_host *host, const struct luff_exchange *x)
+{
+	int status = luff_exchange_status(x);
+	int64_t seconds = status == 429 || status == 503 ? luff_retry_after(x) : -1;
+
+	if (seconds > 0 && seconds <= LUFF_RETRY_AFTER_MAX)
+		luff_host_rest(host, seconds);
+}
+
 /* One round: out is NULL if the request has to go out again, to *url. */
 static int attempt(struct luff_exchange **out, char **url, int *challenges,
 		   const struct luff_request *request, struct luff_error *err)
@@ -160,6 +185,8 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 				      err);
 	if (rc == 0)
 		rc = open_exchange(&x, request, *url, authorization, err);
+	if (rc == 0 && ours)
+		heed(request->host, x);
 	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->src && !request->limit_ms &&
 	    *challenges < CHALLENGES_MAX) {
 		(*challenges)++;
@@ -190,14 +217,38 @@ static int send_once(struct luff_exchange **out, const struct luff_request *requ
 	return rc;
 }
 
-int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
+struct body {
+	char *bytes;
+	size_t len, cap;
+};
+
+/* With the body, where one is wanted: it may break off as well as all else. */
+static int send_and_read(struct luff_exchange **out, struct body *body, const struct luff_request *request,
+			 struct luff_error *err)
 {
-	int tries = request->src || request->limit_ms ? 0 : LUFF_RETRY_MAX;
+	LUFF_AUTO(exchange) x = NULL;
+	int rc = send_once(&x, request, err);
+
+	if (rc == 0 && body && luff_exchange_status(x) == 200) {
+		if (luff_exchange_length(x) > (int64_t)body->cap)
+			return luff_fail(err, LUFF_ELIMIT, "%s: the answer has more than %zu bytes",
+					 request->host->name, body->cap);
+		rc = luff_exchange_read_all(&body->bytes, &body->len, x, body->cap, err);
+	}
+	if (rc == 0)
+		*out = luff_take(x);
+	return rc;
+}
+
+static int send_often(struct luff_exchange **out, struct body *body, const struct luff_request *request,
+		      struct luff_error *err)
+{
+	int tries = request->src || request->limit_ms || request->once ? 0 : LUFF_RETRY_MAX;
 
 	for (int i = 0;; i++) {
 		LUFF_AUTO(exchange) x = NULL;
 		struct luff_error failure = {0}, stop = {0};
-		int rc = send_once(&x, request, &failure);
+		int rc = send_and_read(&x, body, request, &failure);
 		bool again = i < tries && (rc == 0 ? luff_retry_is_busy(x) : luff_retry_is_broken(&failure));
 
 		*out = NULL;
@@ -212,6 +263,22 @@ int luff_request_send(struct luff_exchange **out, const struct luff_request *req
 		*out = luff_take(x);
 		return rc;
 	}
+}
+
+int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
+{
+	return send_often(out, NULL, request, err);
+}
+
+int luff_request_read(struct luff_exchange **out, char **bytes_out, size_t *len_out, size_t cap,
+		      const struct luff_request *request, struct luff_error *err)
+{
+	struct body body = {.cap = cap};
+	int rc = send_often(out, &body, request, err);
+
+	*bytes_out = body.bytes;
+	*len_out = body.len;
+	return rc;
 }
 
 /* ---- What a refusal means ---- */

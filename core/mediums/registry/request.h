@@ -20,6 +20,7 @@ struct luff_request {
 	int64_t size;
 	/* For a request that is not worth a wait: all of it within that time, once, with what is at hand to log in; 0: none. */
 	int limit_ms;
+	bool once; /* no second try: there is another way to have it */
 };
 
 /**
@@ -30,6 +31,15 @@ struct luff_request {
  *         or how the exchange failed
  */
 int luff_request_send(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err);
+
+/**
+ * The same with all of the body, where the status is 200: a body that breaks off is asked for again. Else *bytes_out is NULL.
+ *
+ * @param bytes_out  NUL-terminated; free() it
+ * @return also LUFF_ELIMIT for a body of more than `cap` bytes
+ */
+int luff_request_read(struct luff_exchange **out, char **bytes_out, size_t *len_out, size_t cap,
+		      const struct luff_request *request, struct luff_error *err);
 
 /**
  * Fails with what a status means and the registry's own words for it.
