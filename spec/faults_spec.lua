@@ -447,6 +447,39 @@ describe("luff's client", function()
 		end
 	end)
 
+	it("starts an upload that broke again from its source", function()
+		local source = "oci:" .. support.scratch() .. ":v1"
+		local image = support.make_image(source, { layers = { 2000000, 1000 } })
+		for _, fault in ipairs { { hang_up = true }, { status = 503 }, { status = 429,
+			headers = { ["Retry-After"] = "1" } } } do
+			fault.method, fault.path, fault.count = "PUT", "/v2/app/blobs/uploads/*", 3
+			local server <close> = luff.serve { faults = { fault } }
+			local bytes = 0
+			local result = luff.copy(source, server:address() .. "/app:v1", { jobs = 1, progress = function(event)
+				bytes = bytes + (event.kind == "bytes" and event.bytes or 0)
+			end })
+			assert.equal(image:digest(), luff.open(server:address() .. "/app:v1"):digest())
+			assert.equal(3, result.copied)
+			assert.equal(bytes, result.bytes)
+			assert.is_true(bytes < 2010000, bytes)
+			for _, layer in ipairs(luff.open(server:address() .. "/app:v1"):layers()) do
+				assert.equal(layer:digest(), luff.digest(layer:compressed():read "a"))
+			end
+			local requests = server:requests()
+			assert.equal(6, count(requests, "PUT", "/blobs/uploads/"))
+			assert.equal(6, count(requests, "POST", "/blobs/uploads/"))
+		end
+	end)
+
+	it("gives an upload up in the end", function()
+		local source = "oci:" .. support.scratch() .. ":v1"
+		support.make_image(source)
+		local server <close> = luff.serve { faults = { { method = "PUT", path = "/v2/app/blobs/uploads/*", status = 500 } } }
+		assert.equal(500, support.fails(luff.copy, source, server:address() .. "/app:v1").status)
+		assert.is_true(count(server:requests(), "PUT", "/blobs/uploads/") <= 10)
+		assert.equal("not_found", support.fails(luff.open, server:address() .. "/app:v1").code)
+	end)
+
 	it("is cancelled while it waits", function()
 		local server, source = serve_image { path = manifests, status = 503, headers = { ["Retry-After"] = "50" } }
 		local first = luff.spawn(luff.open, source)

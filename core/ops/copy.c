@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/scope.h"
@@ -20,6 +21,8 @@
 #define MANIFESTS_MAX 10000
 #define BLOBS_MAX 100000
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
+#define AGAIN_MAX 4                       /* more tries of a blob whose destination fails */
+#define AGAIN_MS 100                      /* about how long before the first of them */
 #define AHEAD_MIN (1 << 20) /* a blob this large is worth a thread of its own for receiving and hashing */
 
 /* A manifest or a blob that has to be at the destination in the end. */
@@ -301,30 +304,57 @@ static int walk(struct copy *c, struct luff_error *err)
 struct transfer {
 	struct copy *copy;
 	const struct luff_descriptor *descriptor;
+	int64_t moved, told; /* bytes of this try; bytes that were reported, which does not happen twice */
 };
 
 static void count_bytes(void *arg, size_t n)
 {
-	const struct transfer *t = arg;
+	struct transfer *t = arg;
 
-	report(t->copy, LUFF_COPY_BYTES, t->descriptor, (int64_t)n);
+	t->moved += (int64_t)n;
+	if (t->moved > t->told) {
+		report(t->copy, LUFF_COPY_BYTES, t->descriptor, t->moved - t->told);
+		t->told = t->moved;
+	}
 }
 
-static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
+/* *again: the destination failed, in a way that may pass; the source has tried for itself. */
+static int try_transfer(bool *again, struct transfer *t, struct luff_error *err)
 {
-	struct transfer transfer = {.copy = c, .descriptor = d};
+	const struct luff_descriptor *d = t->descriptor;
 	LUFF_AUTO(reader) r = NULL;
-	int rc;
+	int rc = luff_medium_fetch(&r, t->copy->src, d, 0, err);
 
-	report(c, LUFF_COPY_START, d, 0);
-	rc = luff_medium_fetch(&r, c->src, d, 0, err);
+	*again = false;
+	t->moved = 0;
 	if (rc == 0 && d->size >= AHEAD_MIN)
 		rc = luff_reader_open_ahead(&r, luff_take(r), err);
 	if (rc == 0)
-		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, &transfer, err);
-	if (rc == 0)
-		rc = luff_medium_push(c->dst, d, r, err);
-	if (rc == 0)
+		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, t, err);
+	if (rc < 0)
+		return rc;
+	rc = luff_medium_push(t->copy->dst, d, r, err);
+	*again = rc < 0 && !r->failed && luff_error_may_pass(err);
+	return rc;
+}
+
+/* A blob that broke off on its way in starts again from its source: what a reader gave cannot be had twice. */
+static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
+{
+	struct transfer transfer = {.copy = c, .descriptor = d};
+	struct luff_error failure = {0};
+	bool again = true;
+	int rc = 0;
+
+	report(c, LUFF_COPY_START, d, 0);
+	for (int i = 0; again && i <= AGAIN_MAX; i++) {
+		if (i > 0 && luff_scope_sleep(luff_clock_backoff(AGAIN_MS, i), err) < 0)
+			return err->code;
+		rc = try_transfer(&again, &transfer, &failure);
+	}
+	if (rc < 0)
+		*err = failure;
+	else
 		report(c, LUFF_COPY_DONE, d, 0);
 	return rc;
 }

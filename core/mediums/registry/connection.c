@@ -167,6 +167,10 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 			  moved, why);
 		sys_errno = sys_errno ? sys_errno : ECONNRESET;
 		break;
+	case CURLE_SEND_FAIL_REWIND: /* a kept one was dead, and libcurl cannot have the body once more */
+		luff_fail(err, LUFF_ENET, "%s: the connection broke after %" PRId64 " bytes", place, moved);
+		sys_errno = ECONNRESET;
+		break;
 	default:
 		luff_fail(err, LUFF_ENET, "%s: %s", place, why);
 	}
