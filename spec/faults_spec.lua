@@ -514,3 +514,90 @@ describe("luff's client", function()
 		end
 	end)
 end)
+
+describe("many small blobs", function()
+	local now_and_then = { ["Retry-After"] = "0" }
+	local ways = {
+		{ status = 503, headers = now_and_then }, { cut = 40 }, { hang_up = true },
+		{ status = 429, headers = now_and_then }, { stall = 0.02 }, { stall = 0.02, stall_at = 20 },
+	}
+
+	-- One request in ten meets one of these, in turn.
+	local function one_in_ten(list)
+		local faults = {}
+		for i, way in ipairs(list) do
+			faults[i] = { method = "GET", after = 10 * (i - 1), every = 10 * #list }
+			for key, value in pairs(way) do
+				faults[i][key] = value
+			end
+		end
+		return faults
+	end
+
+	-- The images are copied by another process, four at a time.
+	local function soak(faults, images)
+		local layers = 99
+		local server <close> = luff.serve { faults = faults }
+		for i = 1, images do
+			local list = {}
+			for j = 1, layers do
+				list[j] = { bytes = ("image %d layer %d %s"):format(i, j, ("x"):rep(100 + 17 * j)) }
+			end
+			support.make_image(("%s/app:v%d"):format(server:address(), i), { layers = list, config = { author = "n" .. i } })
+		end
+		server:requests()
+		local target, began = support.scratch() .. "/target", now()
+		local result = support.luff({ "-e", [[
+			local luff = require "luff"
+			local source, target, images = arg[1], arg[2], math.tointeger(arg[3])
+			local numbers, copied = {}, 0
+			for i = 1, images do
+				numbers[i] = i
+			end
+			for _, result in ipairs(luff.map(numbers, { jobs = 4 }, function(i)
+				return luff.copy(source .. ":v" .. i, "oci:" .. target .. ":v" .. i, { jobs = 8 })
+			end)) do
+				copied = copied + result.copied
+			end
+			print(copied, io.open("/proc/self/status"):read "a":match "VmHWM:%s*(%d+)")
+		]], server:address() .. "/app", target, tostring(images) }, { timeout = 60 })
+		assert.equal(0, result.code, result.stderr)
+		assert.is_true(now() - began < 30, now() - began)
+		local copied, peak = result.stdout:match "^(%d+)%s(%d+)"
+		assert.equal(images * (layers + 1), tonumber(copied))
+		assert.equal(images * (layers + 2), sound(target))
+		if not os.getenv "ASAN_OPTIONS" then
+			assert.is_true(tonumber(peak) < 40000, peak .. " kB")
+		end
+		-- what failed was asked for again, and nothing else
+		local asked = count(server:requests(), "GET", "^/v2/")
+		assert.is_true(asked < images * (layers + 2) * 1.15, asked)
+		return asked - images * (layers + 2)
+	end
+
+	it("all arrive from a server that fails in any way, all the time", function()
+		assert.is_true(soak(one_in_ten(ways), 20) > 100)
+	end)
+
+	it("all arrive at a server that fails in any way", function()
+		local source, root, layers = "oci:" .. support.scratch() .. ":v1", support.scratch(), {}
+		for i = 1, 300 do
+			layers[i] = { bytes = ("layer %d %s"):format(i, ("x"):rep(100 + 17 * i)) }
+		end
+		local image = support.make_image(source, { layers = layers })
+		local faults = one_in_ten(ways)
+		for _, fault in ipairs(faults) do
+			fault.method = "*"
+		end
+		local server <close> = luff.serve { root = root, faults = faults }
+		assert.equal(301, luff.copy(source, server:address() .. "/app:v1", { jobs = 8 }).copied)
+		assert.equal(302, sound(root .. "/app"))
+		assert.equal(image:digest(), luff.digest(luff.open("oci:" .. root .. "/app:v1"):raw_manifest()))
+	end)
+
+	for _, way in ipairs(ways) do
+		it("all arrive from one whose fault is " .. luff.json.encode(way), function()
+			soak(one_in_ten { way }, 3)
+		end)
+	end
+end)
