@@ -83,6 +83,9 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 
 /* ---- image.c ---- */
 
+/* Borrowed; raise unless there is one at i that was not collected. */
+struct luff_image *luff_check_image(lua_State *L, int i);
+struct luff_index *luff_check_index(lua_State *L, int i);
 /** Takes the references over. [-0, +1] */
 int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index **index);
 

@@ -131,12 +131,27 @@ static void copy_release(struct luff_work *base)
 	luff_medium_unref(c->dst);
 }
 
+static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
+{
+	if (luaL_testudata(L, 1, LUFF_IMAGE)) {
+		const struct luff_image *image = luff_check_image(L, 1);
+
+		c->src = luff_medium_ref(luff_image_medium(image));
+		c->from.digest = luff_image_descriptor(image)->digest;
+	} else if (luaL_testudata(L, 1, LUFF_INDEX)) {
+		const struct luff_index *index = luff_check_index(L, 1);
+
+		c->src = luff_medium_ref(luff_index_medium(index));
+		c->from.digest = luff_index_descriptor(index)->digest;
+	} else {
+		luff_check_place(&c->src, &c->from, L, 1, plain_http, false);
+	}
+}
+
 static int copy(lua_State *L)
 {
 	static const char *const options[] = {"platform", "jobs",       "referrers",
 					      "progress", "plain_http", NULL};
-	struct luff_image **image;
-	struct luff_index **index;
 	struct copy_call *c;
 	bool plain_http;
 
@@ -171,17 +186,7 @@ static int copy(lua_State *L)
 		}
 		lua_pop(L, 1);
 	}
-	image = luaL_testudata(L, 1, LUFF_IMAGE);
-	index = luaL_testudata(L, 1, LUFF_INDEX);
-	if (image) {
-		c->src = luff_medium_ref(luff_image_medium(*image));
-		c->from.digest = luff_image_descriptor(*image)->digest;
-	} else if (index) {
-		c->src = luff_medium_ref(luff_index_medium(*index));
-		c->from.digest = luff_index_descriptor(*index)->digest;
-	} else {
-		luff_check_place(&c->src, &c->from, L, 1, plain_http, false);
-	}
+	check_source(c, L, plain_http);
 	luff_check_place(&c->dst, &c->to, L, 2, plain_http, true);
 	return luff_work_go(L);
 }

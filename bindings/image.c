@@ -1,22 +1,37 @@
-/* Image, Index and Layer: each box owns one reference to core's immutable object. */
+/*
+ * Image, Index and Layer: each box owns one reference to core's immutable object. It is empty once it was collected, and a
+ * finalizer of the script's may still ask: lua_close() goes by age.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bind.h"
 
-static struct luff_image *check_image(lua_State *L, int i)
+struct luff_image *luff_check_image(lua_State *L, int i)
 {
-	return *(struct luff_image **)luaL_checkudata(L, i, LUFF_IMAGE);
+	struct luff_image *image = *(struct luff_image **)luaL_checkudata(L, i, LUFF_IMAGE);
+
+	if (!image)
+		luaL_error(L, "the image has been collected");
+	return image;
 }
 
-static struct luff_index *check_index(lua_State *L, int i)
+struct luff_index *luff_check_index(lua_State *L, int i)
 {
-	return *(struct luff_index **)luaL_checkudata(L, i, LUFF_INDEX);
+	struct luff_index *index = *(struct luff_index **)luaL_checkudata(L, i, LUFF_INDEX);
+
+	if (!index)
+		luaL_error(L, "the index has been collected");
+	return index;
 }
 
 static struct luff_layer *check_layer(lua_State *L, int i)
 {
-	return *(struct luff_layer **)luaL_checkudata(L, i, LUFF_LAYER);
+	struct luff_layer *layer = *(struct luff_layer **)luaL_checkudata(L, i, LUFF_LAYER);
+
+	if (!layer)
+		luaL_error(L, "the layer has been collected");
+	return layer;
 }
 
 int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index **index)
@@ -77,7 +92,7 @@ static int image_gc(lua_State *L)
 
 static int image_text(lua_State *L)
 {
-	const struct luff_image *image = check_image(L, 1);
+	const struct luff_image *image = luff_check_image(L, 1);
 
 	return describe(L, LUFF_IMAGE, luff_image_descriptor(image), (int)luff_image_layer_count(image),
 			"layer");
@@ -87,7 +102,7 @@ static int image_eq(lua_State *L)
 {
 	struct luff_image **a = luaL_testudata(L, 1, LUFF_IMAGE), **b = luaL_testudata(L, 2, LUFF_IMAGE);
 
-	lua_pushboolean(L, a && b &&
+	lua_pushboolean(L, a && b && *a && *b &&
 				   luff_digest_equal(&luff_image_descriptor(*a)->digest,
 						     &luff_image_descriptor(*b)->digest));
 	return 1;
@@ -95,28 +110,28 @@ static int image_eq(lua_State *L)
 
 static int image_media_type(lua_State *L)
 {
-	return push_text(L, luff_image_descriptor(check_image(L, 1))->media_type);
+	return push_text(L, luff_image_descriptor(luff_check_image(L, 1))->media_type);
 }
 
 static int image_size(lua_State *L)
 {
-	lua_pushinteger(L, luff_image_descriptor(check_image(L, 1))->size);
+	lua_pushinteger(L, luff_image_descriptor(luff_check_image(L, 1))->size);
 	return 1;
 }
 
 static int image_digest(lua_State *L)
 {
-	return push_text(L, luff_image_descriptor(check_image(L, 1))->digest.text);
+	return push_text(L, luff_image_descriptor(luff_check_image(L, 1))->digest.text);
 }
 
 static int image_config_name(lua_State *L)
 {
-	return push_text(L, luff_image_config(check_image(L, 1))->digest.text);
+	return push_text(L, luff_image_config(luff_check_image(L, 1))->digest.text);
 }
 
 static int image_raw_manifest(lua_State *L)
 {
-	const struct luff_image *image = check_image(L, 1);
+	const struct luff_image *image = luff_check_image(L, 1);
 
 	lua_pushlstring(L, luff_image_raw_manifest(image), (size_t)luff_image_descriptor(image)->size);
 	return 1;
@@ -124,7 +139,7 @@ static int image_raw_manifest(lua_State *L)
 
 static int image_manifest(lua_State *L)
 {
-	const struct luff_image *image = check_image(L, 1);
+	const struct luff_image *image = luff_check_image(L, 1);
 
 	luff_push_json(L, luff_image_raw_manifest(image), (size_t)luff_image_descriptor(image)->size,
 		       "manifest");
@@ -133,7 +148,7 @@ static int image_manifest(lua_State *L)
 
 static int image_annotations(lua_State *L)
 {
-	const struct luff_image *image = check_image(L, 1);
+	const struct luff_image *image = luff_check_image(L, 1);
 
 	return push_annotations(L, luff_image_raw_manifest(image), luff_image_descriptor(image)->size);
 }
@@ -183,7 +198,7 @@ static int config_platform(lua_State *L, struct luff_work *base)
 
 static int with_config(lua_State *L, int (*finish)(lua_State *L, struct luff_work *call))
 {
-	struct luff_image *image = check_image(L, 1);
+	struct luff_image *image = luff_check_image(L, 1);
 	struct config_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = config_run;
@@ -220,7 +235,7 @@ static void push_layer(lua_State *L, struct luff_image *image, size_t i)
 
 static int image_layers(lua_State *L)
 {
-	struct luff_image *image = check_image(L, 1);
+	struct luff_image *image = luff_check_image(L, 1);
 	size_t count = luff_image_layer_count(image);
 
 	lua_createtable(L, (int)count, 0);
@@ -242,7 +257,7 @@ static int no_layer(lua_State *L, const char *noun, const char *digest)
 
 static int image_layer_by_digest(lua_State *L)
 {
-	struct luff_image *image = check_image(L, 1);
+	struct luff_image *image = luff_check_image(L, 1);
 	const char *digest = luaL_checkstring(L, 2);
 
 	for (size_t i = 0; i < luff_image_layer_count(image); i++) {
@@ -302,7 +317,7 @@ static void find_release(struct luff_work *base)
 
 static int image_layer_by_diff_id(lua_State *L)
 {
-	struct luff_image *image = check_image(L, 1);
+	struct luff_image *image = luff_check_image(L, 1);
 	const char *text = luaL_checkstring(L, 2);
 	struct find_call *c = luff_work_new(L, sizeof *c);
 	struct luff_error err = {0};
@@ -329,7 +344,7 @@ static int index_gc(lua_State *L)
 
 static int index_text(lua_State *L)
 {
-	const struct luff_index *index = check_index(L, 1);
+	const struct luff_index *index = luff_check_index(L, 1);
 
 	return describe(L, LUFF_INDEX, luff_index_descriptor(index), (int)luff_index_count(index),
 			"manifest");
@@ -339,7 +354,7 @@ static int index_eq(lua_State *L)
 {
 	struct luff_index **a = luaL_testudata(L, 1, LUFF_INDEX), **b = luaL_testudata(L, 2, LUFF_INDEX);
 
-	lua_pushboolean(L, a && b &&
+	lua_pushboolean(L, a && b && *a && *b &&
 				   luff_digest_equal(&luff_index_descriptor(*a)->digest,
 						     &luff_index_descriptor(*b)->digest));
 	return 1;
@@ -347,23 +362,23 @@ static int index_eq(lua_State *L)
 
 static int index_media_type(lua_State *L)
 {
-	return push_text(L, luff_index_descriptor(check_index(L, 1))->media_type);
+	return push_text(L, luff_index_descriptor(luff_check_index(L, 1))->media_type);
 }
 
 static int index_size(lua_State *L)
 {
-	lua_pushinteger(L, luff_index_descriptor(check_index(L, 1))->size);
+	lua_pushinteger(L, luff_index_descriptor(luff_check_index(L, 1))->size);
 	return 1;
 }
 
 static int index_digest(lua_State *L)
 {
-	return push_text(L, luff_index_descriptor(check_index(L, 1))->digest.text);
+	return push_text(L, luff_index_descriptor(luff_check_index(L, 1))->digest.text);
 }
 
 static int index_raw_manifest(lua_State *L)
 {
-	const struct luff_index *index = check_index(L, 1);
+	const struct luff_index *index = luff_check_index(L, 1);
 
 	lua_pushlstring(L, luff_index_raw_manifest(index), (size_t)luff_index_descriptor(index)->size);
 	return 1;
@@ -371,7 +386,7 @@ static int index_raw_manifest(lua_State *L)
 
 static int index_manifest(lua_State *L)
 {
-	const struct luff_index *index = check_index(L, 1);
+	const struct luff_index *index = luff_check_index(L, 1);
 
 	luff_push_json(L, luff_index_raw_manifest(index), (size_t)luff_index_descriptor(index)->size,
 		       "manifest");
@@ -380,7 +395,7 @@ static int index_manifest(lua_State *L)
 
 static int index_annotations(lua_State *L)
 {
-	const struct luff_index *index = check_index(L, 1);
+	const struct luff_index *index = luff_check_index(L, 1);
 
 	return push_annotations(L, luff_index_raw_manifest(index), luff_index_descriptor(index)->size);
 }
@@ -429,7 +444,7 @@ static void child_release(struct luff_work *base)
 static int open_child(lua_State *L, bool wants_index)
 {
 	static const char *const options[] = {"platform", NULL};
-	struct luff_index *index = check_index(L, 1);
+	struct luff_index *index = luff_check_index(L, 1);
 	const char *digest = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
 	struct child_call *c;
 	size_t i = 0;
@@ -491,7 +506,7 @@ static int layer_eq(lua_State *L)
 {
 	struct luff_layer **a = luaL_testudata(L, 1, LUFF_LAYER), **b = luaL_testudata(L, 2, LUFF_LAYER);
 
-	lua_pushboolean(L, a && b &&
+	lua_pushboolean(L, a && b && *a && *b &&
 				   luff_digest_equal(&luff_layer_descriptor(*a)->digest,
 						     &luff_layer_descriptor(*b)->digest));
 	return 1;

@@ -3,7 +3,8 @@
  * call's box to lua/luff/task.lua, which resumes it when the call is done. Workers never see a lua_State.
  */
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,11 +45,11 @@ static void work(struct luff_job *job)
 
 void *luff_work_new(lua_State *L, size_t size)
 {
-	struct luff_work *call = luff_box(L, size, CALL);
+	/* one piece: a box that a finalizer makes during lua_close() is freed, but never finalized itself */
+	size_t at = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	struct luff_work *call = luff_box(L, at + sizeof *call->state, CALL);
 
-	call->state = calloc(1, sizeof *call->state);
-	if (!call->state)
-		luaL_error(L, "out of memory");
+	call->state = (struct luff_work_state *)((char *)call + at);
 	call->state->call = call;
 	call->state->job.run = work;
 	return call;
@@ -77,7 +78,6 @@ static int call_gc(lua_State *L)
 	}
 	release(call);
 	call->state = NULL;
-	free(s);
 	return 0;
 }
 

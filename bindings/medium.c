@@ -39,6 +39,8 @@ static void open_memory(struct luff_medium **out, struct luff_name *name, lua_St
 	}
 	box = lua_touserdata(L, -1);
 	lua_pop(L, 3);
+	if (!*box)
+		luaL_error(L, "the place in memory has been collected");
 	memset(name, 0, sizeof *name);
 	if (colon && (size_t)(end - colon) <= LUFF_TAG_MAX)
 		memcpy(name->tag, colon + 1, (size_t)(end - colon - 1));

@@ -53,6 +53,35 @@ describe("an Image", function()
 	end)
 end)
 
+describe("an object that lua_close has collected", function()
+	it("says so to a finalizer that is called later", function()
+		local name = "oci:" .. support.scratch() .. ":v1"
+		support.make_index(name, { "linux/amd64" })
+		local result = support.luff("-e", ([==[
+			local first = {} -- the oldest: collected last
+			setmetatable(first, { __gc = function()
+				for _, try in ipairs {
+					function() return first.image:digest() end, function() return first.index:digest() end,
+					function() return first.layer:digest() end, function() return tostring(first.image) end,
+					function() return luff.copy(first.image, "memory:b:v1") end,
+					function() return luff.copy(first.index, "memory:b:v1") end,
+					function() return luff.resolve "memory:a:v1" end,
+					function() return first.image == first.same or first.layer == first.image:layers()[1] end,
+				} do
+					io.stdout:write(tostring(select(2, pcall(try))):gsub("^.-: ", ""), "\n")
+				end
+			end })
+			luff.copy("%s", "memory:a:v1")
+			first.index = luff.index "memory:a:v1"
+			first.image = first.index:image { platform = "linux/amd64" }
+			first.same = luff.image("memory:a:v1", { platform = "linux/amd64" })
+			first.layer = first.image:layers()[1]]==]):format(name))
+		assert.equal(("the %s has been collected\n"):rep(8):format("image", "index", "layer", "image", "image", "index",
+			"place in memory", "image"), result.stdout)
+		assert.equal(0, result.code, result.stderr)
+	end)
+end)
+
 describe("an Index", function()
 	it("answers the seven questions of its interface", function()
 		local index = support.make_index("memory:index:v1", { "linux/amd64", "linux/arm64" })
