@@ -22,6 +22,7 @@ struct luff_work_state {
 	int rc;
 	bool submitted;
 	bool spoiled; /* what it told raised: the error is the user value now */
+	bool telling; /* its function runs, and may wait for other calls */
 	bool done;    /* guarded by `lock` */
 };
 
@@ -61,6 +62,7 @@ static void release(struct luff_work *call)
 	void (*free_fields)(struct luff_work *) = call->release;
 
 	call->release = NULL;
+	call->deliver = NULL;
 	if (free_fields)
 		free_fields(call);
 }
@@ -81,7 +83,10 @@ static int call_gc(lua_State *L)
 	return 0;
 }
 
-/* Calls the function in the box at `at` with all that happened so far. If that raises, the call ends and raises that. */
+/*
+ * Calls the function in the box at `at` with all that happened so far. If that raises, the call ends and raises that. The function
+ * may wait for other calls, and what it waits for may end this one.
+ */
 static void tell(lua_State *L, int at)
 {
 	struct luff_work *call = lua_touserdata(L, at);
@@ -96,21 +101,26 @@ static void tell(lua_State *L, int at)
 			lua_pop(L, 1);
 			return;
 		}
+		call->state->telling = true;
 		if (lua_pcall(L, n, 0, 0) != LUA_OK) {
 			lua_setiuservalue(L, at, 1);
 			call->state->spoiled = true;
 			luff_scope_cancel(&call->state->scope);
 		}
+		call->state->telling = false;
 	}
 }
 
-/* The call's box is on top; it has run. */
+/* The call's box is on top. It has run, unless somebody else than task.lua resumed the task. */
 static int finish(lua_State *L)
 {
 	struct luff_work *call = lua_touserdata(L, -1);
-	struct luff_error err = call->state->err;
+	struct luff_error err;
 	int n;
 
+	if (call->state->submitted)
+		luff_pool_wait(&call->state->job);
+	err = call->state->err;
 	tell(L, -1);
 	if (call->state->spoiled) {
 		release(call);
@@ -191,19 +201,16 @@ int luff_work_go(lua_State *L)
 	return finish(L);
 }
 
-/* core.wait(calls, seconds): the index of one that is done, or nil. Delivers what the others have to tell. */
-static int wait_calls(lua_State *L)
+/* The index of one in the list at 1 that is done; 0 where none is until t. */
+static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
 {
-	lua_Integer n = luaL_len(L, 1), found = 0;
-	struct luff_error err = {0};
-	struct timespec t;
+	lua_Integer n = (lua_Integer)lua_rawlen(L, 1), found = 0;
 	bool timeout = false;
 
-	until(&t, luaL_checknumber(L, 2) < 0.1 ? luaL_checknumber(L, 2) : 0.1);
+	pthread_mutex_lock(&lock);
 	while (!found && !timeout) {
-		pthread_mutex_lock(&lock);
 		for (lua_Integer i = 1; i <= n && !found; i++) {
-			struct luff_work *call;
+			const struct luff_work *call;
 
 			lua_rawgeti(L, 1, i);
 			call = lua_touserdata(L, -1);
@@ -211,21 +218,36 @@ static int wait_calls(lua_State *L)
 			lua_pop(L, 1);
 		}
 		if (!found)
-			timeout = pthread_cond_timedwait(&finished, &lock, &t) != 0;
-		pthread_mutex_unlock(&lock);
+			timeout = pthread_cond_timedwait(&finished, &lock, t) != 0;
 	}
-	for (lua_Integer i = 1; i <= n; i++) {
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+/*
+ * core.wait(calls, seconds): one that is done, or nil. Delivers what they have to tell. The functions that hear it may wait, too:
+ * by then calls have left the list, the one that is returned perhaps among them, and others have come.
+ */
+static int wait_calls(lua_State *L)
+{
+	double seconds = luaL_checknumber(L, 2);
+	struct luff_error err = {0};
+	struct timespec t;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	until(&t, seconds < 0.1 ? seconds : 0.1);
+	lua_rawgeti(L, 1, wait_for_one(L, &t));
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
+		const struct luff_work *call;
+
 		lua_rawgeti(L, 1, i);
-		if (luaL_testudata(L, -1, CALL))
+		call = luaL_testudata(L, -1, CALL);
+		if (call && call->state && !call->state->telling)
 			tell(L, -1);
 		lua_pop(L, 1);
 	}
-	if (luff_scope_check(&err) < 0)
-		return luff_raise(L, &err);
-	if (!found)
-		return 0;
-	lua_pushinteger(L, found);
-	return 1;
+	return luff_scope_check(&err) < 0 ? luff_raise(L, &err) : 1;
 }
 
 static int cancel_call(lua_State *L)

@@ -114,6 +114,65 @@ describe("a Task", function()
 	end)
 end)
 
+describe("a progress function", function()
+	it("may wait for a task of its own", function()
+		support.make_image("memory:from:v3", { layers = { 300000, 200000 } })
+		local opened = 0
+		local result = luff.spawn(function()
+			return luff.copy("memory:from:v3", "memory:to:v3", { progress = function()
+				local task = luff.spawn(luff.open, "memory:from:v3")
+				assert.equal(luff.open("memory:from:v3"), task:wait())
+				opened = opened + 1
+			end })
+		end):wait()
+		assert.equal(luff.open("memory:to:v3"):digest(), result.digest)
+		assert.is_true(opened >= 6, opened) -- each blob starts, arrives and is done
+	end)
+
+	it("may wait while other copies end", function()
+		support.make_image("memory:from:v4", { layers = { 100000, 100000 } })
+		local digests = luff.map({ 1, 2, 3, 4, 5, 6 }, function(i)
+			return luff.copy("memory:from:v4", ("memory:to%d:v4"):format(i), { progress = function()
+				luff.map({ 1, 2 }, function() luff.open "memory:from:v4" end)
+			end }).digest
+		end)
+		for i = 1, 6 do
+			assert.equal(luff.open("memory:from:v4"):digest(), digests[i])
+		end
+	end)
+
+	it("may not wait for the task that it tells of", function()
+		support.make_image("memory:from:v5", { layers = { 100000 } })
+		local task
+		task = luff.spawn(function()
+			luff.copy("memory:from:v5", "memory:to:v5", { progress = function()
+				task:wait()
+			end })
+		end)
+		assert.has_error(function()
+			task:wait()
+		end, "tasks wait for each other")
+	end)
+end)
+
+describe("a task that somebody else resumes", function()
+	it("gets what its call brought", function()
+		local server <close> = luff.serve {}
+		local image = support.make_image(server:address() .. "/app:v1", { layers = { 300000 } })
+		local thread
+		local task = luff.spawn(function()
+			thread = coroutine.running()
+			local first = luff.open(server:address() .. "/app:v1")
+			return first, luff.copy(first, "memory:resumed:v1").digest
+		end)
+		assert.is_false(task:done())
+		assert.is_true(coroutine.resume(thread))
+		assert.is_true(coroutine.resume(thread))
+		pcall(task.wait, task)
+		assert.equal(image, luff.open "memory:resumed:v1")
+	end)
+end)
+
 describe("progress that raises", function()
 	it("ends the copy with its own error", function()
 		support.make_image("memory:from:v2", { layers = { 300000 } })

@@ -58,6 +58,21 @@ local function wake()
 	end
 end
 
+-- The task whose call this is, which goes on now. nil: it went on in the meantime.
+local function take(call)
+	for i = 1, #calls do
+		if rawequal(calls[i], call) then
+			table.remove(calls, i)
+			break
+		end
+	end
+	local self = owners[call]
+	if self then
+		owners[call], self.call = nil, nil
+	end
+	return self
+end
+
 -- Goes on until the condition holds.
 local function await(condition)
 	if core.in_task() then
@@ -74,11 +89,9 @@ local function await(condition)
 			if #calls == 0 then
 				error("tasks wait for each other", 0)
 			end
-			local i = core.wait(calls, 0.1)
-			if i then
-				local call = table.remove(calls, i)
-				local self = owners[call]
-				owners[call], self.call = nil, nil
+			local call = core.wait(calls, 0.1)
+			local self = call and take(call)
+			if self then
 				step(self)
 			end
 		end
