@@ -259,13 +259,13 @@ static int cancel_call(lua_State *L)
 	return 0;
 }
 
-/* core.mark(coroutine): it is a task */
+/* core.mark(coroutine, is_task) */
 static int mark(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
 	lua_pushvalue(L, 1);
-	lua_pushboolean(L, 1);
+	lua_pushboolean(L, lua_toboolean(L, 2));
 	lua_rawset(L, -3);
 	return 0;
 }

@@ -93,6 +93,44 @@ describe("a Task", function()
 		assert.equal("cancelled", select(2, pcall(task.wait, task)).code)
 	end)
 
+	it("closes its variables when it fails, and may wait there", function()
+		support.make_image "memory:closes:v1"
+		local order = {}
+		local function closing(name)
+			return setmetatable({}, { __close = function()
+				order[#order + 1] = name .. " " .. #luff.open("memory:closes:v1"):raw_manifest()
+			end })
+		end
+		local task = luff.spawn(function()
+			local outer <close> = closing "outer" -- luacheck: ignore 211
+			local inner <close> = closing "inner" -- luacheck: ignore 211
+			luff.open "memory:closes:none"
+		end)
+		assert.equal("not_found", support.fails(task.wait, task).code)
+		local size = #luff.open("memory:closes:v1"):raw_manifest()
+		assert.same({ "inner " .. size, "outer " .. size }, order)
+	end)
+
+	it("must not yield something of its own, and closes its variables then", function()
+		for i, what in ipairs { io.stdout, 5, false, function() return true end, setmetatable({}, {}), luff.ref "a" } do
+			local closed
+			local task = luff.spawn(function()
+				local file <close> = setmetatable({}, { __close = function() -- luacheck: ignore 211
+					closed = luff.try(luff.open, "memory:nothing:v1") == nil
+				end })
+				coroutine.yield(what or nil)
+			end)
+			assert.is_true(task:done(), i)
+			assert.equal("invalid", support.fails(task.wait, task).code)
+			assert.is_true(closed)
+		end
+	end)
+
+	it("is a function", function()
+		assert.equal("invalid", support.fails(luff.spawn, "x").code)
+		assert.equal("invalid", support.fails(luff.map, { 1 }, { jobs = 1 }).code)
+	end)
+
 	it("may be dropped while its call runs", function()
 		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
 		local lua = ([[local luff = require "luff"

@@ -339,7 +339,8 @@ function Server:close() end
 ---@field headers table<string, string> by their names in lower case, secrets too
 ---@field status integer? of the answer; nil where none went out
 
----Runs f at the same time: until it ends or calls something that blocks. A failure is raised by wait.
+---Runs f at the same time: until it ends or calls something that blocks. A failure is raised by wait. f must not yield
+---itself; coroutines of its own may.
 ---@param f function
 ---@param ... any arguments
 ---@return luff.Task

@@ -10,6 +10,8 @@ Task.__name = "luff.Task"
 local calls, owners = {}, {} -- calls that workers run, and the task that each belongs to
 local sleepers = {} -- tasks that wait for a condition
 
+local waits = {} -- the mark of a yield that comes from await
+
 local step
 
 local Error = {}
@@ -25,24 +27,34 @@ local function finish(self, ok, ...)
 	self.finished, self.ok, self.results = true, ok, table.pack(...)
 end
 
+-- Ends a task that yields to nobody knows whom.
+local function refuse_yield(self)
+	core.mark(self.thread, false) -- what closes its variables blocks
+	coroutine.close(self.thread)
+	finish(self, pcall(fail, "invalid", "a task must not yield: luff's own calls do that for it"))
+end
+
 function step(self, ...)
 	local outer = task.current
 	task.current = self
 	local results = table.pack(coroutine.resume(self.thread, ...))
 	task.current = outer
-	if coroutine.status(self.thread) == "dead" then
-		return finish(self, table.unpack(results, 1, results.n))
-	end
-	local what = results[2]
-	if type(what) == "function" then
-		self.condition = what
+	local alive, what = table.unpack(results, 1, 2)
+	if not alive then
+		return finish(self, false, what)
+	elseif coroutine.status(self.thread) == "dead" then
+		return finish(self, table.unpack(results, 2, results.n))
+	elseif what == waits then
+		self.condition = results[3]
 		sleepers[#sleepers + 1] = self
-	else
+	elseif getmetatable(what) == "luff.Call" then
 		calls[#calls + 1], owners[what] = what, self
 		self.call = what
 		if self.cancelled then
 			core.cancel(what)
 		end
+	else
+		refuse_yield(self)
 	end
 end
 
@@ -77,7 +89,7 @@ end
 local function await(condition)
 	if core.in_task() then
 		while not condition() do
-			coroutine.yield(condition)
+			coroutine.yield(waits, condition)
 			if task.current and task.current.cancelled then
 				fail("cancelled", "cancelled")
 			end
@@ -121,8 +133,15 @@ function Task:cancel()
 end
 
 function task.spawn(f, ...)
-	local self = setmetatable({ thread = coroutine.create(f) }, Task)
-	core.mark(self.thread)
+	if type(f) ~= "function" then
+		fail("invalid", ("a task is a function, not a %s"):format(type(f)))
+	end
+	-- Inside of pcall, what fails closes its variables while it is a task still, and may wait there.
+	local thread = coroutine.create(function(...)
+		return pcall(f, ...)
+	end)
+	local self = setmetatable({ thread = thread }, Task)
+	core.mark(thread, true)
 	step(self, ...)
 	return self
 end
