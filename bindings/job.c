@@ -259,10 +259,21 @@ static int cancel_call(lua_State *L)
 	return 0;
 }
 
+/* Lua that calls nothing is cancelled, too. */
+static void check_scope(lua_State *L, lua_Debug *debug)
+{
+	struct luff_error err = {0};
+
+	(void)debug;
+	if (luff_scope_check(&err) < 0)
+		luff_raise(L, &err);
+}
+
 /* core.mark(coroutine, is_task) */
 static int mark(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
+	lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 100000);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
 	lua_pushvalue(L, 1);
 	lua_pushboolean(L, lua_toboolean(L, 2));

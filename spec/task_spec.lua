@@ -131,6 +131,24 @@ describe("a Task", function()
 		assert.equal("invalid", support.fails(luff.map, { 1 }, { jobs = 1 }).code)
 	end)
 
+	it("ends at one signal where it computes, and so does a coroutine of its own", function()
+		for _, code in ipairs { "work()", "coroutine.wrap(work)()" } do
+			-- the call: under the thread sanitizer signals arrive at calls alone
+			local program = support.start { support.program, "-e", ([[
+				local function work()
+					print "works"
+					io.stdout:flush()
+					while true do tostring {} end
+				end
+				luff.spawn(function() %s end):wait()]]):format(code) }
+			support.eventually(function()
+				return program:stdout() == "works\n"
+			end)
+			program:kill "INT"
+			assert.equal(130, program:wait(10))
+		end
+	end)
+
 	it("may be dropped while its call runs", function()
 		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
 		local lua = ([[local luff = require "luff"
