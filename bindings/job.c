@@ -225,8 +225,9 @@ static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
 }
 
 /*
- * core.wait(calls, seconds): one that is done, or nil. Delivers what they have to tell. The functions that hear it may wait, too:
- * by then calls have left the list, the one that is returned perhaps among them, and others have come.
+ * core.wait(calls, seconds, patient): one that is done, or nil; raises where this thread is cancelled, unless it is patient.
+ * Delivers what they have to tell. The functions that hear it may wait, too: by then calls have left the list, the one that is
+ * returned perhaps among them, and others have come.
  */
 static int wait_calls(lua_State *L)
 {
@@ -235,7 +236,7 @@ static int wait_calls(lua_State *L)
 	struct timespec t;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_settop(L, 2);
+	lua_settop(L, 3);
 	until(&t, seconds < 0.1 ? seconds : 0.1);
 	lua_rawgeti(L, 1, wait_for_one(L, &t));
 	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
@@ -247,7 +248,7 @@ static int wait_calls(lua_State *L)
 			tell(L, -1);
 		lua_pop(L, 1);
 	}
-	return luff_scope_check(&err) < 0 ? luff_raise(L, &err) : 1;
+	return !lua_toboolean(L, 3) && luff_scope_check(&err) < 0 ? luff_raise(L, &err) : 1;
 }
 
 static int cancel_call(lua_State *L)

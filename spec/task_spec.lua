@@ -41,6 +41,40 @@ describe("luff.map", function()
 		assert.equal("not_found", err.code)
 	end)
 
+	it("ends its tasks where the iterator raises", function()
+		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
+		local codes, i = {}, 0
+		local err = support.fails(luff.map, function()
+			i = i + 1
+			return i < 3 and i or luff.open "memory:none:v1"
+		end, function()
+			local _, why = luff.try(luff.open, silent.address .. "/app:v1")
+			codes[#codes + 1] = why.code
+		end)
+		assert.equal("not_found", err.code)
+		assert.same({ "cancelled", "cancelled" }, codes)
+	end)
+
+	it("ends its tasks where its own task is cancelled, and waits for them", function()
+		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
+		local codes = {}
+		local task = luff.spawn(luff.map, { 1, 2, 3 }, { jobs = 2 }, function()
+			local _, why = luff.try(luff.open, silent.address .. "/app:v1")
+			codes[#codes + 1] = why.code
+		end)
+		task:cancel()
+		assert.equal("cancelled", support.fails(task.wait, task).code)
+		assert.same({ "cancelled", "cancelled" }, codes)
+	end)
+
+	it("refuses a number of jobs that is none", function()
+		for _, jobs in ipairs { 0, -3, "3", 1.5, false } do
+			assert.equal("invalid", support.fails(luff.map, { 1 }, { jobs = jobs }, print).code)
+		end
+		assert.equal("invalid", support.fails(luff.map, { 1 }, 3, print).code)
+		assert.same({ 2 }, luff.map({ 1 }, nil, function(i) return i + 1 end))
+	end)
+
 	it("nests", function()
 		support.make_image "memory:nest:v1"
 		local sums = luff.map({ 1, 2, 3 }, { jobs = 2 }, function(i)

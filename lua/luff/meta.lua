@@ -356,7 +356,8 @@ function Task:done() end
 ---What the task waits for ends with "cancelled".
 function Task:cancel() end
 
----Calls f(item, i) for each item as tasks. The first failure cancels the others and is raised.
+---Calls f(item, i) for each item as tasks. The first failure cancels the others and is raised. None of them goes on after
+---luff.map has returned or raised.
 ---@param list any[]|fun(): any a list, or an iterator as luff.tags gives it
 ---@param opts { jobs: integer? }|function jobs: at a time, 8 where absent; may be left out
 ---@param f (fun(item: any, i: integer): any)?

@@ -45,7 +45,7 @@ function step(self, ...)
 	elseif coroutine.status(self.thread) == "dead" then
 		return finish(self, table.unpack(results, 2, results.n))
 	elseif what == waits then
-		self.condition = results[3]
+		self.condition, self.patient = results[3], results[4]
 		sleepers[#sleepers + 1] = self
 	elseif getmetatable(what) == "luff.Call" then
 		calls[#calls + 1], owners[what] = what, self
@@ -62,7 +62,7 @@ end
 local function wake()
 	for i = 1, #sleepers do
 		local self = sleepers[i]
-		if self.cancelled or self.condition() then
+		if self.cancelled and not self.patient or self.condition() then
 			table.remove(sleepers, i)
 			step(self)
 			return true
@@ -85,12 +85,12 @@ local function take(call)
 	return self
 end
 
--- Goes on until the condition holds.
-local function await(condition)
+-- Goes on until the condition holds. patient: even where whoever waits is cancelled.
+local function await(condition, patient)
 	if core.in_task() then
 		while not condition() do
-			coroutine.yield(waits, condition)
-			if task.current and task.current.cancelled then
+			coroutine.yield(waits, condition, patient)
+			if task.current and task.current.cancelled and not patient then
 				fail("cancelled", "cancelled")
 			end
 		end
@@ -101,7 +101,7 @@ local function await(condition)
 			if #calls == 0 then
 				error("tasks wait for each other", 0)
 			end
-			local call = core.wait(calls, 0.1)
+			local call = core.wait(calls, 0.1, patient)
 			local self = call and take(call)
 			if self then
 				step(self)
@@ -157,15 +157,27 @@ local function items_of(list)
 	end
 end
 
-function task.map(list, opts, f)
-	if type(opts) == "function" then
-		opts, f = {}, opts
+local function check_map(opts)
+	if type(opts) ~= "table" then
+		fail("invalid", ("options are a table, not a %s"):format(type(opts)))
 	end
 	for name in pairs(opts) do
 		if name ~= "jobs" then
 			fail("invalid", ('unknown option "%s" (did you mean "jobs"?)'):format(name))
 		end
 	end
+	local jobs = opts.jobs == nil and 8 or opts.jobs
+	if math.type(jobs) ~= "integer" or jobs < 1 then
+		fail("invalid", 'option "jobs" must be a whole number from 1 on')
+	end
+	return jobs
+end
+
+function task.map(list, opts, f)
+	if type(opts) == "function" then
+		opts, f = nil, opts
+	end
+	local jobs = check_map(opts == nil and {} or opts)
 	local next_item, results, running, failure, count = items_of(list), {}, {}, nil, 0
 	local function settle()
 		for i = #running, 1, -1 do
@@ -182,29 +194,37 @@ function task.map(list, opts, f)
 	end
 	local function room()
 		settle()
-		return failure or #running < (opts.jobs or 8)
+		return failure or #running < jobs
 	end
-	while not failure do
-		local item = next_item()
-		if item == nil then
-			break
+	local function over()
+		settle()
+		return failure or #running == 0
+	end
+	local ok, err = pcall(function()
+		while not failure do
+			local item = next_item()
+			if item == nil then
+				break
+			end
+			count = count + 1
+			local one = task.spawn(f, item, count)
+			one.index = count
+			running[#running + 1] = one
+			await(room)
 		end
-		count = count + 1
-		local one = task.spawn(f, item, count)
-		one.index = count
-		running[#running + 1] = one
-		await(room)
+		await(over)
+	end)
+	-- Nothing of it goes on behind the caller's back, whether a call, the iterator or whoever cancelled ended it.
+	for _, one in ipairs(running) do
+		one:cancel()
 	end
-	if failure then
-		for _, one in ipairs(running) do
-			one:cancel()
-		end
-	end
-	await(function()
+	pcall(await, function()
 		settle()
 		return #running == 0
-	end)
-	if failure then
+	end, true)
+	if not ok then
+		error(err, 0)
+	elseif failure then
 		error(failure.results[1], 0)
 	end
 	return results
