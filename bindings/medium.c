@@ -64,6 +64,12 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 		luff_raise(L, &err);
 }
 
+/* A Cursor's box. */
+struct cursor {
+	struct luff_cursor *items; /* NULL: closed */
+	bool busy;                 /* a task waits for the next item */
+};
+
 struct place_call {
 	struct luff_work base;
 	struct luff_medium *medium;
@@ -147,9 +153,9 @@ static int place_finish(lua_State *L, struct luff_work *base)
 		return 1;
 	}
 	if (c->cursor) {
-		struct luff_cursor **box = luff_box(L, sizeof *box, LUFF_CURSOR);
+		struct cursor *box = luff_box(L, sizeof *box, LUFF_CURSOR);
 
-		*box = c->cursor;
+		box->items = c->cursor;
 		c->cursor = NULL;
 		lua_pushnil(L);
 		lua_pushnil(L);
@@ -260,12 +266,12 @@ static int list_repositories(lua_State *L)
 	static const char *const options[] = {"plain_http", NULL};
 	const char *registry = luaL_checkstring(L, 1);
 	struct luff_error err = {0};
-	struct luff_cursor **box;
+	struct cursor *box;
 
 	lua_settop(L, 2);
 	luff_check_options(L, 2, options);
 	box = luff_box(L, sizeof *box, LUFF_CURSOR);
-	if (luff_catalog_open(box, registry, luff_option_bool(L, 2, "plain_http"), &err) < 0)
+	if (luff_catalog_open(&box->items, registry, luff_option_bool(L, 2, "plain_http"), &err) < 0)
 		return luff_raise(L, &err);
 	lua_pushnil(L);
 	lua_pushnil(L);
@@ -277,7 +283,7 @@ static int list_repositories(lua_State *L)
 
 struct next_call {
 	struct luff_work base;
-	struct luff_cursor *cursor;
+	struct cursor *cursor; /* kept by the call's user value */
 	const char *item;
 };
 
@@ -285,7 +291,7 @@ static int next_run(struct luff_work *base, struct luff_error *err)
 {
 	struct next_call *c = (struct next_call *)base;
 
-	return luff_cursor_next(&c->item, c->cursor, err);
+	return luff_cursor_next(&c->item, c->cursor->items, err);
 }
 
 static int next_finish(lua_State *L, struct luff_work *base)
@@ -294,28 +300,44 @@ static int next_finish(lua_State *L, struct luff_work *base)
 	return 1;
 }
 
+static void next_release(struct luff_work *base)
+{
+	((struct next_call *)base)->cursor->busy = false;
+}
+
+static struct cursor *check_cursor(lua_State *L)
+{
+	struct cursor *box = luaL_checkudata(L, 1, LUFF_CURSOR);
+
+	if (box->busy)
+		luaL_error(L, "another task is reading");
+	return box;
+}
+
 static int cursor_next(lua_State *L)
 {
-	struct luff_cursor **box = luaL_checkudata(L, 1, LUFF_CURSOR);
+	struct cursor *box = check_cursor(L);
 	struct next_call *c;
 
-	if (!*box)
+	if (!box->items)
 		return 0;
 	c = luff_work_new(L, sizeof *c);
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);
 	c->base.run = next_run;
 	c->base.finish = next_finish;
-	c->cursor = *box;
+	c->base.release = next_release;
+	c->cursor = box;
+	box->busy = true;
 	return luff_work_go(L);
 }
 
 static int cursor_close(lua_State *L)
 {
-	struct luff_cursor **box = luaL_checkudata(L, 1, LUFF_CURSOR);
+	struct cursor *box = check_cursor(L);
 
-	luff_cursor_close(*box);
-	*box = NULL;
+	luff_cursor_close(box->items);
+	box->items = NULL;
 	return 0;
 }
 

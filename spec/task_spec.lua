@@ -204,6 +204,27 @@ describe("a Task", function()
 	end)
 end)
 
+describe("a Cursor", function()
+	it("is read by one task at a time, and closed by none meanwhile", function()
+		local answer = '{"name":"app","tags":["v1","v2"]}'
+		local server = support.canned { { "GET", "/v2/", body = "{}" }, { "GET", "/v2/app/tags/list.*", body = answer } }
+		local cursor
+		local function read()
+			return cursor()
+		end
+		luff.spawn(function()
+			cursor = luff.tags(server.address .. "/app")
+		end):wait()
+		local first, second = luff.spawn(read), luff.spawn(read)
+		assert.has_error(function() cursor:close() end, "another task is reading")
+		assert.equal("v1", first:wait())
+		assert.has_error(function() second:wait() end, "another task is reading")
+		assert.equal("v2", luff.spawn(read):wait())
+		cursor:close()
+		assert.is_nil(cursor())
+	end)
+end)
+
 describe("a progress function", function()
 	it("may wait for a task of its own", function()
 		support.make_image("memory:from:v3", { layers = { 300000, 200000 } })
