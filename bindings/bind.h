@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/buffer.h"
 #include "luff.h"
 
 #define LUFF_IMAGE "luff.Image"
@@ -91,8 +92,16 @@ int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index 
 
 /* ---- reader.c ---- */
 
+/* A Reader's box. Whoever reads on a worker keeps the box by a user value, and sets `busy` until that is over. */
+struct luff_reader_box {
+	struct luff_reader *r;   /* NULL: closed */
+	struct luff_buffer rest; /* what was read ahead */
+	size_t start;            /* bytes of `rest` that were handed out */
+	bool ended, busy;
+};
+
 /* Borrowed; raises unless there is an open Reader that nobody is reading at i. */
-struct luff_reader **luff_check_reader(lua_State *L, int i);
+struct luff_reader_box *luff_check_reader(lua_State *L, int i);
 /** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_work_go */
 int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed);
 

@@ -2,87 +2,90 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
+#include "base/error.h"
 #include "bind.h"
 
 #define ALL_MAX ((size_t)64 << 20) /* of read "a": more must be asked for by its number */
 #define CHUNK ((size_t)64 << 10)
 
-struct reader {
-	struct luff_reader *r; /* NULL: closed */
-	struct luff_buffer rest;
-	bool ended, busy;
-};
-
 struct read_call {
 	struct luff_work base;
-	struct reader *reader; /* kept by the call's user value */
-	char mode;             /* 'n', 'a', 'l', 'L' */
+	struct luff_reader_box *reader;
+	char mode; /* 'n', 'a', 'l', 'L' */
 	size_t want;
+	size_t seen;       /* bytes ahead that hold no line's end */
 	size_t take, skip; /* what the call found: bytes to hand out, and to drop behind them */
 };
+
+/* Whether what was read ahead answers the call. */
+static bool find(struct read_call *c)
+{
+	const struct luff_reader_box *b = c->reader;
+	size_t len = b->rest.len - b->start;
+	const char *data = len > 0 ? b->rest.data + b->start : "", *line = NULL;
+
+	if (c->mode == 'n' || c->mode == 'a') {
+		c->take = len < c->want ? len : c->want;
+		return b->ended || len >= c->want;
+	}
+	if (len > c->seen)
+		line = memchr(data + c->seen, '\n', len - c->seen);
+	c->seen = len;
+	c->take = line ? (size_t)(line - data) + (c->mode == 'L') : len;
+	c->skip = line && c->mode == 'l';
+	return b->ended || line;
+}
+
+/* Reads some more ahead, no more than a number asks for. */
+static int read_ahead(struct luff_reader_box *b, size_t want, char *chunk, struct luff_error *err)
+{
+	size_t n = want < CHUNK ? want : CHUNK;
+	int rc = luff_reader_read(&n, b->r, chunk, n, err);
+
+	if (rc == 0 && b->start > 0) {
+		b->rest.len -= b->start;
+		memmove(b->rest.data, b->rest.data + b->start, b->rest.len);
+		b->start = 0;
+	}
+	if (rc == 0)
+		rc = luff_buffer_append(&b->rest, chunk, n, err);
+	b->ended = rc == 0 && n == 0;
+	return rc;
+}
 
 static int read_run(struct luff_work *base, struct luff_error *err)
 {
 	struct read_call *c = (struct read_call *)base;
-	struct reader *b = c->reader;
-	char *chunk = malloc(CHUNK), *line = NULL;
-	size_t seen = 0, n;
-	int rc = 0;
+	struct luff_reader_box *b = c->reader;
+	char *chunk = malloc(CHUNK);
+	int rc = chunk ? 0 : luff_fail_nomem(err);
 
-	if (!chunk)
-		return err->code = LUFF_ENOMEM;
-	for (;;) {
-		bool lines = c->mode == 'l' || c->mode == 'L';
-
-		line = lines && b->rest.len > seen ? memchr(b->rest.data + seen, '\n', b->rest.len - seen)
-						   : NULL;
-		seen = b->rest.len;
-		if (line || b->ended || b->rest.len >= (lines ? ALL_MAX : c->want))
-			break;
-		n = !lines && c->want - b->rest.len < CHUNK ? c->want - b->rest.len : CHUNK;
-		rc = luff_reader_read(&n, b->r, chunk, n, err);
-		if (rc == 0)
-			rc = luff_buffer_append(&b->rest, chunk, n, err);
-		if (rc < 0)
-			break;
-		b->ended = n == 0;
-	}
+	while (rc == 0 && !find(c) && c->take <= ALL_MAX)
+		rc = read_ahead(b, c->mode == 'n' || c->mode == 'a' ? c->want - c->take : CHUNK, chunk, err);
 	free(chunk);
-	if (rc < 0)
-		return rc;
-	if (!line && !b->ended && c->mode != 'n') {
-		err->code = LUFF_ELIMIT;
-		strncpy(err->msg, "more than 64 MiB to read at once: read it in pieces", sizeof err->msg - 1);
-		return LUFF_ELIMIT;
-	}
-	c->take = line ? (size_t)(line - b->rest.data) : b->rest.len;
-	if (c->mode == 'n' && c->take > c->want)
-		c->take = c->want;
-	c->skip = line ? 1 : 0;
-	if (line && c->mode == 'L') {
-		c->take++;
-		c->skip = 0;
-	}
-	return 0;
+	if (rc == 0 && c->mode != 'n' && c->take > ALL_MAX)
+		rc = luff_fail(err, LUFF_ELIMIT, "more than 64 MiB to read at once: read it in pieces");
+	return rc;
+}
+
+/* Pushes what was found. [-0, +1] */
+static int hand_out(lua_State *L, const struct read_call *c)
+{
+	struct luff_reader_box *b = c->reader;
+
+	if (c->take + c->skip == 0 && c->mode != 'a' && c->want > 0)
+		lua_pushnil(L);
+	else
+		lua_pushlstring(L, c->take > 0 ? b->rest.data + b->start : "", c->take);
+	b->start += c->take + c->skip;
+	if (b->start == b->rest.len)
+		b->start = b->rest.len = 0;
+	return 1;
 }
 
 static int read_finish(lua_State *L, struct luff_work *base)
 {
-	struct read_call *c = (struct read_call *)base;
-	struct luff_buffer *b = &c->reader->rest;
-
-	c->reader->busy = false;
-	if (c->take + c->skip == 0 && c->mode != 'a' && c->want > 0) {
-		lua_pushnil(L);
-		return 1;
-	}
-	lua_pushlstring(L, b->len ? b->data : "", c->take);
-	if (b->len) {
-		b->len -= c->take + c->skip;
-		memmove(b->data, b->data + c->take + c->skip, b->len);
-	}
-	return 1;
+	return hand_out(L, (struct read_call *)base);
 }
 
 static void read_release(struct luff_work *base)
@@ -90,9 +93,9 @@ static void read_release(struct luff_work *base)
 	((struct read_call *)base)->reader->busy = false;
 }
 
-static struct reader *check_open(lua_State *L, int i)
+struct luff_reader_box *luff_check_reader(lua_State *L, int i)
 {
-	struct reader *b = luaL_checkudata(L, i, LUFF_READER);
+	struct luff_reader_box *b = luaL_checkudata(L, i, LUFF_READER);
 
 	if (!b->r)
 		luaL_error(L, "the reader is closed");
@@ -101,27 +104,22 @@ static struct reader *check_open(lua_State *L, int i)
 	return b;
 }
 
-struct luff_reader **luff_check_reader(lua_State *L, int i)
-{
-	return &check_open(L, i)->r;
-}
-
 static int start_read(lua_State *L, int reader, char mode, size_t want)
 {
-	struct reader *b = check_open(L, reader);
-	struct read_call *c;
+	struct read_call at_hand = {.reader = luff_check_reader(L, reader), .mode = mode, .want = want}, *c;
 
-	reader = lua_absindex(L, reader);
+	if (find(&at_hand) && at_hand.take <= ALL_MAX)
+		return hand_out(L, &at_hand);
 	c = luff_work_new(L, sizeof *c);
 	lua_pushvalue(L, reader);
 	lua_setiuservalue(L, -2, 1);
-	c->reader = b;
-	c->mode = mode;
-	c->want = want;
 	c->base.run = read_run;
 	c->base.finish = read_finish;
 	c->base.release = read_release;
-	b->busy = true;
+	c->reader = at_hand.reader;
+	c->mode = mode;
+	c->want = want;
+	c->reader->busy = true;
 	return luff_work_go(L);
 }
 
@@ -129,7 +127,7 @@ static int reader_read(lua_State *L)
 {
 	const char *mode;
 
-	check_open(L, 1);
+	luff_check_reader(L, 1);
 	if (lua_isinteger(L, 2)) {
 		lua_Integer n = lua_tointeger(L, 2);
 
@@ -139,12 +137,12 @@ static int reader_read(lua_State *L)
 	mode = luaL_optstring(L, 2, "l");
 	mode += *mode == '*';
 	luaL_argcheck(L, *mode && strchr("alL", *mode), 2, "want a number, \"a\", \"l\" or \"L\"");
-	return start_read(L, 1, *mode, *mode == 'a' ? ALL_MAX : 1);
+	return start_read(L, 1, *mode, *mode == 'a' ? ALL_MAX + 1 : 1);
 }
 
 static int reader_close(lua_State *L)
 {
-	struct reader *b = luaL_checkudata(L, 1, LUFF_READER);
+	struct luff_reader_box *b = luaL_checkudata(L, 1, LUFF_READER);
 
 	if (b->busy)
 		return luaL_error(L, "another task is reading");
@@ -161,7 +159,7 @@ static int next_line(lua_State *L)
 
 static int reader_lines(lua_State *L)
 {
-	check_open(L, 1);
+	luff_check_reader(L, 1);
 	lua_pushvalue(L, 1);
 	lua_pushcclosure(L, next_line, 1);
 	lua_pushnil(L);
@@ -172,7 +170,7 @@ static int reader_lines(lua_State *L)
 
 static int reader_text(lua_State *L)
 {
-	const struct reader *b = luaL_checkudata(L, 1, LUFF_READER);
+	const struct luff_reader_box *b = luaL_checkudata(L, 1, LUFF_READER);
 
 	lua_pushstring(L, b->r ? "luff.Reader<open>" : "luff.Reader<closed>");
 	return 1;
@@ -196,7 +194,7 @@ static int open_run(struct luff_work *base, struct luff_error *err)
 static int open_finish(lua_State *L, struct luff_work *base)
 {
 	struct open_call *c = (struct open_call *)base;
-	struct reader *b = luff_box(L, sizeof *b, LUFF_READER);
+	struct luff_reader_box *b = luff_box(L, sizeof *b, LUFF_READER);
 
 	luff_buffer_init(&b->rest, (size_t)2 << 30);
 	b->r = c->r;

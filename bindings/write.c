@@ -19,8 +19,8 @@ struct push_call {
 	struct luff_descriptor descriptor;
 	char *bytes;
 	size_t len;
-	int fd;                  /* 0: none */
-	struct luff_reader *src; /* borrowed from a Reader on the stack; spooled to fd first */
+	int fd;                      /* -1: none */
+	struct luff_reader_box *src; /* kept by the user value; spooled to fd first */
 	bool is_manifest;
 	struct luff_image *image;
 	struct luff_index *index;
@@ -48,24 +48,44 @@ static int digest_fd(struct luff_descriptor *d, int fd, struct luff_error *err)
 	return rc;
 }
 
-/* The digest names the upload, so what comes from a stream waits in a file without a name. */
+static int write_all(int fd, const char *bytes, size_t len, struct luff_error *err)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno != EINTR)
+			return luff_fail_errno(err, errno, "cannot write a temporary file");
+		bytes += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/*
+ * The digest names the upload, so what comes from a stream waits in a file without a name: first what the Reader has read
+ * ahead, then the rest of it.
+ */
 static int spool(struct push_call *c, struct luff_error *err)
 {
+	struct luff_reader_box *src = c->src;
 	char path[] = "/tmp/luff-XXXXXX", buf[32 << 10];
 	size_t n = 1;
-	int rc = 0;
+	int rc;
 
 	c->fd = mkostemp(path, O_CLOEXEC);
-	if (c->fd < 0) {
-		c->fd = 0;
+	if (c->fd < 0)
 		return luff_fail_errno(err, errno, "cannot make a temporary file");
-	}
 	unlink(path);
-	while (rc == 0 && n > 0) {
-		rc = luff_reader_read(&n, c->src, buf, sizeof buf, err);
-		if (rc == 0 && n > 0 && write(c->fd, buf, n) != (ssize_t)n)
-			rc = luff_fail_errno(err, errno, "cannot write a temporary file");
+	rc = src->rest.len > 0
+		     ? write_all(c->fd, src->rest.data + src->start, src->rest.len - src->start, err)
+		     : 0;
+	src->start = src->rest.len = 0;
+	while (rc == 0 && n > 0 && !src->ended) {
+		rc = luff_reader_read(&n, src->r, buf, sizeof buf, err);
+		if (rc == 0)
+			rc = write_all(c->fd, buf, n, err);
 	}
+	src->ended = src->ended || rc == 0;
 	return rc;
 }
 
@@ -79,7 +99,7 @@ static int push_blob_run(struct push_call *c, struct luff_error *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (!c->fd) {
+	if (c->fd < 0) {
 		rc = luff_digest_of(&c->descriptor.digest, "sha256", c->bytes, c->len, err);
 		c->descriptor.size = (int64_t)c->len;
 		return rc < 0 ? rc : luff_medium_push_bytes(c->medium, &c->descriptor, c->bytes, err);
@@ -156,8 +176,10 @@ static void push_release(struct luff_work *base)
 	luff_index_unref(c->index);
 	luff_medium_unref(c->medium);
 	free(c->bytes);
-	if (c->fd)
+	if (c->fd >= 0)
 		close(c->fd);
+	if (c->src)
+		c->src->busy = false;
 }
 
 static int open_path(lua_State *L, int i)
@@ -179,6 +201,7 @@ static int open_path(lua_State *L, int i)
 static struct push_call *new_push(lua_State *L, bool is_manifest)
 {
 	static const char *const options[] = {"media_type", "plain_http", NULL};
+	struct luff_reader_box *src = NULL;
 	const char *media_type, *bytes;
 	struct push_call *c;
 
@@ -198,10 +221,13 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 	c->base.finish = push_finish;
 	c->base.release = push_release;
 	c->is_manifest = is_manifest;
+	c->fd = -1;
 	if (media_type)
 		memcpy(c->descriptor.media_type, media_type, strlen(media_type) + 1);
 	if (luaL_testudata(L, 2, LUFF_READER) && !is_manifest) {
-		c->src = *luff_check_reader(L, 2);
+		src = luff_check_reader(L, 2);
+		lua_pushvalue(L, 2);
+		lua_setiuservalue(L, -2, 1);
 	} else if (lua_istable(L, 2)) {
 		c->fd = open_path(L, 2);
 	} else {
@@ -212,6 +238,9 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 		memcpy(c->bytes, bytes, c->len + 1);
 	}
 	luff_check_place(&c->medium, &c->name, L, 1, luff_option_bool(L, 3, "plain_http"), true);
+	c->src = src; /* last: what is busy must be let go */
+	if (src)
+		src->busy = true;
 	return c;
 }
 

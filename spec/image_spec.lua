@@ -162,6 +162,64 @@ describe("a Reader", function()
 		assert.equal(tar, table.concat(lines, "\n"))
 	end)
 
+	it("reads all of 64 MiB, and not a byte more", function()
+		local bytes = ("x"):rep(1 << 20):rep(64)
+		support.make_image("memory:large:v1", { layers = { bytes .. "x" } })
+		local layer = luff.image("memory:large:v1", { platform = "linux/amd64" }):layers()[1]
+		local r <close> = layer:compressed()
+		assert.equal("x", r:read(1))
+		assert.is_true(r:read "a" == bytes)
+		assert.same({ "", "" }, { r:read "a", r:read(0) })
+		local more <close> = layer:compressed()
+		assert.equal("too_large", support.fails(more.read, more, "a").code)
+	end)
+
+	it("reads short lines fast", function()
+		if os.getenv "ASAN_OPTIONS" then
+			pending "sanitizers are slow"
+		end
+		local count = 300000
+		support.make_image("memory:lines:v1", { layers = { ("ten bytes\n"):rep(count) .. "end" } })
+		local r = luff.image("memory:lines:v1", { platform = "linux/amd64" }):layers()[1]:compressed()
+		local n, before = 0, os.clock()
+		for line in r:lines() do
+			n = n + (line == "ten bytes" and 1 or line == "end" and 0 or error(line))
+		end
+		assert.equal(count, n)
+		assert.is_true(os.clock() - before < 0.5, os.clock() - before)
+	end)
+
+	it("is pushed with what it has read ahead", function()
+		local image, first = an_image "memory:reader:v1"
+		local r <close> = image:layers()[1]:uncompressed()
+		assert.equal(tar:sub(1, 512), r:read(512))
+		assert.equal("hello", r:read "l")
+		local pushed = luff.push_blob("memory:pushed", r)
+		assert.same({ #tar - 518, luff.digest(tar:sub(519)) }, { pushed.size, pushed.digest })
+		assert.equal("", r:read "a")
+		assert.is_nil(r:read "l")
+		local whole = luff.push_blob("memory:pushed", image:layers()[1]:compressed())
+		assert.equal(luff.digest(first.bytes), whole.digest)
+	end)
+
+	it("is not closed while a task pushes it", function()
+		local image = support.make_image("memory:reader:v2", { layers = { 3000000 } })
+		local r = image:layers()[1]:compressed()
+		local task = luff.spawn(luff.push_blob, "memory:pushed", r)
+		for _, f in ipairs { r.close, r.read, r.lines } do
+			assert.has_error(function() f(r) end, "another task is reading")
+		end
+		assert.has_error(function() luff.push_blob("memory:pushed", r) end, "another task is reading")
+		assert.equal(image:layers()[1]:digest(), task:wait().digest)
+		r:close()
+	end)
+
+	it("stays free where the place to push to is none", function()
+		local r <close> = reader()
+		assert.equal("invalid_name", support.fails(luff.push_blob, "UPPER", r).code)
+		assert.equal(tar, r:read "a")
+	end)
+
 	it("is closed once, and then says so", function()
 		local r = reader()
 		assert.equal("luff.Reader<open>", tostring(r))

@@ -181,7 +181,7 @@ function luff.tag(name, tag, opts) end
 ---@param opts { plain_http: boolean? }?
 function luff.delete(name, opts) end
 
----Stores a blob and returns its descriptor.
+---Stores a blob and returns its descriptor. Of a Reader, all that was not read yet; it stays open.
 ---@param place luff.name a place without a tag: "oci:DIR", "memory:NAME", "host/repository"
 ---@param content string|luff.Reader|{ file: string }
 ---@param opts { media_type: string?, plain_http: boolean? }?
@@ -273,7 +273,8 @@ function Layer:media_type() end
 ---@class luff.Reader
 local Reader = {}
 
----Reads so many bytes, all ("a", at most 64 MiB), or a line without ("l") or with ("L") its end. nil at the end.
+---Reads so many bytes, all ("a", at most 64 MiB), or a line without ("l") or with ("L") its end. nil at the end, but "" of
+---read "a" and read(0).
 ---@param what integer|"a"|"l"|"L"|nil a line where absent
 ---@return string?
 function Reader:read(what) end
