@@ -26,7 +26,7 @@ struct push_call {
 	struct luff_index *index;
 };
 
-static int digest_fd(struct luff_descriptor *d, int fd, struct luff_error *err)
+static int digest_fd(struct luff_descriptor *d, enum luff_algorithm algorithm, int fd, struct luff_error *err)
 {
 	struct luff_reader *r = NULL;
 	struct luff_hash hash;
@@ -37,7 +37,7 @@ static int digest_fd(struct luff_descriptor *d, int fd, struct luff_error *err)
 	if (copy < 0)
 		return luff_fail_errno(err, errno, "cannot read");
 	rc = luff_reader_open_fd(&r, copy, 0, err);
-	luff_hash_init(&hash, LUFF_SHA256);
+	luff_hash_init(&hash, algorithm);
 	while (rc == 0 && n > 0) {
 		rc = luff_reader_read(&n, r, buf, sizeof buf, err);
 		luff_hash_update(&hash, buf, n);
@@ -104,7 +104,7 @@ static int push_blob_run(struct push_call *c, struct luff_error *err)
 		c->descriptor.size = (int64_t)c->len;
 		return rc < 0 ? rc : luff_medium_push_bytes(c->medium, &c->descriptor, c->bytes, err);
 	}
-	rc = digest_fd(&c->descriptor, c->fd, err);
+	rc = digest_fd(&c->descriptor, LUFF_SHA256, c->fd, err);
 	if (rc < 0)
 		return rc;
 	copy = dup(c->fd);
@@ -184,10 +184,13 @@ static void push_release(struct luff_work *base)
 
 static int open_path(lua_State *L, int i)
 {
-	const char *path = luff_option_string(L, i, "file");
+	static const char *const options[] = {"file", NULL};
+	const char *path;
 	struct luff_error err = {0};
 	int fd;
 
+	luff_check_options(L, i, options);
+	path = luff_option_string(L, i, "file");
 	luaL_argcheck(L, path != NULL, i, "want a string or { file = path }");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
@@ -261,16 +264,16 @@ static int digest(lua_State *L)
 	const char *algorithm = luaL_optstring(L, 2, "sha256"), *bytes;
 	struct luff_descriptor d = {.size = 0};
 	struct luff_error err = {0};
-	size_t len;
+	size_t len = 0;
 	int rc, fd;
 
-	if (lua_istable(L, 1)) {
+	bytes = lua_istable(L, 1) ? "" : luaL_checklstring(L, 1, &len);
+	rc = luff_digest_of(&d.digest, algorithm, bytes, len,
+			    &err); /* refuses an algorithm that there is not */
+	if (rc == 0 && lua_istable(L, 1)) {
 		fd = open_path(L, 1);
-		rc = digest_fd(&d, fd, &err);
+		rc = digest_fd(&d, luff_digest_algorithm(&d.digest), fd, &err);
 		close(fd);
-	} else {
-		bytes = luaL_checklstring(L, 1, &len);
-		rc = luff_digest_of(&d.digest, algorithm, bytes, len, &err);
 	}
 	if (rc < 0)
 		return luff_raise(L, &err);
