@@ -121,6 +121,32 @@ describe("The program", function()
 			end
 		end)
 
+		it("fails where the config is missing or not what its digest says", function()
+			for what, damage in pairs { missing = "rm -f %s", bad = "chmod u+w %s && printf x >>%s",
+				other = "chmod u+w %s && sed -i s/linux/Linux/ %s" } do
+				local place = ("oci:%s/%s"):format(dir, what)
+				local image = support.make_image(place .. ":v1")
+				local file = ("%s/%s/blobs/sha256/%s"):format(dir, what, image:config_name():sub(8))
+				os.execute(damage:gsub("%%s", file))
+				local result = run("inspect", place .. ":v1")
+				assert.equal(what == "missing" and 3 or 6, result.code, what)
+				assert.truthy(result.stderr:find "^luff: [^\n]+\n$", result.stderr)
+				assert.equal("", result.stdout)
+			end
+		end)
+
+		it("passes over a config that is no JSON, of an artifact alone", function()
+			for media_type, code in pairs { ["text/plain"] = 0, ["application/vnd.oci.image.config.v1+json"] = 6 } do
+				local place = "oci:" .. dir .. "/artifact"
+				luff.push_manifest(place .. ":v1", { schemaVersion = 2, layers = luff.array {},
+					mediaType = "application/vnd.oci.image.manifest.v1+json",
+					config = luff.push_blob(place, "no JSON", { media_type = media_type }) })
+				local result = run("inspect", place .. ":v1")
+				assert.equal(code, result.code, result.stderr)
+				assert.equal(code == 0, result.stdout:find("config +" .. luff.digest "no JSON") ~= nil)
+			end
+		end)
+
 		it("takes a config for what it is, whatever that is", function()
 			for i, config in ipairs { { os = luff.null }, { config = luff.null }, { config = { Labels = luff.null } },
 				{ config = { Labels = "x" } }, { config = "x" }, { created = 5 } } do

@@ -47,11 +47,29 @@ local function of_layer(layer)
 	return { mediaType = layer:media_type(), digest = layer:digest(), size = layer:size() }
 end
 
+local image_configs = {
+	["application/vnd.oci.image.config.v1+json"] = true,
+	["application/vnd.docker.container.image.v1+json"] = true,
+}
+
+-- What is missing or damaged is not passed over; that an artifact's config is no JSON is.
+local function config_of(image, manifest)
+	local luff = require "luff"
+	local bytes = image:raw_config_file()
+	if image_configs[member(manifest, "config", "mediaType")] then
+		return image:config_file()
+	end
+	local config, err = luff.try(luff.json.decode, bytes)
+	if err and err.code ~= "bad_format" then
+		error(err, 0)
+	end
+	return config
+end
+
 local function of_image(image)
 	local luff = require "luff"
 	local manifest = image:manifest()
-	-- An artifact's config may be anything.
-	local config = luff.try(image.config_file, image)
+	local config = config_of(image, manifest)
 	local out = {
 		mediaType = image:media_type(),
 		digest = image:digest(),
