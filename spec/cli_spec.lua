@@ -397,6 +397,16 @@ describe("The program", function()
 			local result = shell("{ $LUFF help; echo $? >&3; } 3>&2 | true")
 			assert.truthy(result.stderr:find "^%d+\n$", result.stderr)
 		end)
+
+		it("ends so where a script prints or a registry tells its address", function()
+			for _, line in ipairs { "-e 'print(1)'", "-e 'print(1) os.exit(0)'", "serve --listen 127.0.0.1:0" } do
+				local result = shell("timeout 10 $LUFF " .. line .. " >/dev/full")
+				assert.equal(1, result.code, line)
+				assert.truthy(result.stderr:find("^luff: cannot write the output: "), result.stderr)
+			end
+			local result = shell("{ timeout 10 $LUFF -e 'while true do print(1) end'; echo $? >&2; } | head -n 1")
+			assert.same({ "1\n", "141\n" }, { result.stdout, result.stderr })
+		end)
 	end)
 
 	it("shows each request with -v, wherever that stands", function()

@@ -160,6 +160,16 @@ local function set_arg(program, words, script, args)
 	rawset(_G, "arg", list)
 end
 
+-- As Lua's own, each line at once, but what cannot be written ends the script.
+local function print_checked(...)
+	local words = table.pack(...)
+	for i = 1, words.n do
+		words[i] = tostring(words[i])
+	end
+	terminal.write(table.concat(words, "\t"), "\n")
+	terminal.flush()
+end
+
 -- Runs a chunk with the arguments; returns the exit code, 0 where it ended well.
 local function run_chunk(chunk, message, args)
 	if not chunk then
@@ -215,6 +225,7 @@ local function run(program, words)
 	end
 	local at_terminal = not script and not opts.execute and terminal.columns "stdin"
 	rawset(_G, "luff", require "luff")
+	rawset(_G, "print", print_checked)
 	require("luff.config").load()
 	set_arg(program, words, script, args)
 	local code = 0
@@ -242,9 +253,9 @@ function cli.main(argv)
 		return is_error(err) and err or debug.traceback(tostring(err), 2)
 	end, argv[0], table.move(argv, 1, #argv, 1, {}))
 	local code = ok and result or cli.report(result)
-	local written, message, number = io.stdout:flush()
+	local written, why = pcall(terminal.flush)
 	if not written and code == 0 then
-		code = cli.report(select(2, pcall(terminal.fail_write, message, number)))
+		code = cli.report(why)
 	end
 	return code
 end

@@ -74,20 +74,23 @@ function terminal.printable(text, keep)
 	return table.concat(parts)
 end
 
---- Writes to stdout, or raises what is wrong: code "closed" where its reader has gone, else "io".
-function terminal.write(...)
-	local written, message, number = io.stdout:write(...)
+local broken_pipe = 32 -- EPIPE, on every system that luff runs on
+
+local function check_write(written, message, number)
 	if not written then
-		terminal.fail_write(message, number)
+		local err = { code = number == broken_pipe and "closed" or "io", message = "cannot write the output: " .. message }
+		error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
 	end
 end
 
-local broken_pipe = 32 -- EPIPE, on every system that luff runs on
+--- Writes to stdout, or raises what is wrong: code "closed" where its reader has gone, else "io".
+function terminal.write(...)
+	check_write(io.stdout:write(...))
+end
 
---- Raises what io.write or flush have returned.
-function terminal.fail_write(message, number)
-	local err = { code = number == broken_pipe and "closed" or "io", message = "cannot write the output: " .. message }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+--- Writes what was kept back so far, or raises as write does.
+function terminal.flush()
+	check_write(io.stdout:flush())
 end
 
 --- Writes a document to stdout: byte by byte, but on a terminal with escapes and a newline at its end.

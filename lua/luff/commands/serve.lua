@@ -21,7 +21,7 @@ examples
 		local server <close> = luff.serve { root = args[1], listen = opts.listen or "127.0.0.1:5000" }
 		local ok, err = pcall(function()
 			terminal.write(server:address(), "\n")
-			io.stdout:flush()
+			terminal.flush()
 			server:wait()
 		end)
 		-- Ctrl-C is how it is meant to end.
