@@ -28,6 +28,8 @@ void *luff_box(lua_State *L, size_t size, const char *type);
 void luff_box_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods);
 /** Raises err as a structured error; never returns. */
 int luff_raise(lua_State *L, const struct luff_error *err);
+/** A string without a NUL in it, where C would end and Lua goes on; raises "invalid_name" otherwise. Borrowed. */
+const char *luff_check_name(lua_State *L, int i);
 /** Raises unless the value at i is absent or a table with only the names of the NULL-ended list. [-0, +0] */
 void luff_check_options(lua_State *L, int i, const char *const *known);
 /** Options of the table at i, which may be absent. The string is borrowed from the table. */

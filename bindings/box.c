@@ -59,6 +59,17 @@ static int raise_invalid(lua_State *L, const char *message)
 	return luff_raise(L, &err);
 }
 
+const char *luff_check_name(lua_State *L, int i)
+{
+	struct luff_error err = {.code = LUFF_ENAME, .msg = "a name must not have a NUL in it"};
+	size_t len;
+	const char *text = luaL_checklstring(L, i, &len);
+
+	if (strlen(text) != len)
+		luff_raise(L, &err);
+	return text;
+}
+
 /* Edit distance, for words of at most 31 characters. */
 static size_t distance(const char *a, const char *b)
 {
@@ -131,11 +142,16 @@ bool luff_option_bool(lua_State *L, int i, const char *name)
 const char *luff_option_string(lua_State *L, int i, const char *name)
 {
 	const char *value = NULL;
+	size_t len;
 
 	if (lua_istable(L, i) && lua_getfield(L, i, name) != LUA_TNIL) {
 		if (lua_type(L, -1) != LUA_TSTRING)
 			luaL_error(L, "option \"%s\" must be a string", name);
-		value = lua_tostring(L, -1);
+		value = lua_tolstring(L, -1, &len);
+		if (strlen(value) != len) {
+			lua_pushfstring(L, "option \"%s\" must not have a NUL in it", name);
+			raise_invalid(L, lua_tostring(L, -1));
+		}
 	}
 	if (lua_istable(L, i))
 		lua_pop(L, 1);

@@ -258,7 +258,7 @@ static int no_layer(lua_State *L, const char *noun, const char *digest)
 static int image_layer_by_digest(lua_State *L)
 {
 	struct luff_image *image = luff_check_image(L, 1);
-	const char *digest = luaL_checkstring(L, 2);
+	const char *digest = luff_check_name(L, 2);
 
 	for (size_t i = 0; i < luff_image_layer_count(image); i++) {
 		push_layer(L, image, i);
@@ -318,7 +318,7 @@ static void find_release(struct luff_work *base)
 static int image_layer_by_diff_id(lua_State *L)
 {
 	struct luff_image *image = luff_check_image(L, 1);
-	const char *text = luaL_checkstring(L, 2);
+	const char *text = luff_check_name(L, 2);
 	struct find_call *c = luff_work_new(L, sizeof *c);
 	struct luff_error err = {0};
 
@@ -445,12 +445,12 @@ static int open_child(lua_State *L, bool wants_index)
 {
 	static const char *const options[] = {"platform", NULL};
 	struct luff_index *index = luff_check_index(L, 1);
-	const char *digest = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+	const char *digest = lua_type(L, 2) == LUA_TSTRING ? luff_check_name(L, 2) : NULL;
 	struct child_call *c;
 	size_t i = 0;
 
 	if (wants_index)
-		digest = luaL_checkstring(L, 2);
+		digest = luff_check_name(L, 2);
 	if (!digest)
 		luff_check_options(L, 2, options);
 	c = luff_work_new(L, sizeof *c);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "bind.h"
 
 #define MEDIUM "luff.Medium"
@@ -17,16 +18,52 @@ static int medium_gc(lua_State *L)
 	return 0;
 }
 
+/* image-spec, annotations.md, knows neither in a ref.name; a list of tags has one a line. */
+static void check_plain(lua_State *L, const char *what, const char *text, size_t len)
+{
+	struct luff_error err = {0};
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f) {
+			luff_fail(&err, LUFF_ENAME, "%s must not have blanks or control characters", what);
+			luff_raise(L, &err);
+		}
+	}
+}
+
+/* Takes "NAME[:TAG]" apart; returns the length of NAME. */
+static size_t parse_memory(struct luff_name *name, lua_State *L, const char *text, size_t len)
+{
+	const char *colon = memchr(text, ':', len);
+	size_t place = colon ? (size_t)(colon - text) : len, tag = colon ? len - place - 1 : 0;
+	struct luff_error err = {0};
+
+	if (place == 0)
+		luff_fail(&err, LUFF_ENAME, "memory: the place is missing, write memory:NAME:TAG");
+	else if (tag > LUFF_TAG_MAX || (colon && tag == 0))
+		luff_fail(&err, LUFF_ENAME, "memory: the tag is %s", tag ? "too long" : "empty");
+	if (err.code)
+		luff_raise(L, &err);
+	check_plain(L, "the name of a place in memory", text, len);
+	if (colon)
+		memcpy(name->tag, colon + 1, tag);
+	return place;
+}
+
 /* "memory:NAME[:TAG][@DIGEST]", a place of this lua_State */
 static void open_memory(struct luff_medium **out, struct luff_name *name, lua_State *L, const char *text)
 {
 	const char *rest = text + 7, *at = strstr(rest, "@sha"), *end = at ? at : rest + strlen(rest);
-	const char *colon = memchr(rest, ':', (size_t)(end - rest));
 	struct luff_error err = {0};
 	struct luff_medium **box;
+	size_t len;
 
+	memset(name, 0, sizeof *name);
+	len = parse_memory(name, L, rest, (size_t)(end - rest));
+	if (at && luff_digest_parse(&name->digest, at + 1, &err) < 0)
+		luff_raise(L, &err);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &memories);
-	lua_pushlstring(L, rest, (size_t)((colon ? colon : end) - rest));
+	lua_pushlstring(L, rest, len);
 	lua_pushvalue(L, -1);
 	if (lua_rawget(L, -3) == LUA_TNIL) {
 		lua_pop(L, 1);
@@ -41,11 +78,6 @@ static void open_memory(struct luff_medium **out, struct luff_name *name, lua_St
 	lua_pop(L, 3);
 	if (!*box)
 		luaL_error(L, "the place in memory has been collected");
-	memset(name, 0, sizeof *name);
-	if (colon && (size_t)(end - colon) <= LUFF_TAG_MAX)
-		memcpy(name->tag, colon + 1, (size_t)(end - colon - 1));
-	if (at && luff_digest_parse(&name->digest, at + 1, &err) < 0)
-		luff_raise(L, &err);
 	*out = luff_medium_ref(*box);
 }
 
@@ -56,12 +88,14 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 	struct luff_open_options options = {.plain_http = plain_http, .create = create};
 	struct luff_error err = {0};
 	char buf[1200];
-	const char *text = ref ? luff_reference_format(buf, sizeof buf, ref) : luaL_checkstring(L, i);
+	const char *text = ref ? luff_reference_format(buf, sizeof buf, ref) : luff_check_name(L, i);
 
 	if (strncmp(text, "memory:", 7) == 0)
 		open_memory(out, name, L, text);
 	else if (luff_medium_open(out, name, text, &options, &err) < 0)
 		luff_raise(L, &err);
+	if (create)
+		check_plain(L, "a tag", name->tag, strlen(name->tag));
 }
 
 /* A Cursor's box. */
@@ -233,12 +267,13 @@ static int delete_name(lua_State *L)
 static int tag_name(lua_State *L)
 {
 	static const char *const options[] = {"plain_http", NULL};
-	const char *tag = luaL_checkstring(L, 2);
+	const char *tag = luff_check_name(L, 2);
 	struct place_call *c;
 
 	lua_settop(L, 3);
 	luff_check_options(L, 3, options);
 	luaL_argcheck(L, strlen(tag) <= LUFF_TAG_MAX, 2, "the tag is too long");
+	check_plain(L, "a tag", tag, strlen(tag));
 	c = new_place(L, 't', 3);
 	memcpy(c->tag, tag, strlen(tag) + 1);
 	return luff_work_go(L);
@@ -264,7 +299,7 @@ static int list_referrers(lua_State *L)
 static int list_repositories(lua_State *L)
 {
 	static const char *const options[] = {"plain_http", NULL};
-	const char *registry = luaL_checkstring(L, 1);
+	const char *registry = luff_check_name(L, 1);
 	struct luff_error err = {0};
 	struct cursor *box;
 

@@ -18,7 +18,7 @@ static void parse(lua_State *L, struct luff_reference *ref, const char *text)
 
 static int ref(lua_State *L)
 {
-	const char *text = luaL_checkstring(L, 1);
+	const char *text = luff_check_name(L, 1);
 
 	parse(L, new_ref(L), strncmp(text, "docker://", 9) == 0 ? text + 9 : text);
 	return 1;
@@ -36,36 +36,40 @@ static int ref_eq(lua_State *L)
 {
 	const struct luff_reference *a = luaL_testudata(L, 1, LUFF_REF), *b = luaL_testudata(L, 2, LUFF_REF);
 
-	lua_pushboolean(L, a && b && memcmp(a, b, sizeof *a) == 0);
+	/* not the bytes behind the texts, which nobody cleared */
+	lua_pushboolean(L, a && b && strcmp(a->registry, b->registry) == 0 &&
+				   strcmp(a->repository, b->repository) == 0 && strcmp(a->tag, b->tag) == 0 &&
+				   luff_digest_equal(&a->digest, &b->digest));
 	return 1;
+}
+
+/* The name with `suffix` in place of tag and digest. [-0, +1] */
+static const struct luff_reference *with(lua_State *L, const char *separator, const char *suffix)
+{
+	struct luff_reference copy = *(struct luff_reference *)luaL_checkudata(L, 1, LUFF_REF);
+	struct luff_reference *made;
+	char buf[1200];
+
+	copy.tag[0] = copy.digest.text[0] = '\0';
+	lua_pushfstring(L, "%s%s%s", luff_reference_format(buf, sizeof buf, &copy), separator, suffix);
+	made = new_ref(L);
+	parse(L, made, lua_tostring(L, -2));
+	return made;
 }
 
 /* The same with another tag; the digest, which named something else, goes. */
 static int with_tag(lua_State *L)
 {
-	struct luff_reference copy = *(struct luff_reference *)luaL_checkudata(L, 1, LUFF_REF);
-	struct luff_reference *made;
-	char buf[1200];
+	const char *tag = luff_check_name(L, 2);
+	struct luff_error err = {.code = LUFF_ENAME,
+				 .msg = "with_tag: want a tag alone, for a digest with_digest"};
 
-	copy.tag[0] = copy.digest.text[0] = '\0';
-	luff_reference_format(buf, sizeof buf, &copy);
-	lua_pushfstring(L, "%s:%s", buf, luaL_checkstring(L, 2));
-	made = new_ref(L);
-	parse(L, made, lua_tostring(L, -2));
-	return 1;
+	return strcmp(with(L, ":", tag)->tag, tag) != 0 ? luff_raise(L, &err) : 1;
 }
 
 static int with_digest(lua_State *L)
 {
-	struct luff_reference copy = *(struct luff_reference *)luaL_checkudata(L, 1, LUFF_REF);
-	struct luff_reference *made;
-	char buf[1200];
-
-	copy.tag[0] = copy.digest.text[0] = '\0';
-	luff_reference_format(buf, sizeof buf, &copy);
-	lua_pushfstring(L, "%s@%s", buf, luaL_checkstring(L, 2));
-	made = new_ref(L);
-	parse(L, made, lua_tostring(L, -2));
+	with(L, "@", luff_check_name(L, 2));
 	return 1;
 }
 

@@ -261,7 +261,7 @@ static int push_manifest(lua_State *L)
 
 static int digest(lua_State *L)
 {
-	const char *algorithm = luaL_optstring(L, 2, "sha256"), *bytes;
+	const char *algorithm = lua_isnoneornil(L, 2) ? "sha256" : luff_check_name(L, 2), *bytes;
 	struct luff_descriptor d = {.size = 0};
 	struct luff_error err = {0};
 	size_t len = 0;

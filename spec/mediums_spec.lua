@@ -246,6 +246,16 @@ local function suite(medium)
 		end)
 	end)
 
+	it("refuses a tag with blanks, control characters or a NUL", function()
+		local image = support.make_image(place .. ":v1")
+		for _, tag in ipairs { "bad tag", "bad\ntag", "bad\27tag", "v2\0", "\127" } do
+			assert.equal("invalid_name", support.fails(luff.tag, place .. ":v1", tag).code)
+			assert.equal("invalid_name", support.fails(luff.copy, image, place .. ":" .. tag).code)
+			assert.equal("invalid_name", support.fails(luff.push_manifest, place .. ":" .. tag, image:raw_manifest()).code)
+		end
+		assert.same({ "v1" }, tags_of(place))
+	end)
+
 	it("deletes by digest", function()
 		local image = support.make_image(place .. ":v1", { config = { author = "kept" } })
 		local other = support.make_image(place .. ":v2", { config = { author = "goes" } })
@@ -309,6 +319,32 @@ local function suite(medium)
 		assert.truthy(cursor())
 	end)
 end
+
+describe("a name in memory", function()
+	it("has a place, and no tag that is empty, too long or cut short", function()
+		for _, name in ipairs { "memory:", "memory:a:", "memory::v1", "memory:@" .. luff.digest "x", "memory:a:b c/d",
+			"memory:a b", "memory:a:" .. ("x"):rep(512), "memory:a\0b:v1", "memory:a@sha256:0" } do
+			assert.equal("invalid_name", support.fails(luff.open, name).code, name)
+			assert.equal("invalid_name", support.fails(luff.push_blob, name, "x").code, name)
+		end
+		local long = "memory:long:" .. ("x"):rep(511)
+		assert.equal(support.make_image(long), luff.open(long))
+		assert.equal("not_found", support.fails(luff.open, "memory:long:" .. ("x"):rep(510)).code)
+	end)
+end)
+
+describe("a NUL", function()
+	it("ends no text early", function()
+		local image = support.make_image "memory:nul:v1"
+		assert.equal("invalid_name", support.fails(luff.open, "memory:nul:v1\0x").code)
+		assert.equal("invalid_name", support.fails(luff.open, "localhost:1/a:v1\0x").code)
+		assert.equal("invalid_name", support.fails(luff.digest, "x", "sha256\0x").code)
+		assert.equal("invalid_name", support.fails(image.layer_by_digest, image, image:layers()[1]:digest() .. "\0").code)
+		assert.equal("invalid", support.fails(luff.image, "memory:nul:v1", { platform = "linux/amd64\0x" }).code)
+		assert.equal("invalid", support.fails(luff.push_blob, "memory:nul", "x", { media_type = "a/b\0" }).code)
+		assert.equal("invalid", support.fails(luff.digest, { file = "/dev/null\0x" }).code)
+	end)
+end)
 
 for _, medium in ipairs(mediums) do
 	if medium.missing then

@@ -32,12 +32,30 @@ describe("a Ref", function()
 	end)
 
 	it("refuses what the grammar refuses, and says where", function()
-		for text, at in pairs { ["a//b"] = 3, ["-a"] = 1, ["a/../b"] = 3, ["a/B"] = 3, ["a:"] = 3, [""] = false } do
+		for text, at in pairs { ["a//b"] = 3, ["-a"] = 1, ["a/../b"] = 3, ["a/B"] = 3, ["a:"] = 3, [""] = false,
+			["a:1\0b"] = false } do
 			local err = support.fails(luff.ref, text)
 			assert.equal("invalid_name", err.code)
 			assert.truthy(not at or err.message:find("character " .. at, 1, true), err.message)
 		end
 		assert.equal("invalid_name", support.fails(luff.ref("a:1").with_tag, luff.ref "a:1", "a b").code)
+	end)
+
+	it("is equal by what it says", function()
+		-- the longer spelling leaves its end behind the shorter
+		assert.equal(luff.ref "docker.io/library/a:1", luff.ref "index.docker.io/library/a:1")
+		assert.not_equal(luff.ref "a:1", luff.ref("a:1@" .. luff.digest "x"))
+		assert.not_equal(luff.ref "a:1", luff.ref "localhost:5000/library/a:1")
+	end)
+
+	it("takes a tag alone, and a digest alone", function()
+		local ref = luff.ref "a:1"
+		for _, tag in ipairs { "x@" .. luff.digest "x", "@" .. luff.digest "x", "", "a/b", "x\0y" } do
+			assert.equal("invalid_name", support.fails(ref.with_tag, ref, tag).code)
+		end
+		for _, digest in ipairs { "v1", "v1@" .. luff.digest "x", "", luff.digest "x" .. "\0" } do
+			assert.equal("invalid_name", support.fails(ref.with_digest, ref, digest).code)
+		end
 	end)
 
 	it("takes nothing but strings", function()
