@@ -115,15 +115,34 @@ static int server_close(lua_State *L)
 	return 0;
 }
 
-static int server_wait(lua_State *L)
+static int wait_run(struct luff_work *call, struct luff_error *err)
 {
 	struct timespec tick = {.tv_nsec = 100000000};
-	struct luff_error err = {0};
 
-	check_server(L);
-	while (luff_scope_check(&err) == 0)
+	(void)call;
+	while (luff_scope_check(err) == 0)
 		nanosleep(&tick, NULL);
 	return 0;
+}
+
+/* Where the program is interrupted, the program's own hook raises; a task that was cancelled alone raises here. */
+static int wait_finish(lua_State *L, struct luff_work *call)
+{
+	struct luff_error err = {.code = LUFF_ECANCELED, .msg = "cancelled"}, ignored = {0};
+
+	(void)call;
+	return luff_scope_check(&ignored) < 0 ? 0 : luff_raise(L, &err);
+}
+
+static int server_wait(lua_State *L)
+{
+	struct luff_work *call;
+
+	check_server(L);
+	call = luff_work_new(L, sizeof *call);
+	call->run = wait_run;
+	call->finish = wait_finish;
+	return luff_work_go(L);
 }
 
 void luff_server_functions(lua_State *L)

@@ -183,6 +183,15 @@ describe("a Task", function()
 		end
 	end)
 
+	it("lets the others go on while it waits for a server's end", function()
+		local server <close> = luff.serve {}
+		local waiting = luff.spawn(server.wait, server)
+		assert.equal("not_found", support.fails(luff.open, server:address() .. "/app:v1").code)
+		assert.is_false(waiting:done())
+		waiting:cancel()
+		assert.equal("cancelled", support.fails(waiting.wait, waiting).code)
+	end)
+
 	it("may be dropped while its call runs", function()
 		local silent = support.canned { { "*", "/.*", hang = true, raw = "" } }
 		local lua = ([[local luff = require "luff"

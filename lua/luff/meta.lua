@@ -328,7 +328,8 @@ function Server:address() end
 ---started with `faults` or `record = true`.
 ---@return luff.Request[]
 function Server:requests() end
----Waits until the program is interrupted, and returns.
+---Waits until the program is interrupted. The luff program raises "cancelled" then, as everywhere; in other programs it
+---returns. Inside of a task the others go on meanwhile, and to cancel the task raises "cancelled".
 function Server:wait() end
 ---Ends running requests. Closing twice is fine.
 function Server:close() end
