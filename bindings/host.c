@@ -13,6 +13,7 @@ int luaopen_luff(lua_State *L);
 
 static struct luff_scope root;
 static lua_State *main_state; /* for the signal handler alone */
+static volatile sig_atomic_t terminated;
 
 static void stop(lua_State *L, lua_Debug *debug)
 {
@@ -27,6 +28,7 @@ static void stop(lua_State *L, lua_Debug *debug)
 static void on_signal(int number)
 {
 	signal(number, SIG_DFL);
+	terminated = terminated || number == SIGTERM;
 	luff_scope_cancel(&root);
 	lua_sethook(main_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -43,13 +45,24 @@ static int trace(lua_State *L)
 	return 0;
 }
 
-/* The prompt goes on after Ctrl-C. */
+/* What waits for a line of input stops, too. */
+static void listen_for(int number)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(number, &action, NULL);
+}
+
+/* The prompt goes on after Ctrl-C; false: not after SIGTERM. */
 static int uncancel(lua_State *L)
 {
-	lua_sethook(L, NULL, 0, 0);
-	root.cancelled = 0;
-	signal(SIGINT, on_signal);
-	return 0;
+	if (!terminated) {
+		lua_sethook(L, NULL, 0, 0);
+		root.cancelled = 0;
+		listen_for(SIGINT);
+	}
+	lua_pushboolean(L, !terminated);
+	return 1;
 }
 
 /* Inside of a source tree its own Lua files are used. */
@@ -121,8 +134,8 @@ int main(int argc, char **argv)
 	}
 	main_state = L;
 	luff_scope_enter(&root);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	listen_for(SIGINT);
+	listen_for(SIGTERM);
 	signal(SIGPIPE, SIG_IGN);
 	lua_pushcfunction(L, run);
 	lua_pushinteger(L, argc);

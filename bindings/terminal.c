@@ -15,26 +15,35 @@ static void (*add_history)(const char *line);
 static int (*read_history)(const char *file);
 static int (*write_history)(const char *file);
 
-static void load(lua_State *L)
+static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"readline", &read_line},
-							  {"add_history", &add_history},
+	static const struct luff_lazy_symbol symbols[] = {{"add_history", &add_history},
 							  {"read_history", &read_history},
 							  {"write_history", &write_history},
+							  {"readline", &read_line}, /* the last */
 							  {NULL, NULL}};
+
+	return read_line ? 0 : luff_lazy_load("libedit.so.2", symbols, err);
+}
+
+/* core.can_edit(): whether readline and history are there */
+static int can_edit(lua_State *L)
+{
 	struct luff_error err = {0};
 
-	if (!read_line && luff_lazy_load("libedit.so.2", symbols, &err) < 0)
-		luff_raise(L, &err);
+	lua_pushboolean(L, load(&err) == 0);
+	return 1;
 }
 
 /* core.readline(prompt): a line, or nil at the end */
 static int readline(lua_State *L)
 {
 	const char *prompt = luaL_optstring(L, 1, "> ");
+	struct luff_error err = {0};
 	char *line;
 
-	load(L);
+	if (load(&err) < 0)
+		return luff_raise(L, &err);
 	line = read_line(prompt);
 	if (line && *line)
 		add_history(line);
@@ -66,8 +75,10 @@ static void make_folders(const char *file)
 static int history(lua_State *L)
 {
 	const char *file = luaL_checkstring(L, 1);
+	struct luff_error err = {0};
 
-	load(L);
+	if (load(&err) < 0)
+		return luff_raise(L, &err);
 	make_folders(file);
 	read_history(file);
 	lua_pushvalue(L, 1);
@@ -95,11 +106,9 @@ static int clock_seconds(lua_State *L)
 
 void luff_terminal_functions(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"readline", readline},
-					     {"history", history},
-					     {"terminal", terminal},
-					     {"clock", clock_seconds},
-					     {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"can_edit", can_edit},   {"readline", readline},
+					     {"history", history},     {"terminal", terminal},
+					     {"clock", clock_seconds}, {NULL, NULL}};
 
 	luaL_setfuncs(L, functions, 0);
 }

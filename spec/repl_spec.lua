@@ -105,14 +105,15 @@ describe("The REPL of the program", function()
 
 	describe("on a terminal", function()
 		-- The program behind a pseudo-terminal, made by util-linux's script(1).
-		local function on_terminal(state)
+		local function on_terminal(state, library_path)
 			if not support.peer "script" then
 				pending "script is not installed"
 			end
 			local fifo = support.scratch() .. "/keys"
 			assert(os.execute("mkfifo " .. fifo))
 			local program = support.start({ "sh", "-c", ('exec script -qfec "$LUFF" /dev/null <%s'):format(fifo) },
-				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1" } })
+				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1",
+					LD_LIBRARY_PATH = library_path } })
 			local keys = assert(io.open(fifo, "w"))
 			keys:setvbuf "no"
 			local tty, seen = { program = program }, 0
@@ -162,6 +163,32 @@ describe("The REPL of the program", function()
 			tty.type "luff.digest 'x' == luff.digest 'x'\n"
 			tty.expect "\ntrue\r\n"
 			tty.expect "> "
+			assert.equal(0, tty.close())
+		end)
+
+		it("ends at SIGTERM, at the prompt and in a loop", function()
+			for _, line in ipairs { "", "while true do tostring {} end" } do
+				local tty = on_terminal(support.scratch())
+				tty.type "'pid ' .. io.open '/proc/self/stat':read 'n'\n"
+				tty.expect '"pid '
+				tty.expect "> "
+				tty.type(line .. (line ~= "" and "\n" or ""))
+				support.sleep(0.3)
+				assert(os.execute("kill -TERM " .. tty.program:stdout():match '"pid (%d+)'))
+				assert.equal(130, tty.program:wait(10))
+			end
+		end)
+
+		it("prompts without libedit, too", function()
+			local dir = support.scratch()
+			support.write(dir .. "/libedit.so.2", "no library")
+			local tty = on_terminal(dir, dir)
+			tty.type "40 + 2\n"
+			tty.expect "\n42\r\n> "
+			tty.type "1 + \3"
+			tty.expect "> "
+			tty.type "6 * 8\n"
+			tty.expect "\n48\r\n> "
 			assert.equal(0, tty.close())
 		end)
 

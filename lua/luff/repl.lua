@@ -32,10 +32,10 @@ local function is_cancelled(err)
 	return type(err) == "table" and err.code == "cancelled"
 end
 
--- Where Ctrl-C cancels, as in the program, calls work again after it.
-local function go_on()
-	if core.uncancel then
-		core.uncancel()
+-- Where Ctrl-C cancels, as in the program, calls work again after it. SIGTERM ends the prompt as it ends anything else.
+local function go_on(err)
+	if core.uncancel and not core.uncancel() then
+		error(err, 0)
 	end
 end
 
@@ -105,7 +105,7 @@ function Repl:turn()
 		if not is_cancelled(chunk) then
 			error(chunk, 0)
 		end
-		go_on()
+		go_on(chunk)
 		return true
 	elseif not chunk then
 		if message then
@@ -121,7 +121,7 @@ function Repl:turn()
 	if not results[1] then
 		self:complain(results[2], trace)
 		if is_cancelled(results[2]) then
-			go_on()
+			go_on(results[2])
 		end
 	elseif results.n > 1 then
 		self.env._ = results[2]
@@ -134,22 +134,30 @@ local function plain_read()
 	return io.read "l"
 end
 
+-- For a terminal without libedit.
+local function prompted_read(prompt)
+	terminal.write(prompt)
+	terminal.flush()
+	return io.read "l"
+end
+
 --- Reads, runs and prints until the input ends.
 -- opts, each optional: env (the globals of what is typed, _G), read(prompt) -> line or nil, write(…) for values,
--- warn(…) for errors. On a terminal lines are edited and kept in $XDG_STATE_HOME/luff/history.
+-- warn(…) for errors. On a terminal lines are edited and kept in $XDG_STATE_HOME/luff/history, where libedit is installed.
 function repl.run(opts)
 	opts = opts or {}
 	local at_terminal = not opts.read and terminal.columns "stdin" and terminal.columns "stdout"
+	local edits = at_terminal and core.can_edit()
 	local self = setmetatable({
 		env = opts.env or _G,
-		read = opts.read or at_terminal and core.readline or plain_read,
+		read = opts.read or edits and core.readline or at_terminal and prompted_read or plain_read,
 		write = opts.write or function(...) io.stdout:write(...) end,
 		warn = opts.warn or function(...) io.stderr:write(...) end,
 		columns = terminal.columns "stdout",
 	}, Repl)
 	if at_terminal then
 		self.write(require("luff")._VERSION, ", ", _VERSION, ": an expression shows its value, Ctrl-D ends\n")
-		local file = history_file()
+		local file = edits and history_file()
 		if file then
 			core.history(file)
 		end
