@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "bind.h"
 
 #define ARRAY "luff.Array"
@@ -86,6 +87,8 @@ static void emit_string(lua_State *L, int out, int i)
 	const char *text = lua_tolstring(L, i, &len);
 	luaL_Buffer b;
 
+	if (!luff_text_utf8(text, len))
+		luaL_error(L, "JSON holds UTF-8 alone: encode other bytes first, say in hex");
 	luaL_buffinit(L, &b);
 	luaL_addchar(&b, '"');
 	for (size_t k = 0; k < len; k++) {
@@ -116,6 +119,20 @@ static void new_line(lua_State *L, int out, int depth)
 
 static void encode(lua_State *L, int out, int i, int depth, bool indent);
 
+/* Nothing of a table is left out: neither a name beside an array's values nor a value behind a gap. */
+static void check_array(lua_State *L, int i, lua_Integer n)
+{
+	lua_pushnil(L);
+	while (lua_next(L, i)) {
+		lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+
+		if (key < 1 || key > n)
+			luaL_error(L, "a JSON array has no place for the key %s",
+				   luaL_tolstring(L, -2, NULL));
+		lua_pop(L, 1);
+	}
+}
+
 static void encode_table(lua_State *L, int out, int i, int depth, bool indent)
 {
 	lua_Integer n = (lua_Integer)lua_rawlen(L, i);
@@ -129,7 +146,9 @@ static void encode_table(lua_State *L, int out, int i, int depth, bool indent)
 	}
 	lua_newtable(L);
 	keys = lua_gettop(L);
-	if (!array) {
+	if (array) {
+		check_array(L, i, n);
+	} else {
 		lua_getglobal(L, "table");
 		lua_getfield(L, -1, "sort");
 		lua_remove(L, -2);
@@ -173,7 +192,7 @@ static void encode(lua_State *L, int out, int i, int depth, bool indent)
 	char number[40];
 
 	luaL_checkstack(L, 16, "nested too deep for JSON");
-	if (depth > LUFF_JSON_DEPTH_MAX)
+	if (depth >= LUFF_JSON_DEPTH_MAX && lua_istable(L, i))
 		luaL_error(L, "nested too deep for JSON");
 	switch (lua_type(L, i)) {
 	case LUA_TTABLE:

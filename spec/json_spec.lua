@@ -35,10 +35,25 @@ describe("luff.json", function()
 		end
 	end)
 
+	it("writes as deep as it reads", function()
+		for depth, leaf in pairs { [64] = "1", [63] = "{}" } do
+			local text = ("["):rep(depth) .. leaf .. ("]"):rep(depth)
+			assert.equal(text, luff.json.encode(luff.json.decode(text)))
+		end
+		local deep = {}
+		for _ = 1, 64 do
+			deep = { deep }
+		end
+		assert.has_error(function()
+			luff.json.encode(deep)
+		end, "nested too deep for JSON")
+	end)
+
 	it("refuses what JSON cannot hold", function()
 		local cycle = {}
 		cycle.cycle = cycle
-		for _, value in ipairs { print, 0 / 0, math.huge, cycle, { [true] = 1 }, { a = print } } do
+		for _, value in ipairs { print, 0 / 0, math.huge, cycle, { [true] = 1 }, { a = print }, "\255", "a\237\160\128",
+			{ ["\255"] = 1 }, { 1, 2, a = 3 }, { 1, [3] = 3, [9] = 9 }, { 1, [1.5] = 2 }, { 1, [0] = 0 } } do
 			assert.has_error(function()
 				luff.json.encode(value)
 			end)

@@ -23,8 +23,9 @@ luff.json = {}
 ---@return any
 function luff.json.decode(text) end
 
----JSON of a Lua value, names sorted. A table is an array if it has a value at 1 or luff.array's mark, else an object.
----@param value any
+---JSON of a Lua value, names sorted. A table is an array if it has a value at 1 or luff.array's mark, else an object. What
+---JSON cannot hold raises: other keys in an array, text that is not UTF-8, functions.
+---@param value any at most 64 levels deep
 ---@param opts { indent: boolean? }?
 ---@return string
 function luff.json.encode(value, opts) end
