@@ -83,6 +83,9 @@ void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
 /** The medium and the name that the value at i (a string or a Ref) means; *out is owned by the caller's box. */
 void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
 		      bool create);
+/** The same for a copy's end, but false, with *out NULL, where a string names a folder that is no layout yet. */
+bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+			    bool plain_http);
 
 /* ---- image.c ---- */
 

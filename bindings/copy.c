@@ -16,6 +16,7 @@ struct copy_call {
 	struct luff_work base;
 	struct luff_medium *src, *dst;
 	struct luff_name from, to;
+	char *missing; /* the name of a destination whose folder is no layout yet */
 	struct luff_copy_options options;
 	struct luff_platform platform;
 	struct luff_copy_result result;
@@ -84,11 +85,22 @@ static int deliver(lua_State *L, struct luff_work *base)
 	return 1;
 }
 
+/* A source that cannot be reached leaves no new folder behind. */
+static int make_destination(struct copy_call *c, struct luff_error *err)
+{
+	static const struct luff_open_options create = {.create = true};
+	struct luff_descriptor found;
+	int rc = luff_medium_resolve(&found, NULL, c->src, &c->from, err);
+
+	return rc < 0 ? rc : luff_medium_open(&c->dst, &c->to, c->missing, &create, err);
+}
+
 static int copy_run(struct luff_work *base, struct luff_error *err)
 {
 	struct copy_call *c = (struct copy_call *)base;
+	int rc = c->missing ? make_destination(c, err) : 0;
 
-	return luff_copy(&c->result, c->dst, &c->to, c->src, &c->from, &c->options, err);
+	return rc < 0 ? rc : luff_copy(&c->result, c->dst, &c->to, c->src, &c->from, &c->options, err);
 }
 
 static void set_integer(lua_State *L, const char *name, int64_t value)
@@ -129,6 +141,17 @@ static void copy_release(struct luff_work *base)
 		pthread_mutex_destroy(&c->lock);
 	luff_medium_unref(c->src);
 	luff_medium_unref(c->dst);
+	free(c->missing);
+}
+
+/* The number on top. */
+static int check_jobs(lua_State *L)
+{
+	struct luff_error err = {.code = LUFF_EINVAL,
+				 .msg = "option \"jobs\" must be a whole number from 1 to 64"};
+	lua_Integer jobs = lua_type(L, -1) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+
+	return jobs >= 1 && jobs <= 64 ? (int)jobs : luff_raise(L, &err);
 }
 
 static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
@@ -169,12 +192,8 @@ static int copy(lua_State *L)
 		c->options.platform = &c->platform;
 	if (lua_istable(L, 3)) {
 		c->options.referrers = luff_option_bool(L, 3, "referrers");
-		if (lua_getfield(L, 3, "jobs") != LUA_TNIL) {
-			lua_Integer jobs = luaL_checkinteger(L, -1);
-
-			luaL_argcheck(L, jobs >= 1 && jobs <= 64, 3, "jobs must be 1 to 64");
-			c->options.jobs = (int)jobs;
-		}
+		if (lua_getfield(L, 3, "jobs") != LUA_TNIL)
+			c->options.jobs = check_jobs(L);
 		lua_pop(L, 1);
 		if (lua_getfield(L, 3, "progress") != LUA_TNIL) {
 			luaL_argcheck(L, lua_isfunction(L, -1), 3, "progress must be a function");
@@ -187,7 +206,11 @@ static int copy(lua_State *L)
 		lua_pop(L, 1);
 	}
 	check_source(c, L, plain_http);
-	luff_check_place(&c->dst, &c->to, L, 2, plain_http, true);
+	if (!luff_check_destination(&c->dst, &c->to, L, 2, plain_http)) {
+		c->missing = strdup(lua_tostring(L, 2));
+		if (!c->missing)
+			return luaL_error(L, "out of memory");
+	}
 	return luff_work_go(L);
 }
 

@@ -81,21 +81,51 @@ static void open_memory(struct luff_medium **out, struct luff_name *name, lua_St
 	*out = luff_medium_ref(*box);
 }
 
+/* As luff_medium_open(), with memory. *text_out is borrowed from the value, or in buf. */
+static int open_place(struct luff_medium **out, struct luff_name *name, const char **text_out, char buf[1200],
+		      lua_State *L, int i, const struct luff_open_options *options, struct luff_error *err)
+{
+	const struct luff_reference *ref = luaL_testudata(L, i, LUFF_REF);
+	const char *text = ref ? luff_reference_format(buf, 1200, ref) : luff_check_name(L, i);
+
+	*text_out = text;
+	if (strncmp(text, "memory:", 7) != 0)
+		return luff_medium_open(out, name, text, options, err);
+	open_memory(out, name, L, text);
+	return 0;
+}
+
 void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
 		      bool create)
 {
-	const struct luff_reference *ref = luaL_testudata(L, i, LUFF_REF);
 	struct luff_open_options options = {.plain_http = plain_http, .create = create};
 	struct luff_error err = {0};
+	const char *text;
 	char buf[1200];
-	const char *text = ref ? luff_reference_format(buf, sizeof buf, ref) : luff_check_name(L, i);
 
-	if (strncmp(text, "memory:", 7) == 0)
-		open_memory(out, name, L, text);
-	else if (luff_medium_open(out, name, text, &options, &err) < 0)
+	if (open_place(out, name, &text, buf, L, i, &options, &err) < 0)
 		luff_raise(L, &err);
 	if (create)
 		check_plain(L, "a tag", name->tag, strlen(name->tag));
+}
+
+bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+			    bool plain_http)
+{
+	struct luff_open_options options = {.plain_http = plain_http};
+	struct luff_error err = {0};
+	const char *text, *tag = name->tag;
+	char buf[1200];
+	int rc = open_place(out, name, &text, buf, L, i, &options, &err);
+	bool missing = (rc == LUFF_ENOTFOUND || rc == LUFF_EFORMAT) && strncmp(text, "oci:", 4) == 0;
+
+	if (rc < 0 && !missing)
+		luff_raise(L, &err);
+	if (missing)
+		tag = strchr(text + 4, ':');
+	if (tag)
+		check_plain(L, "a tag", tag, strlen(tag));
+	return !missing;
 }
 
 /* A Cursor's box. */

@@ -55,6 +55,32 @@ describe("copy", function()
 		end
 	end
 
+	it("makes no folder for what cannot be reached or named", function()
+		local dir = support.scratch()
+		support.make_image("oci:" .. dir .. "/from:v1")
+		local before = support.tree(dir)
+		for code, names in pairs {
+			network = { ("127.0.0.1:%d/app:v1"):format(support.free_port()), "new/deep:v1" },
+			not_found = { "oci:" .. dir .. "/from:v2", "new:v1" },
+			invalid_name = { "oci:" .. dir .. "/from:v1", "new:a b" },
+		} do
+			assert.equal(code, support.fails(luff.copy, names[1], "oci:" .. dir .. "/" .. names[2]).code)
+			assert.equal(before, support.tree(dir))
+		end
+		local image = luff.image("oci:" .. dir .. "/from:v1", { platform = "linux/amd64" })
+		assert.equal(image:digest(), luff.copy(image, "oci:" .. dir .. "/new/deep:v1").digest)
+		assert.equal(image:digest(), luff.copy("oci:" .. dir .. "/from:v1", "oci:" .. dir .. "/same").digest)
+		assert.equal(image, luff.image("oci:" .. dir .. "/same:v1", { platform = "linux/amd64" }))
+	end)
+
+	it("refuses a number of jobs that is none", function()
+		support.make_image "memory:jobs:v1"
+		for _, jobs in ipairs { 0, 65, 2.5, "2", {} } do
+			local err = support.fails(luff.copy, "memory:jobs:v1", "memory:jobs:v2", { jobs = jobs })
+			assert.same({ "invalid", 'option "jobs" must be a whole number from 1 to 64' }, { err.code, err.message })
+		end
+	end)
+
 	describe("of anything", function()
 		local source, target, registry
 
