@@ -447,6 +447,7 @@ describe("A script", function()
 	it("comes from stdin, as - or alone", function()
 		assert.equal("x\n", support.luff({ "-", "x" }, { stdin = "#!luff\nprint(...)" }).stdout)
 		assert.equal("1\n", support.luff({}, { stdin = "print(1)" }).stdout)
+		assert.equal("1\n", support.luff({ "-" }, { stdin = "\239\187\191#!luff\nprint(1)" }).stdout)
 	end)
 
 	it("is a line of code with its arguments after -e", function()

@@ -203,7 +203,8 @@ end
 
 local function load_script(name)
 	if name == "-" then
-		return load((io.read("a"):gsub("^#[^\n]*", "")), "=stdin", "t")
+		-- As loadfile does it: without a byte order mark and a first line with #.
+		return load((io.read("a"):gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")), "=stdin", "t")
 	end
 	return loadfile(name, "t")
 end
