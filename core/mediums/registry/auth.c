@@ -27,9 +27,10 @@
 struct luff_token {
 	struct luff_token *next;
 	char *scope;
-	char *realm, *service;
+	char *realm; /* NULL: the registry wants Basic */
+	char *service;
 	char *asked;  /* the registry's own word for the scope, where it is not covered by ours; else NULL */
-	char *header; /* "Bearer …"; NULL: none at hand */
+	char *header; /* "Bearer …" or "Basic …"; NULL: none at hand */
 	int64_t good_until; /* ms */
 	bool busy;          /* somebody fetches it */
 };
@@ -54,6 +55,8 @@ static void token_free(struct luff_token *t)
 }
 
 LUFF_DEFINE_AUTO(token, struct luff_token *, token_free);
+LUFF_DEFINE_AUTO(secret, char *, wipe);
+LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
 
 void luff_auth_forget(struct luff_host *h)
 {
@@ -63,8 +66,6 @@ void luff_auth_forget(struct luff_host *h)
 		h->tokens = t->next;
 		token_free(t);
 	}
-	wipe(h->basic);
-	h->basic = NULL;
 }
 
 /* ---- Scopes ---- */
@@ -176,6 +177,17 @@ static bool is_token(const char *text)
 	return n > 0 && n <= TOKEN_MAX && text[n] == '\0';
 }
 
+static int bearer(char **header, struct luff_host *h, const char *token, struct luff_error *err)
+{
+	if (!is_token(token))
+		return luff_fail(err, LUFF_EFORMAT, "%s: a token that is too long or no plain text", h->name);
+	if (asprintf(header, "Bearer %s", token) < 0) {
+		*header = NULL;
+		return luff_fail_nomem(err);
+	}
+	return 0;
+}
+
 static int read_token(char **header, int64_t *seconds, struct luff_host *h, struct luff_exchange *x,
 		      struct luff_error *err)
 {
@@ -194,71 +206,87 @@ static int read_token(char **header, int64_t *seconds, struct luff_host *h, stru
 	token = luff_json_string(doc, "token");
 	if (!token || !*token)
 		token = luff_json_string(doc, "access_token");
-	if (!token || !is_token(token))
+	if (!token || !*token)
 		return luff_fail(err, LUFF_EFORMAT, "%s: the token server's answer holds no token", h->name);
 	if (!luff_json_int64(seconds, doc, "expires_in") || *seconds <= 0)
 		*seconds = LIFETIME_DEFAULT;
 	if (*seconds > LIFETIME_MAX)
 		*seconds = LIFETIME_MAX;
-	if (asprintf(header, "Bearer %s", token) < 0) {
-		*header = NULL;
-		return luff_fail_nomem(err);
-	}
-	return 0;
+	return bearer(header, h, token, err);
 }
 
-static int find_basic(char **out, const char *name, struct luff_error *err)
+/* The login for what a scope begins with: "repository:NAME:…" */
+static int find_credentials(struct luff_credentials *out, struct luff_host *h, const char *scope,
+			    struct luff_error *err)
 {
-	LUFF_AUTO(credentials) c = {0};
-	int rc = luff_credentials_find(&c, name, err);
+	const char *name = luff_text_starts(scope, "repository:") ? strchr(scope, ':') + 1 : "";
+	const char *end = memrchr(name, ':', strcspn(name, " "));
+	LUFF_AUTO(text) repository = strndup(name, end ? (size_t)(end - name) : 0);
 
-	*out = NULL;
-	return rc < 0 || !c.user ? rc : luff_credentials_basic(out, &c, err);
+	*out = (struct luff_credentials){0};
+	return repository ? luff_credentials_find(out, h->name, repository, err) : luff_fail_nomem(err);
 }
 
-/* A token server is not followed anywhere: the password goes to the realm that the registry named, and nowhere else. */
-static int fetch_token(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
-		       struct luff_error *err)
+/* What came is no answer that a token could be in. */
+static int fail_answer(struct luff_host *h, struct luff_exchange *x, bool known, struct luff_error *err)
+{
+	int status = luff_exchange_status(x);
+
+	if (status >= 300 && status < 400)
+		return luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
+				 h->name, status);
+	if (!known && (status == 400 || status == 401 || status == 403))
+		return luff_fail(err, LUFF_EAUTH, "%s: wants credentials; try: docker login %s", h->name,
+				 h->name);
+	return luff_request_refused(x, h->name, "the token server refuses the credentials", err);
+}
+
+/* With the password, or without any. */
+static int get_from_server(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+			   const struct luff_credentials *c, struct luff_error *err)
 {
 	LUFF_AUTO(text) url = NULL;
-	LUFF_AUTO(text) basic = NULL;
-	LUFF_AUTO(text) line = NULL;
+	LUFF_AUTO(secret) basic = NULL;
+	LUFF_AUTO(secret) line = NULL;
+	LUFF_AUTO(exchange) x = NULL;
 	struct luff_exchange_request request = {.method = "GET"};
-	struct luff_exchange *x = NULL;
-	int rc, status;
+	int rc = token_url(&url, t, err);
 
-	rc = token_url(&url, t, err);
-	if (rc == 0)
-		rc = find_basic(&basic, h->name, err);
+	if (rc == 0 && c->user)
+		rc = luff_credentials_basic(&basic, c, err);
 	if (rc < 0)
 		return rc;
 	if (basic && asprintf(&line, "Authorization: %s", basic) < 0) {
 		line = NULL;
-		wipe(luff_take(basic));
 		return luff_fail_nomem(err);
 	}
 	request.url = url;
 	request.headers[0] = line;
 	rc = luff_exchange_open(&x, &request, err);
-	if (line)
-		explicit_bzero(line, strlen(line));
-	if (rc == 0) {
-		status = luff_exchange_status(x);
-		if (status == 200)
-			rc = read_token(header, seconds, h, x, err);
-		else if (status >= 300 && status < 400)
-			rc = luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
-				       h->name, status);
-		else if (!basic && (status == 400 || status == 401 || status == 403))
-			rc = luff_fail(err, LUFF_EAUTH, "%s: wants credentials; try: docker login %s",
-				       h->name, h->name);
-		else
-			rc = luff_request_refused(x, h->name, "the token server refuses the credentials",
-						  err);
-		luff_exchange_close(x);
-	}
-	wipe(luff_take(basic));
-	return rc;
+	if (rc < 0)
+		return rc;
+	return luff_exchange_status(x) == 200 ? read_token(header, seconds, h, x, err)
+					      : fail_answer(h, x, c->user != NULL, err);
+}
+
+/*
+ * The Authorization for the entry's scope; NULL where Basic is wanted and nobody knows a password. A token server is not
+ * followed anywhere: the password goes to the realm that the registry named, and nowhere else.
+ */
+static int fetch(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+		 struct luff_error *err)
+{
+	LUFF_AUTO(credentials) c = {0};
+	int rc = find_credentials(&c, h, t->scope, err);
+
+	*seconds = LIFETIME_MAX;
+	if (rc < 0)
+		return rc;
+	if (!t->realm)
+		return c.user ? luff_credentials_basic(header, &c, err) : 0;
+	if (c.bearer)
+		return bearer(header, h, c.bearer, err);
+	return get_from_server(header, seconds, h, t, &c, err);
 }
 
 /* ---- What the host remembers; its lock is held ---- */
@@ -343,7 +371,7 @@ static int get_token(struct luff_token **out, struct luff_host *h, const char *s
 	return 0;
 }
 
-static int answer_bearer(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
+static int answer(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
 {
 	struct luff_token *t = NULL;
 	int64_t began, seconds = 0;
@@ -366,7 +394,7 @@ static int answer_bearer(char **out, struct luff_host *h, const char *scope, str
 	t->busy = true; /* keeps it in the list, and others from changing it, while the lock is not held */
 	pthread_mutex_unlock(&h->lock);
 	began = luff_clock_ms();
-	rc = fetch_token(&header, &seconds, h, t, err);
+	rc = fetch(&header, &seconds, h, t, err);
 	pthread_mutex_lock(&h->lock);
 	t->busy = false;
 	if (rc == 0) {
@@ -385,15 +413,29 @@ int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct 
 
 	*out = NULL;
 	pthread_mutex_lock(&h->lock);
-	if (h->basic)
-		rc = replace(out, h->basic, err);
-	else if (h->tokens)
-		rc = answer_bearer(out, h, scope, err);
+	if (h->tokens)
+		rc = answer(out, h, scope, err);
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
 
 /* ---- Challenges ---- */
+
+/* The entry of a scope, which nobody else is about to change, as the registry now wants it. The lock is held. */
+static int take_entry(struct luff_token **out, struct luff_host *h, const char *scope, const char *realm,
+		      const char *service, struct luff_error *err)
+{
+	int rc;
+
+	do
+		rc = get_token(out, h, scope, realm, service, err);
+	while (rc == 0 && (*out)->busy && (rc = luff_host_wait(h, err)) == 0);
+	if (rc == 0)
+		rc = replace(&(*out)->realm, realm, err);
+	if (rc == 0)
+		rc = replace(&(*out)->service, service, err);
+	return rc;
+}
 
 static int take_bearer(struct luff_host *h, const char *scope, const struct luff_challenge *c,
 		       const char *refused, bool from_private, struct luff_error *err)
@@ -407,45 +449,44 @@ static int take_bearer(struct luff_host *h, const char *scope, const struct luff
 	if (rc < 0)
 		return luff_fail_context(err, "%s: its token server cannot be used", h->name);
 	pthread_mutex_lock(&h->lock);
-	do
-		rc = get_token(&t, h, scope, realm, c->service, err);
-	while (rc == 0 && t->busy && (rc = luff_host_wait(h, err)) == 0);
-	if (rc == 0)
-		rc = replace(&t->realm, realm, err);
-	if (rc == 0)
-		rc = replace(&t->service, c->service, err);
+	rc = take_entry(&t, h, scope, realm, c->service, err);
 	if (rc == 0)
 		rc = replace(&t->asked, luff_auth_covers(scope, c->scope) ? NULL : c->scope, err);
 	for (struct luff_token *i = h->tokens; refused && i; i = i->next) {
 		if (i->header && !i->busy && strcmp(i->header, refused) == 0)
 			i->good_until = 0;
 	}
-	wipe(h->basic);
-	h->basic = NULL;
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
 
-static int take_basic(struct luff_host *h, const char *refused, struct luff_error *err)
+static int take_basic(struct luff_host *h, const char *scope, const char *refused, struct luff_error *err)
 {
-	LUFF_AUTO(text) basic = NULL;
-	int rc = find_basic(&basic, h->name, err);
+	LUFF_AUTO(credentials) c = {0};
+	LUFF_AUTO(secret) basic = NULL;
+	struct luff_token *t;
+	int rc = find_credentials(&c, h, scope, err);
 
 	if (rc < 0)
 		return rc;
-	if (!basic)
+	if (!c.user)
 		return luff_fail(err, LUFF_EAUTH, "%s: wants a user and a password; try: docker login %s",
 				 h->name, h->name);
-	if (refused && strcmp(refused, basic) == 0) {
-		wipe(luff_take(basic));
+	rc = luff_credentials_basic(&basic, &c, err);
+	if (rc < 0)
+		return rc;
+	if (refused && strcmp(refused, basic) == 0)
 		return luff_fail(err, LUFF_EAUTH, "%s: refuses the user and password; try: docker login %s",
 				 h->name, h->name);
-	}
 	pthread_mutex_lock(&h->lock);
-	wipe(h->basic);
-	h->basic = luff_take(basic);
+	rc = take_entry(&t, h, scope, NULL, "", err);
+	if (rc == 0) {
+		wipe(t->header);
+		t->header = luff_take(basic);
+		t->good_until = luff_clock_ms() + LIFETIME_MAX * 1000LL;
+	}
 	pthread_mutex_unlock(&h->lock);
-	return 0;
+	return rc;
 }
 
 int luff_auth_challenged(struct luff_host *h, const char *scope, const char *challenges, const char *refused,
@@ -460,6 +501,6 @@ int luff_auth_challenged(struct luff_host *h, const char *scope, const char *cha
 		basic = basic || strcmp(c.scheme, "basic") == 0;
 	}
 	if (basic)
-		return take_basic(h, refused, err);
+		return take_basic(h, scope, refused, err);
 	return luff_fail(err, LUFF_EAUTH, "%s: refuses the request and does not say how to log in", h->name);
 }

@@ -1,8 +1,9 @@
 /*
  * Who luff is to a registry: Basic, or a Bearer token that a token server hands out (distribution's token
- * specification). A token belongs to a host and a scope; all threads share it, and one at a time fetches it.
+ * specification). Either belongs to a host and a scope, since logins may be of a repository alone; all threads share it, and
+ * one at a time fetches it.
  *
- * A scope is one or more "repository:NAME:ACTION,ACTION" with spaces between.
+ * A scope is one or more "repository:NAME:ACTION,ACTION" with spaces between. The login is that of the first.
  */
 #ifndef LUFF_REGISTRY_AUTH_H
 #define LUFF_REGISTRY_AUTH_H

@@ -24,7 +24,6 @@ struct luff_host {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	int waiting;
-	char *basic;               /* Authorization for each request, once the registry asked for it */
 	struct luff_token *tokens; /* see auth.c */
 };
 
