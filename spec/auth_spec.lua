@@ -52,6 +52,28 @@ local function check_secrets(result, ...)
 	end
 end
 
+-- A credential helper named NAME, as the first on the PATH of opts: a shell script that finds its verb in $1, its input in
+-- $input, and notes both in the file that is returned.
+local function make_helper(opts, name, script)
+	local dir = support.scratch()
+	local notes = dir .. "/notes"
+	local path = support.write(dir .. "/docker-credential-" .. name, ([[
+#!/bin/sh
+input=$(cat)
+printf '%%s %%s\n' "$1" "$input" >> %s
+%s
+]]):format(support.quote(notes), script))
+	support.must { "chmod", "+x", path }
+	opts.env.PATH = dir .. ":" .. (opts.env.PATH or os.getenv "PATH")
+	return function()
+		return support.exists(notes) and support.read(notes) or ""
+	end
+end
+
+local function helper_of(server, user, secret)
+	return ([[printf '{"ServerURL":"%s","Username":"%s","Secret":"%s"}']]):format(server.address, user, secret)
+end
+
 describe("A login", function()
 	describe("of a namespace", function()
 		local server, opts
@@ -140,5 +162,128 @@ describe("A login", function()
 		assert.equal(0, result.code, result.stderr)
 		assert.equal(0, count(server, "GET", "^/token"))
 		check_secrets(result, "own-t0ken")
+	end)
+end)
+
+describe("A credential helper", function()
+	local server, name
+	before_each(function()
+		server = support.canned {
+			manifest_rule("/v2/.*/manifests/v1", "Basic " .. base64 "me:from-helper"), wants_basic(),
+		}
+		name = server.address .. "/app:v1"
+	end)
+
+	it("of the host, or else of all, gives the login", function()
+		for _, document in ipairs {
+			{ credsStore = "specs" },
+			{ credHelpers = { [server.address] = "specs" }, credsStore = "wrong" },
+			{ credsStore = "specs", auths = { [server.address] = {} } },
+			{ credsStore = "specs", auths = { [server.address] = { auth = base64 "me:from-file" } } },
+		} do
+			local _, opts = home_of(document)
+			local notes = make_helper(opts, "specs", helper_of(server, "me", "from-helper"))
+			local result = support.luff({ "-v", "manifest", name }, opts)
+			assert.equal(0, result.code, result.stderr)
+			assert.equal("get " .. server.address .. "\n", notes())
+			check_secrets(result, "from-helper", base64 "me:from-helper")
+		end
+	end)
+
+	it("is asked once for a host, whoever wants to know", function()
+		local _, opts = home_of { credsStore = "specs" }
+		local notes = make_helper(opts, "specs", "sleep 0.2; " .. helper_of(server, "me", "from-helper"))
+		local result = support.luff({ "-e", ([[
+			local names = {}
+			for i = 1, 20 do
+				names[i] = "%s/app" .. i .. ":v1"
+			end
+			luff.map(names, { jobs = 10 }, function(each) luff.open(each) end)
+		]]):format(server.address) }, opts)
+		assert.equal(0, result.code, result.stderr)
+		assert.equal("get " .. server.address .. "\n", notes())
+	end)
+
+	it("that knows nothing leaves the others to answer", function()
+		for _, script in ipairs {
+			"echo credentials not found in native keychain; exit 1", "echo '{}'",
+			"echo Error: credentials not found >&2; echo credentials not found in native keychain; exit 1",
+		} do
+			local _, opts = home_of { credsStore = "specs", auths = { [server.address] = { auth = base64 "me:from-helper" } } }
+			local notes = make_helper(opts, "specs", script)
+			local result = support.luff({ "-e", ("for i = 1, 3 do luff.open('%s/app' .. i .. ':v1') end"):format(
+				server.address) }, opts)
+			assert.equal(0, result.code, result.stderr)
+			assert.equal("get " .. server.address .. "\n", notes())
+		end
+		local _, opts = home_of { credsStore = "specs" }
+		make_helper(opts, "specs", "echo credentials not found in native keychain; exit 1")
+		local result = support.luff({ "manifest", name }, opts)
+		assert.equal(4, result.code)
+		assert.truthy(result.stderr:find("wants a user and a password", 1, true), result.stderr)
+	end)
+
+	it("that fails is named with its own words", function()
+		local _, opts = home_of { credsStore = "specs" }
+		make_helper(opts, "specs", "printf 'the store is \\033[31mlocked\\nand more'; exit 3")
+		local result = support.luff({ "manifest", name }, opts)
+		assert.equal(4, result.code)
+		local said = "config.json: docker-credential-specs get fails (exit code 3): the store is ?[31mlocked\n"
+		assert.truthy(result.stderr:find(said, 1, true), result.stderr)
+	end)
+
+	it("that fails with a secret on its lips is not quoted", function()
+		local _, opts = home_of { credsStore = "specs" }
+		for _, script in ipairs {
+			helper_of(server, "me", "hush-hush") .. "; exit 1",
+			[[printf '"Username":"me"\n"Secret":"hush-hush"'; exit 1]],
+			[[printf '{"Username":"me","Secret":"hush-hush"']], [[printf '{"Secret":"hush-hush","Secret":"hush-hush"}']],
+		} do
+			make_helper(opts, "specs", script)
+			local result = support.luff({ "-v", "manifest", name }, opts)
+			assert.is_true(result.code == 4 or result.code == 6)
+			assert.truthy(result.stderr:find("docker-credential-specs", 1, true), result.stderr)
+			check_secrets(result, "hush-hush")
+		end
+	end)
+
+	it("that is missing is named, with the file that wants it", function()
+		local _, opts = home_of { credHelpers = { [server.address] = "luff-missing" } }
+		local result = support.luff({ "manifest", name }, opts)
+		assert.equal(4, result.code)
+		local said = "config.json: docker-credential-luff-missing is not on PATH"
+		assert.truthy(result.stderr:find(said, 1, true), result.stderr)
+	end)
+
+	it("has a name that leads nowhere else", function()
+		for _, helper in ipairs { "../evil", "a/b", "/bin/sh", "a b", "a;b", "$(id)", "ä", ("x"):rep(65) } do
+			local _, opts = home_of { credsStore = helper }
+			local result = support.luff({ "manifest", name }, opts)
+			assert.equal(2, result.code, helper)
+			assert.truthy(result.stderr:find("no name of a credential helper", 1, true), result.stderr)
+		end
+	end)
+
+	it("that prints without end is stopped", function()
+		local _, opts = home_of { credsStore = "specs" }
+		make_helper(opts, "specs", "head -c 10000000 /dev/zero")
+		local result = support.luff({ "manifest", name }, opts)
+		assert.equal(6, result.code)
+		assert.truthy(result.stderr:find("docker-credential-specs: prints more than 65536 bytes", 1, true), result.stderr)
+	end)
+
+	it("that hangs ends with who is interrupted", function()
+		local _, opts = home_of { credsStore = "specs" }
+		local pid_file = support.scratch() .. "/pid"
+		make_helper(opts, "specs", ("echo $$ > %s; sleep 600"):format(pid_file))
+		local program = support.start({ support.program, "manifest", name }, opts)
+		local pid = support.eventually(function()
+			return support.exists(pid_file) and support.read(pid_file):match "^%d+"
+		end)
+		program:kill "INT"
+		assert.equal(130, program:wait(10))
+		support.eventually(function()
+			return not support.exists("/proc/" .. pid .. "/stat")
+		end, 5)
 	end)
 end)

@@ -1,6 +1,6 @@
 /* Logins as docker, podman and people write them, and the order in which files are asked. */
 #include "check.h"
-#include "mediums/registry/credentials.h"
+#include "mediums/registry/helper.h"
 
 /* base64 of user:pa:ss */
 #define AUTH "dXNlcjpwYTpzcw=="
@@ -35,10 +35,11 @@ static void finds(void)
 	};
 	struct luff_error err = {0};
 	struct luff_credentials c;
+	char *helper;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		OK(luff_credentials_parse(&c, cases[i].text, strlen(cases[i].text), cases[i].registry, "",
-					  &err));
+		OK(luff_credentials_parse(&c, &helper, cases[i].text, strlen(cases[i].text),
+					  cases[i].registry, "", &err));
 		if (!cases[i].user && c.user)
 			check_note(__FILE__, __LINE__, "%s gives credentials for %s", cases[i].text,
 				   cases[i].registry);
@@ -63,9 +64,11 @@ static void refuses(void)
 	};
 	struct luff_error err = {0};
 	struct luff_credentials c;
+	char *helper;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		FAILS(luff_credentials_parse(&c, bad[i], strlen(bad[i]), "h", "", &err), LUFF_EFORMAT, "");
+		FAILS(luff_credentials_parse(&c, &helper, bad[i], strlen(bad[i]), "h", "", &err),
+		      LUFF_EFORMAT, "");
 		CHECK(luff_credentials_empty(&c) && !c.password);
 	}
 }
@@ -102,10 +105,11 @@ static void prefers_the_longest_key(void)
 	};
 	struct luff_error err = {0};
 	struct luff_credentials c;
+	char *helper;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		OK(luff_credentials_parse(&c, text, sizeof text - 1, cases[i].registry, cases[i].repository,
-					  &err));
+		OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, cases[i].registry,
+					  cases[i].repository, &err));
 		CHECK_STR(c.password, cases[i].password);
 		luff_credentials_release(&c);
 	}
@@ -118,17 +122,44 @@ static void knows_tokens(void)
 		"\"r\":{\"registrytoken\":\"reg\"},\"e\":{\"identitytoken\":\"\",\"auth\":\"\"}}}";
 	struct luff_error err = {0};
 	struct luff_credentials c;
+	char *helper;
 
-	OK(luff_credentials_parse(&c, text, sizeof text - 1, "i", "", &err));
+	OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, "i", "", &err));
 	CHECK_STR(c.identity, "id");
 	CHECK_STR(c.user, "user");
 	luff_credentials_release(&c);
-	OK(luff_credentials_parse(&c, text, sizeof text - 1, "r", "", &err));
+	OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, "r", "", &err));
 	CHECK_STR(c.bearer, "reg");
 	CHECK(!c.user && !luff_credentials_empty(&c));
 	luff_credentials_release(&c);
-	OK(luff_credentials_parse(&c, text, sizeof text - 1, "e", "", &err));
+	OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, "e", "", &err));
 	CHECK(luff_credentials_empty(&c));
+}
+
+static void names_helpers(void)
+{
+	static const char text[] =
+		"{\"auths\":{\"h\":{}},\"credsStore\":\"store\",\"credHelpers\":{\"a\":\"one\","
+		"\"docker.io\":\"hub\",\"b:5\":\"two\",\"h\":7,\"e\":\"\"}}";
+	static const struct {
+		const char *registry, *helper;
+	} cases[] = {{"a", "one"},         {"b:5", "two"}, {"b", "store"},
+		     {"docker.io", "hub"}, {"h", "store"}, {"unknown", "store"}};
+	struct luff_error err = {0};
+	struct luff_credentials c;
+	char *helper;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, cases[i].registry, "team/app",
+					  &err));
+		CHECK_STR(helper, cases[i].helper);
+		CHECK(luff_credentials_empty(&c));
+		free(helper);
+	}
+	OK(luff_credentials_parse(&c, &helper, text, sizeof text - 1, "e", "", &err));
+	CHECK(!helper); /* the file itself, in spite of a store for all others */
+	OK(luff_credentials_parse(&c, &helper, "{\"credsStore\":\"\"}", 17, "h", "", &err));
+	CHECK(!helper);
 }
 
 /* ---- Files ---- */
@@ -241,6 +272,38 @@ static void reads_the_file(void)
 	luff_credentials_release(&c);
 }
 
+/* A helper gives back the name under which it was asked. */
+static void asks_helpers_by_their_names(void)
+{
+	static const char script[] =
+		"#!/bin/sh\nprintf '{\"Username\":\"u\",\"Secret\":\"%s\"}' \"$(cat)\"\n";
+	static const char token[] = "#!/bin/sh\necho '{\"Username\":\"<token>\",\"Secret\":\"id\"}'\n";
+	static const char text[] = "{\"credsStore\":\"unit\",\"credHelpers\":{\"t\":\"unit-token\"}}";
+	struct luff_error err = {0};
+	struct luff_credentials c;
+	char path[4096];
+
+	CHECK(mkdir(scratch("bin"), 0700) == 0);
+	write_file(scratch("bin/docker-credential-unit"), script, sizeof script - 1);
+	write_file(scratch("bin/docker-credential-unit-token"), token, sizeof token - 1);
+	CHECK(chmod(scratch("bin/docker-credential-unit"), 0700) == 0);
+	CHECK(chmod(scratch("bin/docker-credential-unit-token"), 0700) == 0);
+	snprintf(path, sizeof path, "%s:%s", scratch("bin"), getenv("PATH"));
+	setenv("PATH", path, 1);
+	write_file(scratch("named.json"), text, sizeof text - 1);
+	setenv("REGISTRY_AUTH_FILE", scratch("named.json"), 1);
+	expect("h:5", "h:5");
+	expect("docker.io", "docker.io");
+	OK(luff_credentials_find(&c, "t", "", &err));
+	CHECK_STR(c.identity, "id");
+	CHECK(!c.user);
+	luff_credentials_release(&c);
+	unsetenv("REGISTRY_AUTH_FILE");
+	setenv("DOCKER_AUTH_CONFIG", text, 1);
+	expect("docker.io", "https://index.docker.io/v1/");
+	luff_helpers_forget();
+}
+
 int main(void)
 {
 	unsetenv("REGISTRY_AUTH_FILE");
@@ -251,7 +314,9 @@ int main(void)
 	refuses();
 	prefers_the_longest_key();
 	knows_tokens();
+	names_helpers();
 	reads_the_file();
 	asks_in_order();
+	asks_helpers_by_their_names();
 	return check_end();
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "mediums/registry/helper.h"
 
 static void wipe(char *secret)
 {
@@ -178,19 +179,46 @@ static int read_entry(struct luff_credentials *out, const cJSON *entry, struct l
 	return 0;
 }
 
-int luff_credentials_parse(struct luff_credentials *out, const char *text, size_t len, const char *registry,
-			   const char *repository, struct luff_error *err)
+/* The helper that keeps the logins of a registry; NULL: the file does. */
+static const char *find_helper(const cJSON *doc, const char *registry)
+{
+	const cJSON *entry, *found = NULL;
+	const char *store = luff_json_string(doc, "credsStore");
+	size_t best = 0;
+
+	cJSON_ArrayForEach(entry, luff_json_object(doc, "credHelpers"))
+	{
+		size_t fits = cJSON_IsString(entry) ? rank(entry->string, registry, "") : 0;
+
+		if (fits > best) {
+			best = fits;
+			found = entry;
+		}
+	}
+	if (found)
+		return found->valuestring;
+	return store && *store ? store : NULL;
+}
+
+int luff_credentials_parse(struct luff_credentials *out, char **helper_out, const char *text, size_t len,
+			   const char *registry, const char *repository, struct luff_error *err)
 {
 	LUFF_AUTO(json) doc = NULL;
 	const cJSON *entry;
 	int rc;
 
 	*out = (struct luff_credentials){0};
+	*helper_out = NULL;
 	rc = luff_json_parse(&doc, text, len, "logins", err);
 	if (rc < 0)
 		return rc;
 	entry = find_entry(doc, registry, repository);
-	rc = entry ? read_entry(out, entry, err) : 0;
+	if (entry)
+		rc = read_entry(out, entry, err);
+	if (rc == 0)
+		rc = copy_text(helper_out, find_helper(doc, registry), err);
+	if (rc < 0)
+		luff_credentials_release(out);
 	return rc;
 }
 
@@ -217,22 +245,38 @@ static int read_file(struct luff_buffer *out, const char *path, struct luff_erro
 	return rc;
 }
 
+/* What is looked for, and under which name a helper knows the registry. */
+struct question {
+	const char *registry, *repository, *server;
+};
+
 /* In what `text` says, which is wiped; `place` goes into messages. */
 static int look(struct luff_credentials *out, struct luff_buffer *text, const char *place,
-		const char *registry, const char *repository, struct luff_error *err)
+		const struct question *q, struct luff_error *err)
 {
+	LUFF_AUTO(credentials) written = {0};
+	LUFF_AUTO(text) helper = NULL;
 	int rc = 0;
 
 	if (text->len > 0) {
-		rc = luff_credentials_parse(out, text->data, text->len, registry, repository, err);
+		rc = luff_credentials_parse(&written, &helper, text->data, text->len, q->registry,
+					    q->repository, err);
 		explicit_bzero(text->data, text->len);
 	}
-	return rc < 0 ? luff_fail_context(err, "%s", place) : 0;
+	if (rc == 0 && helper)
+		rc = luff_helper_get(out, helper, q->server, err);
+	if (rc < 0)
+		return rc == LUFF_ECANCELED ? rc : luff_fail_context(err, "%s", place);
+	if (luff_credentials_empty(out)) {
+		*out = written;
+		written = (struct luff_credentials){0};
+	}
+	return 0;
 }
 
 /* In folder/name, which need not be there. A folder that is NULL or "" is none. */
 static int look_in_file(struct luff_credentials *out, const char *folder, const char *name,
-			const char *registry, const char *repository, struct luff_error *err)
+			const struct question *q, struct luff_error *err)
 {
 	LUFF_AUTO(buffer) text = {.cap = LUFF_CREDENTIALS_FILE_MAX};
 	LUFF_AUTO(text) path = NULL;
@@ -252,11 +296,10 @@ static int look_in_file(struct luff_credentials *out, const char *folder, const 
 		*err = failure;
 		return luff_fail_context(err, "%s", path);
 	}
-	return look(out, &text, path, registry, repository, err);
+	return look(out, &text, path, q, err);
 }
 
-static int look_at_podman(struct luff_credentials *out, const char *registry, const char *repository,
-			  struct luff_error *err)
+static int look_at_podman(struct luff_credentials *out, const struct question *q, struct luff_error *err)
 {
 	const char *file = getenv("REGISTRY_AUTH_FILE"), *runtime = getenv("XDG_RUNTIME_DIR"),
 		   *config = getenv("XDG_CONFIG_HOME");
@@ -264,22 +307,20 @@ static int look_at_podman(struct luff_credentials *out, const char *registry, co
 	int rc;
 
 	if (file && *file)
-		return look_in_file(out, file, "", registry, repository, err);
+		return look_in_file(out, file, "", q, err);
 	snprintf(run, sizeof run, "/run/containers/%ld", (long)getuid());
 	if (runtime && *runtime)
-		rc = look_in_file(out, runtime, "/containers/auth.json", registry, repository, err);
+		rc = look_in_file(out, runtime, "/containers/auth.json", q, err);
 	else
-		rc = look_in_file(out, run, "/auth.json", registry, repository, err);
+		rc = look_in_file(out, run, "/auth.json", q, err);
 	if (rc == 0 && config && *config)
-		rc = look_in_file(out, config, "/containers/auth.json", registry, repository, err);
+		rc = look_in_file(out, config, "/containers/auth.json", q, err);
 	else if (rc == 0)
-		rc = look_in_file(out, getenv("HOME"), "/.config/containers/auth.json", registry, repository,
-				  err);
+		rc = look_in_file(out, getenv("HOME"), "/.config/containers/auth.json", q, err);
 	return rc;
 }
 
-static int look_at_docker(struct luff_credentials *out, const char *registry, const char *repository,
-			  struct luff_error *err)
+static int look_at_docker(struct luff_credentials *out, const struct question *q, struct luff_error *err)
 {
 	LUFF_AUTO(buffer) text = {.cap = LUFF_CREDENTIALS_FILE_MAX};
 	const char *inline_text = getenv("DOCKER_AUTH_CONFIG"), *folder = getenv("DOCKER_CONFIG");
@@ -288,21 +329,25 @@ static int look_at_docker(struct luff_credentials *out, const char *registry, co
 	if (inline_text && luff_credentials_empty(out)) {
 		rc = luff_buffer_append(&text, inline_text, strlen(inline_text), err);
 		if (rc == 0)
-			rc = look(out, &text, "$DOCKER_AUTH_CONFIG", registry, repository, err);
+			rc = look(out, &text, "$DOCKER_AUTH_CONFIG", q, err);
 	}
 	if (rc < 0)
 		return rc;
 	if (folder && *folder)
-		return look_in_file(out, folder, "/config.json", registry, repository, err);
-	return look_in_file(out, getenv("HOME"), "/.docker/config.json", registry, repository, err);
+		return look_in_file(out, folder, "/config.json", q, err);
+	return look_in_file(out, getenv("HOME"), "/.docker/config.json", q, err);
 }
 
 int luff_credentials_find(struct luff_credentials *out, const char *registry, const char *repository,
 			  struct luff_error *err)
 {
+	struct question q = {.registry = registry, .repository = repository, .server = registry};
 	int rc;
 
 	*out = (struct luff_credentials){0};
-	rc = look_at_podman(out, registry, repository, err);
-	return rc < 0 ? rc : look_at_docker(out, registry, repository, err);
+	rc = look_at_podman(out, &q, err);
+	/* what docker calls its own registry */
+	if (strcmp(registry, "docker.io") == 0)
+		q.server = "https://index.docker.io/v1/";
+	return rc < 0 ? rc : look_at_docker(out, &q, err);
 }

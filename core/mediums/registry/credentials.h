@@ -8,7 +8,8 @@
  *  3. config.json of docker: in $DOCKER_CONFIG, else in ~/.docker
  *
  * All are of one format. A key of "auths" is a host, a URL of one that ends in /v1/ or /v2/ (Docker Hub's is
- * https://index.docker.io/v1/), or "host/namespace" for what is below; the longest one that fits counts.
+ * https://index.docker.io/v1/), or "host/namespace" for what is below; the longest one that fits counts. Where "credHelpers"
+ * has the host, or else "credsStore" is set, that helper (helper.h) is asked before the file's own "auths".
  */
 #ifndef LUFF_REGISTRY_CREDENTIALS_H
 #define LUFF_REGISTRY_CREDENTIALS_H
@@ -27,13 +28,18 @@ struct luff_credentials {
 /**
  * @param registry    as users name it, "docker.io" or "localhost:5000"
  * @param repository  "library/nginx"; "" for the registry as a whole
- * @return 0, also where nobody knows the registry; LUFF_EFORMAT for a file that cannot be understood; LUFF_EIO
+ * @return 0, also where nobody knows the registry; LUFF_EFORMAT for a file that cannot be understood; LUFF_EIO; how
+ *         a helper failed
  */
 int luff_credentials_find(struct luff_credentials *out, const char *registry, const char *repository,
 			  struct luff_error *err);
-/** The same from the text of one file. */
-int luff_credentials_parse(struct luff_credentials *out, const char *text, size_t len, const char *registry,
-			   const char *repository, struct luff_error *err);
+/**
+ * What the text of one file says.
+ *
+ * @param helper_out  NAME of the helper that is to be asked first, NULL for none; free() it
+ */
+int luff_credentials_parse(struct luff_credentials *out, char **helper_out, const char *text, size_t len,
+			   const char *registry, const char *repository, struct luff_error *err);
 bool luff_credentials_empty(const struct luff_credentials *c);
 /** Wipes them too. */
 void luff_credentials_release(struct luff_credentials *c);

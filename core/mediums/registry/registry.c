@@ -16,6 +16,7 @@
 #include "mediums/mediums.h"
 #include "mediums/registry/connection.h"
 #include "mediums/registry/header.h"
+#include "mediums/registry/helper.h"
 #include "model/descriptor.h"
 #include "stream/streams.h"
 
@@ -409,5 +410,6 @@ void luff_registry_shutdown(void)
 {
 	luff_connections_close();
 	luff_hosts_close();
+	luff_helpers_forget();
 	luff_curl_unload();
 }
