@@ -287,3 +287,135 @@ describe("A credential helper", function()
 		end, 5)
 	end)
 end)
+
+describe("An identity token", function()
+	-- rules of the token server come first
+	local function serve(...)
+		local rules = { ... }
+		rules[#rules + 1] = manifest_rule("/v2/.*/manifests/v1", "Bearer access-1")
+		rules[#rules + 1] = wants_bearer()
+		return support.canned(rules)
+	end
+	local gives = { "POST", "/token", body = '{"access_token":"access-1","expires_in":300}' }
+
+	local function read_form(text)
+		local form = {}
+		for name, value in text:gmatch "([^&=]+)=([^&]*)" do
+			assert.is_nil(form[name])
+			form[name] = value:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+		end
+		return form
+	end
+
+	it("is exchanged for an access token, in a form", function()
+		local server = serve(gives)
+		local _, opts = home_of { auths = { [server.address] = { identitytoken = "id+t0ken/&=%" } } }
+		local result = support.luff({ "-v", "manifest", server.address .. "/app:v1" }, opts)
+		assert.equal(0, result.code, result.stderr)
+		check_secrets(result, "id+t0ken", "access-1")
+		for _, request in ipairs(server.requests()) do
+			if request.path:find "^/token" then
+				assert.equal("/token", request.path)
+				assert.is_nil(request.head:find("Authorization", 1, true))
+				assert.same({ grant_type = "refresh_token", service = "specs", client_id = "luff",
+					scope = "repository:app:pull", refresh_token = "id+t0ken/&=%" }, read_form(request.form))
+			end
+		end
+		assert.equal(1, count(server, "POST", "^/token$"))
+	end)
+
+	it("may come from a helper", function()
+		local server = serve(gives)
+		local _, opts = home_of { credsStore = "specs" }
+		make_helper(opts, "specs", helper_of(server, "<token>", "id-t0ken"))
+		local result = support.luff({ "manifest", server.address .. "/app:v1" }, opts)
+		assert.equal(0, result.code, result.stderr)
+	end)
+
+	it("gives way to the older protocol where the server knows no other", function()
+		for status, login in pairs { [404] = {}, [405] = { auth = base64 "me:pass" }, [401] = { auth = base64 "me:pass" } } do
+			local server = serve({ "POST", "/token", status = status },
+				{ "GET", "/token\\?.*", body = '{"token":"access-1"}',
+					when = login.auth and "^Authorization: Basic " .. login.auth or nil })
+			login.identitytoken = "id-t0ken"
+			local _, opts = home_of { auths = { [server.address] = login } }
+			local result = support.luff({ "manifest", server.address .. "/app:v1" }, opts)
+			assert.equal(0, result.code, result.stderr)
+		end
+	end)
+
+	it("that is refused says so", function()
+		local server = serve({ "POST", "/token", status = 401, body = '{"error":"invalid_grant"}' })
+		local _, opts = home_of { auths = { [server.address] = { identitytoken = "id-t0ken" } } }
+		local result = support.luff({ "-v", "manifest", server.address .. "/app:v1" }, opts)
+		assert.equal(4, result.code)
+		assert.truthy(result.stderr:find("the token server refuses the identity token", 1, true), result.stderr)
+		check_secrets(result, "id-t0ken")
+		assert.equal(0, count(server, "GET", "^/token"))
+	end)
+end)
+
+describe("A token", function()
+	local function token_rule(n, extra)
+		return { "GET", "/token\\?.*" .. (extra.of or "") .. ".*", once = true, body = luff.json.encode {
+			token = "t-" .. n, expires_in = extra.expires_in, issued_at = extra.issued_at,
+		} }
+	end
+
+	it("that the server had for a while lives as long as is left", function()
+		for expected, extra in ipairs { { expires_in = 60 }, { expires_in = 60 } } do
+			extra.issued_at = expected == 2 and os.date("!%Y-%m-%dT%H:%M:%S.123Z", os.time() - 57) or nil
+			local server = support.canned {
+				token_rule(1, extra), token_rule(2, extra), manifest_rule("/v2/app/manifests/v1", "Bearer t-[12]"),
+				wants_bearer(),
+			}
+			luff.open(server.address .. "/app:v1")
+			support.sleep(3.1)
+			luff.open(server.address .. "/app:v1")
+			assert.equal(expected, count(server, "GET", "^/token"))
+		end
+	end)
+
+	-- A registry where only the uploads of blobs take tokens of their own: t-1, then t-2.
+	local function serve_uploads(first_lives, put_wants)
+		local any = "^Authorization: Bearer t-"
+		return support.canned {
+			token_rule(1, { of = "push", expires_in = first_lives }), token_rule(2, { of = "push", expires_in = 300 }),
+			{ "GET", "/token\\?.*", body = '{"token":"t-0"}' },
+			{ "HEAD", "/v2/app/blobs/.*", status = 404, when = any },
+			{ "POST", "/v2/app/blobs/uploads/", status = 202, headers = { Location = "/v2/app/upload" }, when = any },
+			{ "PUT", "/v2/app/upload\\?.*", status = 201, when = put_wants },
+			{ "DELETE", "/v2/app/upload", status = 204, when = any },
+			wants_bearer(),
+		}
+	end
+
+	it("that ends soon is renewed before a body, not before anything else", function()
+		local server = serve_uploads(6, "^Authorization: Bearer t-")
+		luff.push_blob(server.address .. "/app", "one")
+		support.sleep(3.2) -- of 5.4 that count, the last 2.7 are not enough for a body
+		luff.push_blob(server.address .. "/app", "two")
+		local tokens = {}
+		for _, request in ipairs(server.requests()) do
+			if request.method == "PUT" or request.method == "POST" then
+				tokens[#tokens + 1] = request.head:match "Bearer (%S+)"
+			end
+		end
+		table.remove(tokens, 1) -- the first POST may have asked with the right to read alone
+		assert.same({ "t-1", "t-1", "t-2" }, { table.unpack(tokens, #tokens - 2) })
+	end)
+
+	it("that ended under an upload is replaced before the next request", function()
+		local server = serve_uploads(300, "^Authorization: Bearer t-2")
+		local err = support.fails(luff.push_blob, server.address .. "/app", "one")
+		assert.equal("unauthorized", err.code)
+		luff.push_blob(server.address .. "/app", "one")
+		assert.equal(1, count(server, "DELETE", "/upload"))
+		for _, request in ipairs(server.requests()) do
+			if request.method == "DELETE" then
+				assert.truthy(request.head:find("Bearer t-2", 1, true), request.head)
+			end
+		end
+		assert.equal(2, count(server, "GET", "^/token.*push"))
+	end)
+end)

@@ -4,7 +4,8 @@
 # canned.pl FOLDER: reads FOLDER/rules, one rule a line, tab separated: id, method, path pattern (anchored), header
 # pattern ("-": any), flags. The first rule that fits a request answers with the bytes of FOLDER/ID, in which
 # {{address}} stands for this server's own. Flags: "once" (used up by its first request), "hang" (keeps the connection
-# open and silent after the answer). Each request is appended to FOLDER/requests: its head, then a line "==".
+# open and silent after the answer). Each request is appended to FOLDER/requests: its head, for a form an empty line and
+# the form, then a line "==".
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -62,7 +63,8 @@ sub serve {
 		sysread($client, $body, 65536, length $body) or last;
 	}
 	sysopen my $log, "$folder/requests", O_WRONLY | O_APPEND | O_CREAT;
-	syswrite $log, "$head\r\n==\n";
+	my $form = $head =~ /^Content-Type: application\/x-www-form-urlencoded/mi ? "\r\n\r\n$body" : '';
+	syswrite $log, "$head$form\r\n==\n";
 	my $rule = pick($method, $path, $head);
 	my $answer = $rule ? slurp("$folder/$rule->{id}") :
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

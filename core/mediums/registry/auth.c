@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -23,6 +24,9 @@
 #define TOKEN_MAX (32 << 10) /* characters of a token; it goes into a header */
 #define LIFETIME_DEFAULT 60  /* seconds, where the answer does not say (token specification) */
 #define LIFETIME_MAX (24 * 60 * 60)
+#define BODY_MS                                                                                              \
+	30000 /* of life that a token for a request with a body has left, or half of all that it has */
+#define FORM_MAX (128 << 10) /* bytes of a form with an identity token */
 
 struct luff_token {
 	struct luff_token *next;
@@ -31,8 +35,8 @@ struct luff_token {
 	char *service;
 	char *asked;  /* the registry's own word for the scope, where it is not covered by ours; else NULL */
 	char *header; /* "Bearer …" or "Basic …"; NULL: none at hand */
-	int64_t good_until; /* ms */
-	bool busy;          /* somebody fetches it */
+	int64_t good_until, fresh_until; /* ms; a request with a body wants it fresh */
+	bool busy;                       /* somebody fetches it */
 };
 
 static void wipe(char *secret)
@@ -188,6 +192,22 @@ static int bearer(char **header, struct luff_host *h, const char *token, struct 
 	return 0;
 }
 
+/* Seconds that are left. The server may have had the token at hand for a while; a clock that disagrees says nothing. */
+static int64_t lifetime(const cJSON *doc)
+{
+	const char *issued = luff_json_string(doc, "issued_at");
+	int64_t seconds, at, age;
+
+	if (!luff_json_int64(&seconds, doc, "expires_in") || seconds <= 0)
+		seconds = LIFETIME_DEFAULT;
+	if (issued && luff_text_time(&at, issued)) {
+		age = time(NULL) - at;
+		if (age > 0 && age < seconds)
+			seconds -= age;
+	}
+	return seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX;
+}
+
 static int read_token(char **header, int64_t *seconds, struct luff_host *h, struct luff_exchange *x,
 		      struct luff_error *err)
 {
@@ -208,10 +228,7 @@ static int read_token(char **header, int64_t *seconds, struct luff_host *h, stru
 		token = luff_json_string(doc, "access_token");
 	if (!token || !*token)
 		return luff_fail(err, LUFF_EFORMAT, "%s: the token server's answer holds no token", h->name);
-	if (!luff_json_int64(seconds, doc, "expires_in") || *seconds <= 0)
-		*seconds = LIFETIME_DEFAULT;
-	if (*seconds > LIFETIME_MAX)
-		*seconds = LIFETIME_MAX;
+	*seconds = lifetime(doc);
 	return bearer(header, h, token, err);
 }
 
@@ -227,18 +244,67 @@ static int find_credentials(struct luff_credentials *out, struct luff_host *h, c
 	return repository ? luff_credentials_find(out, h->name, repository, err) : luff_fail_nomem(err);
 }
 
-/* What came is no answer that a token could be in. */
-static int fail_answer(struct luff_host *h, struct luff_exchange *x, bool known, struct luff_error *err)
+/* What came is no answer that a token could be in. sent: "credentials"; NULL for nothing */
+static int fail_answer(struct luff_host *h, struct luff_exchange *x, const char *sent, struct luff_error *err)
 {
 	int status = luff_exchange_status(x);
+	char what[80];
 
 	if (status >= 300 && status < 400)
 		return luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
 				 h->name, status);
-	if (!known && (status == 400 || status == 401 || status == 403))
+	if (!sent && (status == 400 || status == 401 || status == 403))
 		return luff_fail(err, LUFF_EAUTH, "%s: wants credentials; try: docker login %s", h->name,
 				 h->name);
-	return luff_request_refused(x, h->name, "the token server refuses the credentials", err);
+	snprintf(what, sizeof what, "the token server refuses the %s", sent ? sent : "request");
+	return luff_request_refused(x, h->name, what, err);
+}
+
+/* Authorization and all else that a form with an identity token says (OAuth 2, "Refreshing an Access Token"). */
+static int refresh_form(struct luff_buffer *form, const struct luff_token *t, const char *identity,
+			struct luff_error *err)
+{
+	int rc = luff_buffer_printf(form, err, "grant_type=refresh_token&client_id=luff&service=");
+
+	if (rc == 0)
+		rc = luff_url_encode(form, t->service, err);
+	if (rc == 0)
+		rc = luff_buffer_printf(form, err, "&scope=");
+	if (rc == 0)
+		rc = luff_url_encode(form, t->scope, err);
+	if (rc == 0 && t->asked)
+		rc = luff_buffer_printf(form, err, "%%20");
+	if (rc == 0 && t->asked)
+		rc = luff_url_encode(form, t->asked, err);
+	if (rc == 0)
+		rc = luff_buffer_printf(form, err, "&refresh_token=");
+	return rc < 0 ? rc : luff_url_encode(form, identity, err);
+}
+
+/* With an identity token. *header stays NULL where the server knows no such thing, or has a password to be asked with. */
+static int post_to_server(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+			  const struct luff_credentials *c, struct luff_error *err)
+{
+	LUFF_AUTO(buffer) form = {.cap = FORM_MAX};
+	LUFF_AUTO(exchange) x = NULL;
+	struct luff_exchange_request request = {.method = "POST", .url = t->realm};
+	int rc = refresh_form(&form, t, c->identity, err), status;
+
+	if (rc == 0) {
+		request.headers[0] = "Content-Type: application/x-www-form-urlencoded";
+		request.bytes = form.data;
+		request.size = (int64_t)form.len;
+		rc = luff_exchange_open(&x, &request, err);
+	}
+	if (form.data)
+		explicit_bzero(form.data, form.len);
+	if (rc < 0)
+		return rc;
+	status = luff_exchange_status(x);
+	if (status == 404 || status == 405 || (status == 401 && c->user && *c->password))
+		return 0;
+	return status == 200 ? read_token(header, seconds, h, x, err)
+			     : fail_answer(h, x, "identity token", err);
 }
 
 /* With the password, or without any. */
@@ -266,7 +332,7 @@ static int get_from_server(char **header, int64_t *seconds, struct luff_host *h,
 	if (rc < 0)
 		return rc;
 	return luff_exchange_status(x) == 200 ? read_token(header, seconds, h, x, err)
-					      : fail_answer(h, x, c->user != NULL, err);
+					      : fail_answer(h, x, c->user ? "credentials" : NULL, err);
 }
 
 /*
@@ -286,14 +352,28 @@ static int fetch(char **header, int64_t *seconds, struct luff_host *h, const str
 		return c.user ? luff_credentials_basic(header, &c, err) : 0;
 	if (c.bearer)
 		return bearer(header, h, c.bearer, err);
+	if (c.identity) {
+		rc = post_to_server(header, seconds, h, t, &c, err);
+		if (rc < 0 || *header)
+			return rc;
+	}
 	return get_from_server(header, seconds, h, t, &c, err);
 }
 
 /* ---- What the host remembers; its lock is held ---- */
 
-static bool is_good(const struct luff_token *t)
+static bool is_good(const struct luff_token *t, bool fresh)
 {
-	return t->header && luff_clock_ms() < t->good_until;
+	return t->header && luff_clock_ms() < (fresh ? t->fresh_until : t->good_until);
+}
+
+/* A tenth of its time before it ends it counts as over. */
+static void set_life(struct luff_token *t, int64_t began, int64_t seconds)
+{
+	int64_t life = seconds * 900;
+
+	t->good_until = began + life;
+	t->fresh_until = t->good_until - (life / 2 < BODY_MS ? life / 2 : BODY_MS);
 }
 
 static struct luff_token *find_exact(struct luff_host *h, const char *scope)
@@ -305,11 +385,11 @@ static struct luff_token *find_exact(struct luff_host *h, const char *scope)
 	return t;
 }
 
-static struct luff_token *find_covering(struct luff_host *h, const char *scope)
+static struct luff_token *find_covering(struct luff_host *h, const char *scope, bool fresh)
 {
 	struct luff_token *t = h->tokens;
 
-	while (t && !(is_good(t) && luff_auth_covers(t->scope, scope)))
+	while (t && !(is_good(t, fresh) && luff_auth_covers(t->scope, scope)))
 		t = t->next;
 	return t;
 }
@@ -371,7 +451,7 @@ static int get_token(struct luff_token **out, struct luff_host *h, const char *s
 	return 0;
 }
 
-static int answer(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
+static int answer(char **out, struct luff_host *h, const char *scope, bool fresh, struct luff_error *err)
 {
 	struct luff_token *t = NULL;
 	int64_t began, seconds = 0;
@@ -379,7 +459,7 @@ static int answer(char **out, struct luff_host *h, const char *scope, struct luf
 	int rc = 0;
 
 	for (;;) {
-		t = find_covering(h, scope);
+		t = find_covering(h, scope, fresh);
 		if (t)
 			return replace(out, t->header, err);
 		rc = get_token(&t, h, scope, h->tokens->realm, h->tokens->service, err);
@@ -400,21 +480,21 @@ static int answer(char **out, struct luff_host *h, const char *scope, struct luf
 	if (rc == 0) {
 		wipe(t->header);
 		t->header = header;
-		t->good_until = began + seconds * 900; /* a tenth of its time before it ends */
+		set_life(t, began, seconds);
 		rc = replace(out, header, err);
 	}
 	pthread_cond_broadcast(&h->changed);
 	return rc;
 }
 
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct luff_error *err)
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool carries, struct luff_error *err)
 {
 	int rc = 0;
 
 	*out = NULL;
 	pthread_mutex_lock(&h->lock);
 	if (h->tokens)
-		rc = answer(out, h, scope, err);
+		rc = answer(out, h, scope, carries, err);
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
@@ -454,7 +534,7 @@ static int take_bearer(struct luff_host *h, const char *scope, const struct luff
 		rc = replace(&t->asked, luff_auth_covers(scope, c->scope) ? NULL : c->scope, err);
 	for (struct luff_token *i = h->tokens; refused && i; i = i->next) {
 		if (i->header && !i->busy && strcmp(i->header, refused) == 0)
-			i->good_until = 0;
+			i->good_until = i->fresh_until = 0;
 	}
 	pthread_mutex_unlock(&h->lock);
 	return rc;
@@ -483,7 +563,7 @@ static int take_basic(struct luff_host *h, const char *scope, const char *refuse
 	if (rc == 0) {
 		wipe(t->header);
 		t->header = luff_take(basic);
-		t->good_until = luff_clock_ms() + LIFETIME_MAX * 1000LL;
+		set_life(t, luff_clock_ms(), LIFETIME_MAX);
 	}
 	pthread_mutex_unlock(&h->lock);
 	return rc;

@@ -14,9 +14,11 @@
  * The value of the Authorization header for a request with this scope; free() it. NULL where the registry has not asked
  * for any so far.
  *
+ * @param carries  the request carries a body, and may take a while or only once: a token that ends soon is not good enough
  * @return 0; LUFF_EAUTH if the token server refuses, LUFF_EFORMAT if nobody can understand it, or what keeps luff from it
  */
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, struct luff_error *err);
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool carries,
+		     struct luff_error *err);
 
 /**
  * Takes in what a 401 asks for, so that luff_auth_header() can answer it.

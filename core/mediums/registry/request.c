@@ -153,15 +153,17 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 		return rc;
 	ours = strcmp(origin, request->host->origin) == 0;
 	if (ours)
-		rc = luff_auth_header(&authorization, request->host, request->scope, err);
+		rc = luff_auth_header(&authorization, request->host, request->scope,
+				      request->src || request->bytes, err);
 	if (rc == 0)
 		rc = open_exchange(&x, request, *url, authorization, err);
-	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->src &&
-	    *challenges < CHALLENGES_MAX) {
+	if (rc == 0 && luff_exchange_status(x) == 401 && ours && *challenges < CHALLENGES_MAX) {
 		(*challenges)++;
 		rc = challenged(request, x, authorization, err);
 		if (rc == LUFF_EAUTH)
 			err->http_status = 401;
+		if (rc == 0 && request->src)
+			*out = luff_take(x); /* its bytes are gone, but the next request knows better */
 	} else if (rc == 0 && leads_elsewhere(request, x)) {
 		rc = follow(url, request, x, err);
 	} else if (rc == 0) {
