@@ -419,3 +419,235 @@ describe("A token", function()
 		assert.equal(2, count(server, "GET", "^/token.*push"))
 	end)
 end)
+
+describe("luff login", function()
+	local function open_server()
+		return support.canned {
+			{ "GET", "/v2/", when = "^Authorization: Basic " .. base64 "me:pa:ss" .. "\\r?$", body = "{}" },
+			manifest_rule("/v2/.*/manifests/v1", "Basic " .. base64 "me:pa:ss"), wants_basic(),
+		}
+	end
+
+	local function login(server, opts, password)
+		opts.stdin = (password or "pa:ss") .. "\n"
+		return support.luff({ "-v", "login", "-u", "me", "--password-stdin", server.address }, opts)
+	end
+
+	it("keeps what a real registry takes, where others find it", function()
+		local docker = support.docker_registry { htpasswd = { me = "pa:ss" } } or pending "docker-registry is not installed"
+		local dir, opts = home_of {}
+		local result = login(docker, opts)
+		assert.equal(0, result.code, result.stderr)
+		assert.equal("logged in to " .. docker.address .. "\n", result.stdout)
+		check_secrets(result, "pa:ss", base64 "me:pa:ss")
+		assert.same({ auths = { [docker.address] = { auth = base64 "me:pa:ss" } } },
+			luff.json.decode(support.read(dir .. "/config.json")))
+		assert.equal("600", support.sh("stat -c %a " .. dir .. "/config.json"))
+		assert.equal("config.json", support.sh("ls -A " .. dir))
+		local source = "oci:" .. support.scratch() .. ":v1"
+		support.make_image(source)
+		assert.equal(0, support.luff({ "copy", source, docker.address .. "/app:v1" }, opts).code)
+		if support.peer "skopeo" then
+			support.must({ "skopeo", "inspect", "--tls-verify=false", "docker://" .. docker.address .. "/app:v1" }, opts)
+		end
+		result = support.luff({ "logout", docker.address }, opts)
+		assert.equal("logged out of " .. docker.address .. "\n", result.stdout, result.stderr)
+		assert.equal(4, support.luff({ "digest", docker.address .. "/app:v1" }, opts).code)
+	end)
+
+	it("changes nothing where the registry refuses", function()
+		for _, extra in ipairs { wants_basic(), wants_bearer() } do
+			local server = support.canned { { "GET", "/token\\?.*", status = 401 }, extra }
+			local dir, opts = home_of { auths = { [server.address] = { auth = base64 "old:login" } } }
+			local before = support.checksums(dir)
+			local result = login(server, opts, "wr0ng")
+			assert.equal(4, result.code)
+			assert.truthy(result.stderr:find("refuses", 1, true), result.stderr)
+			check_secrets(result, "wr0ng", base64 "me:wr0ng")
+			assert.equal(before, support.checksums(dir))
+		end
+	end)
+
+	it("keeps what else is in the file, in its order", function()
+		local server = open_server()
+		local dir, opts = home_of {}
+		support.must { "mkdir", dir .. "/real" }
+		local text = [[
+{
+	"psFormat": "table {{.ID}}:\\t{{.Image}}",
+	"auths": {
+		"z.example": {
+			"auth": "eDp5"
+		},
+		"http://%s/v2/": {
+			"auth": "eDp5"
+		},
+		"%s": {
+			"auth": "eDp5"
+		},
+		"a.example/team": {
+			"auth": "eDp5"
+		}
+	},
+	"HttpHeaders": {
+		"X-Meta": "ä"
+	},
+	"aaa": 12345678901
+}]]
+		support.write(dir .. "/real/config.json", text:format(server.address, server.address))
+		support.must { "ln", "-sf", "real/config.json", dir .. "/config.json" }
+		local result = login(server, opts)
+		assert.equal(0, result.code, result.stderr)
+		local expected = text:gsub('\t\t"http://%%s/v2/": {.-},\n', ""):gsub('("%%s": {\n\t\t\t"auth": )"eDp5"',
+			"%1\"" .. base64 "me:pa:ss" .. "\"")
+		assert.equal(expected:format(server.address), support.read(dir .. "/real/config.json"))
+		assert.equal("real/config.json", support.sh("readlink " .. dir .. "/config.json"))
+		assert.equal("config.json", support.sh("ls -A " .. dir .. "/real"))
+	end)
+
+	it("hands over to the helper that the file names", function()
+		local server = open_server()
+		local dir, opts = home_of { credHelpers = { [server.address] = "specs" } }
+		local notes = make_helper(opts, "specs", [[
+case $1 in
+store) printf '%s' "$input" > "$HOME/kept" ;;
+get) cat "$HOME/kept" || { echo "credentials not found in native keychain"; exit 1; } ;;
+erase) rm "$HOME/kept" ;;
+esac]])
+		local result = login(server, opts)
+		assert.equal(0, result.code, result.stderr)
+		assert.same({ ServerURL = server.address, Username = "me", Secret = "pa:ss" },
+			luff.json.decode(notes():match "^store ([^\n]*)\n$"))
+		assert.same({ [server.address] = {} }, luff.json.decode(support.read(dir .. "/config.json")).auths)
+		assert.equal(0, support.luff({ "manifest", server.address .. "/app:v1" }, opts).code)
+		assert.equal(0, support.luff({ "logout", server.address }, opts).code)
+		assert.truthy(notes():find("\nerase " .. server.address .. "\n$"))
+		assert.same({}, luff.json.decode(support.read(dir .. "/config.json")).auths)
+		assert.equal(4, support.luff({ "manifest", server.address .. "/app:v1" }, opts).code)
+		make_helper(opts, "specs", "echo the vault is sealed; exit 1")
+		result = login(server, opts)
+		assert.equal(4, result.code)
+		assert.truthy(result.stderr:find("docker-credential-specs store fails (exit code 1): the vault is sealed", 1, true),
+			result.stderr)
+		check_secrets(result, "pa:ss")
+	end)
+
+	it("counts at once in the script that logs in", function()
+		local server = open_server()
+		local dir, opts = home_of { auths = { [server.address] = { auth = base64 "me:old" } } }
+		local result = support.luff({ "-e", ([[
+			local registry = "%s"
+			assert(luff.auth(registry).password == "old")
+			assert(not luff.try(luff.open, registry .. "/app:v1"))
+			luff.login { registry = "http://" .. registry .. "/v2/", user = "me", password = "pa:ss" }
+			assert(luff.auth(registry .. "/app").password == "pa:ss")
+			luff.open(registry .. "/app:v1")
+			assert(luff.logout { registry = registry } and not luff.logout { registry = registry })
+			assert(not luff.auth(registry))
+			assert(not luff.try(luff.open, registry .. "/app:v1"))
+		]]):format(server.address) }, opts)
+		assert.equal(0, result.code, result.stderr)
+		assert.same({}, luff.json.decode(support.read(dir .. "/config.json")).auths)
+	end)
+
+	it("asks on the terminal, where nobody sees the password", function()
+		local script = support.peer "script" or pending "script is not installed"
+		local server = open_server()
+		local _, opts = home_of {}
+		local line = support.quote(support.program) .. " login " .. server.address
+		local typed = "(sleep 0.5; echo me; sleep 0.5; echo pa:ss; sleep 0.5) | %s -qec %s /dev/null"
+		local result = support.run({ "sh", "-c", typed:format(script, support.quote(line)) }, opts)
+		assert.truthy(result.stdout:find("password of me:", 1, true), result.stdout)
+		assert.truthy(result.stdout:find("logged in to " .. server.address, 1, true), result.stdout)
+		check_secrets(result, "pa:ss")
+	end)
+
+	it("says what is missing or too much", function()
+		local server = open_server()
+		for line, message in pairs {
+			["login --password-stdin h.example"] = "--password-stdin wants --user",
+			["login -u me -p x --password-stdin h.example"] = "one too many",
+			["login h.example"] = "no terminal to ask for a user",
+			["login -u me -p x team"] = '"team" is no registry',
+			["login -u me -p x h.example/app/../x y"] = "too many arguments",
+			["login -u a:b -p x h.example"] = "no colon",
+			["login -u me --password= h.example"] = "a user and a password",
+			["logout --all h.example"] = "no registry to name",
+			["auth put h.example"] = 'unknown "put"',
+		} do
+			local words = {}
+			for word in line:gmatch "%S+" do
+				words[#words + 1] = word
+			end
+			local result = support.luff(words, { env = select(2, home_of {}).env })
+			assert.equal(2, result.code, line .. "\n" .. result.stderr)
+			assert.truthy(result.stderr:find(message, 1, true), result.stderr)
+		end
+		local _, opts = home_of {}
+		local result = support.luff({ "login", "-u", "me", "-p", "pa:ss", server.address }, opts)
+		assert.equal(0, result.code, result.stderr)
+		assert.truthy(result.stderr:find("others can see a password on the command line", 1, true), result.stderr)
+	end)
+
+	it("leaves a file alone that it does not understand", function()
+		local server = open_server()
+		for _, text in ipairs { "{", "[]", '{"auths":[]}', '{"a":1,"a":2}' } do
+			local dir, opts = home_of {}
+			support.write(dir .. "/config.json", text)
+			for _, result in ipairs { login(server, opts), support.luff({ "logout", server.address }, opts) } do
+				assert.equal(6, result.code)
+				assert.truthy(result.stderr:find(dir .. "/config.json", 1, true), result.stderr)
+			end
+			assert.equal(text, support.read(dir .. "/config.json"))
+		end
+	end)
+end)
+
+describe("luff logout", function()
+	local all = { auths = {
+		["https://index.docker.io/v1/"] = { auth = base64 "a:b" }, ["docker.io"] = { auth = base64 "a:b" },
+		["h.example"] = { auth = base64 "a:b" }, ["h.example/team"] = { auth = base64 "a:b" },
+	} }
+
+	it("knows Docker Hub by all its names", function()
+		local dir, opts = home_of(all)
+		assert.equal("logged out of docker.io\n", support.luff({ "logout" }, opts).stdout)
+		local left = luff.json.decode(support.read(dir .. "/config.json"))
+		assert.same({ ["h.example"] = all.auths["h.example"], ["h.example/team"] = all.auths["h.example/team"] }, left.auths)
+		local result = support.luff({ "logout" }, opts)
+		assert.same({ code = 0, stdout = "", stderr = "luff: there was no login for docker.io\n" }, result)
+	end)
+
+	it("of all leaves none, in helpers neither", function()
+		local dir, opts = home_of { auths = all.auths, credHelpers = { ["k.example"] = "specs" } }
+		local notes = make_helper(opts, "specs", [[printf '{"Username":"u","Secret":"s"}']])
+		assert.equal("logged out of all registries\n", support.luff({ "logout", "--all" }, opts).stdout)
+		local left = luff.json.decode(support.read(dir .. "/config.json"))
+		assert.same({ auths = {}, credHelpers = { ["k.example"] = "specs" } }, left)
+		assert.equal("get k.example\nerase k.example\n", notes())
+	end)
+end)
+
+describe("luff auth get", function()
+	it("prints what credential helpers print", function()
+		local _, opts = home_of { auths = {
+			["h.example"] = { auth = base64 "me:host" }, ["h.example/team"] = { auth = base64 "me:team" },
+			["t.example"] = { identitytoken = "id" }, ["https://index.docker.io/v1/"] = { auth = base64 "me:hub" },
+		} }
+		for name, expected in pairs {
+			["h.example"] = { Username = "me", Secret = "host" },
+			["h.example/team/app"] = { Username = "me", Secret = "team" },
+			["h.example/teams"] = { Username = "me", Secret = "host" },
+			["t.example"] = { Username = "<token>", Secret = "id" },
+			["docker.io"] = { Username = "me", Secret = "hub" },
+			["https://index.docker.io/v1/"] = { Username = "me", Secret = "hub" },
+		} do
+			local result = support.luff({ "auth", "get", name }, opts)
+			assert.same(expected, luff.json.decode(result.stdout), result.stderr)
+			assert.equal(result.stdout, support.luff({ "auth", "get", "--json", name }, opts).stdout)
+		end
+		local result = support.luff({ "auth", "get", "nobody.example" }, opts)
+		assert.equal(3, result.code)
+		assert.equal("luff: nobody.example: there is no login for it; try: luff login nobody.example\n", result.stderr)
+	end)
+end)

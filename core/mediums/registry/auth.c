@@ -72,6 +72,14 @@ void luff_auth_forget(struct luff_host *h)
 	}
 }
 
+void luff_auth_renew(struct luff_host *h)
+{
+	pthread_mutex_lock(&h->lock);
+	for (struct luff_token *t = h->tokens; t; t = t->next)
+		t->good_until = t->fresh_until = 0;
+	pthread_mutex_unlock(&h->lock);
+}
+
 /* ---- Scopes ---- */
 
 static bool has_action(const char *actions, size_t len, const char *action, size_t action_len)
@@ -241,7 +249,18 @@ static int find_credentials(struct luff_credentials *out, struct luff_host *h, c
 	LUFF_AUTO(text) repository = strndup(name, end ? (size_t)(end - name) : 0);
 
 	*out = (struct luff_credentials){0};
-	return repository ? luff_credentials_find(out, h->name, repository, err) : luff_fail_nomem(err);
+	if (!repository)
+		return luff_fail_nomem(err);
+	return h->given ? luff_credentials_copy(out, h->given, err)
+			: luff_credentials_find(out, h->name, repository, err);
+}
+
+/* Says what is wrong, and where that may help, what to do. */
+static int fail_login(struct luff_host *h, const char *what, struct luff_error *err)
+{
+	if (h->given)
+		return luff_fail(err, LUFF_EAUTH, "%s: %s", h->name, what);
+	return luff_fail(err, LUFF_EAUTH, "%s: %s; try: luff login %s", h->name, what, h->name);
 }
 
 /* What came is no answer that a token could be in. sent: "credentials"; NULL for nothing */
@@ -254,8 +273,7 @@ static int fail_answer(struct luff_host *h, struct luff_exchange *x, const char 
 		return luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
 				 h->name, status);
 	if (!sent && (status == 400 || status == 401 || status == 403))
-		return luff_fail(err, LUFF_EAUTH, "%s: wants credentials; try: docker login %s", h->name,
-				 h->name);
+		return fail_login(h, "wants credentials", err);
 	snprintf(what, sizeof what, "the token server refuses the %s", sent ? sent : "request");
 	return luff_request_refused(x, h->name, what, err);
 }
@@ -550,14 +568,12 @@ static int take_basic(struct luff_host *h, const char *scope, const char *refuse
 	if (rc < 0)
 		return rc;
 	if (!c.user)
-		return luff_fail(err, LUFF_EAUTH, "%s: wants a user and a password; try: docker login %s",
-				 h->name, h->name);
+		return fail_login(h, "wants a user and a password", err);
 	rc = luff_credentials_basic(&basic, &c, err);
 	if (rc < 0)
 		return rc;
 	if (refused && strcmp(refused, basic) == 0)
-		return luff_fail(err, LUFF_EAUTH, "%s: refuses the user and password; try: docker login %s",
-				 h->name, h->name);
+		return fail_login(h, "refuses the user and password", err);
 	pthread_mutex_lock(&h->lock);
 	rc = take_entry(&t, h, scope, NULL, "", err);
 	if (rc == 0) {

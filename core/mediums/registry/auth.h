@@ -34,6 +34,9 @@ int luff_auth_challenged(struct luff_host *h, const char *scope, const char *cha
 /** Whether whoever may do `have` may do `want`. */
 bool luff_auth_covers(const char *have, const char *want);
 
+/** Nothing that is at hand is good any more. */
+void luff_auth_renew(struct luff_host *h);
+
 /** Wipes tokens and passwords. Nobody uses the host any more. */
 void luff_auth_forget(struct luff_host *h);
 

@@ -37,6 +37,33 @@ void luff_credentials_release(struct luff_credentials *c)
 	*c = (struct luff_credentials){0};
 }
 
+/* A copy of a text that says something; *out stays NULL for any other. */
+static int copy_text(char **out, const char *text, struct luff_error *err)
+{
+	if (!text || !*text)
+		return 0;
+	*out = strdup(text);
+	return *out ? 0 : luff_fail_nomem(err);
+}
+
+int luff_credentials_copy(struct luff_credentials *out, const struct luff_credentials *c,
+			  struct luff_error *err)
+{
+	int rc;
+
+	*out = (struct luff_credentials){0};
+	rc = copy_text(&out->user, c->user, err);
+	if (rc == 0 && c->password && !(out->password = strdup(c->password)))
+		rc = luff_fail_nomem(err);
+	if (rc == 0)
+		rc = copy_text(&out->identity, c->identity, err);
+	if (rc == 0)
+		rc = copy_text(&out->bearer, c->bearer, err);
+	if (rc < 0)
+		luff_credentials_release(out);
+	return rc;
+}
+
 int luff_credentials_basic(char **out, const struct luff_credentials *c, struct luff_error *err)
 {
 	LUFF_AUTO(text) pair = NULL;
@@ -96,6 +123,11 @@ static size_t rank(const char *key, const char *registry, const char *repository
 	return 2 + below;
 }
 
+bool luff_credentials_is_key(const char *key, const char *registry)
+{
+	return rank(key, registry, "") > 0;
+}
+
 /* An entry without members only says that somebody else has the password. */
 static const cJSON *find_entry(const cJSON *doc, const char *registry, const char *repository)
 {
@@ -147,15 +179,6 @@ static int read_auth(struct luff_credentials *out, const char *auth, struct luff
 	return 0;
 }
 
-/* A copy of a text that says something; *out stays NULL for any other. */
-static int copy_text(char **out, const char *text, struct luff_error *err)
-{
-	if (!text || !*text)
-		return 0;
-	*out = strdup(text);
-	return *out ? 0 : luff_fail_nomem(err);
-}
-
 static int read_entry(struct luff_credentials *out, const cJSON *entry, struct luff_error *err)
 {
 	LUFF_AUTO(credentials) c = {0};
@@ -179,8 +202,7 @@ static int read_entry(struct luff_credentials *out, const cJSON *entry, struct l
 	return 0;
 }
 
-/* The helper that keeps the logins of a registry; NULL: the file does. */
-static const char *find_helper(const cJSON *doc, const char *registry)
+const char *luff_credentials_helper(const cJSON *doc, const char *registry)
 {
 	const cJSON *entry, *found = NULL;
 	const char *store = luff_json_string(doc, "credsStore");
@@ -196,7 +218,7 @@ static const char *find_helper(const cJSON *doc, const char *registry)
 		}
 	}
 	if (found)
-		return found->valuestring;
+		store = found->valuestring;
 	return store && *store ? store : NULL;
 }
 
@@ -216,7 +238,7 @@ int luff_credentials_parse(struct luff_credentials *out, char **helper_out, cons
 	if (entry)
 		rc = read_entry(out, entry, err);
 	if (rc == 0)
-		rc = copy_text(helper_out, find_helper(doc, registry), err);
+		rc = copy_text(helper_out, luff_credentials_helper(doc, registry), err);
 	if (rc < 0)
 		luff_credentials_release(out);
 	return rc;
@@ -224,7 +246,7 @@ int luff_credentials_parse(struct luff_credentials *out, char **helper_out, cons
 
 /* ---- Files ---- */
 
-static int read_file(struct luff_buffer *out, const char *path, struct luff_error *err)
+int luff_credentials_read(struct luff_buffer *out, const char *path, struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = open(path, O_RDONLY | O_CLOEXEC);
 	char chunk[4096];
@@ -289,7 +311,7 @@ static int look_in_file(struct luff_credentials *out, const char *folder, const 
 		path = NULL;
 		return luff_fail_nomem(err);
 	}
-	rc = read_file(&text, path, &failure);
+	rc = luff_credentials_read(&text, path, &failure);
 	if (rc == LUFF_ENOTFOUND || failure.sys_errno == ENOTDIR)
 		return 0;
 	if (rc < 0) {
@@ -320,22 +342,39 @@ static int look_at_podman(struct luff_credentials *out, const struct question *q
 	return rc;
 }
 
+int luff_credentials_docker_file(char **out, struct luff_error *err)
+{
+	const char *folder = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	int rc;
+
+	*out = NULL;
+	if (folder && *folder)
+		rc = asprintf(out, "%s/config.json", folder);
+	else if (home && *home)
+		rc = asprintf(out, "%s/.docker/config.json", home);
+	else
+		return 0;
+	if (rc >= 0)
+		return 0;
+	*out = NULL;
+	return luff_fail_nomem(err);
+}
+
 static int look_at_docker(struct luff_credentials *out, const struct question *q, struct luff_error *err)
 {
 	LUFF_AUTO(buffer) text = {.cap = LUFF_CREDENTIALS_FILE_MAX};
-	const char *inline_text = getenv("DOCKER_AUTH_CONFIG"), *folder = getenv("DOCKER_CONFIG");
-	int rc = 0;
+	const char *inline_text = getenv("DOCKER_AUTH_CONFIG");
+	LUFF_AUTO(text) file = NULL;
+	int rc = luff_credentials_docker_file(&file, err);
 
-	if (inline_text && luff_credentials_empty(out)) {
+	if (rc == 0 && inline_text && luff_credentials_empty(out)) {
 		rc = luff_buffer_append(&text, inline_text, strlen(inline_text), err);
 		if (rc == 0)
 			rc = look(out, &text, "$DOCKER_AUTH_CONFIG", q, err);
 	}
 	if (rc < 0)
 		return rc;
-	if (folder && *folder)
-		return look_in_file(out, folder, "/config.json", q, err);
-	return look_in_file(out, getenv("HOME"), "/.docker/config.json", q, err);
+	return look_in_file(out, file, "", q, err);
 }
 
 int luff_credentials_find(struct luff_credentials *out, const char *registry, const char *repository,
@@ -346,8 +385,7 @@ int luff_credentials_find(struct luff_credentials *out, const char *registry, co
 
 	*out = (struct luff_credentials){0};
 	rc = look_at_podman(out, &q, err);
-	/* what docker calls its own registry */
 	if (strcmp(registry, "docker.io") == 0)
-		q.server = "https://index.docker.io/v1/";
+		q.server = LUFF_CREDENTIALS_HUB;
 	return rc < 0 ? rc : look_at_docker(out, &q, err);
 }

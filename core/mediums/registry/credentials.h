@@ -14,9 +14,11 @@
 #ifndef LUFF_REGISTRY_CREDENTIALS_H
 #define LUFF_REGISTRY_CREDENTIALS_H
 
-#include "luff.h"
+#include "base/buffer.h"
+#include "base/json.h"
 
 #define LUFF_CREDENTIALS_FILE_MAX (1 << 20)
+#define LUFF_CREDENTIALS_HUB "https://index.docker.io/v1/" /* what docker calls its own registry */
 
 /* All NULL: there are none. */
 struct luff_credentials {
@@ -40,7 +42,17 @@ int luff_credentials_find(struct luff_credentials *out, const char *registry, co
  */
 int luff_credentials_parse(struct luff_credentials *out, char **helper_out, const char *text, size_t len,
 			   const char *registry, const char *repository, struct luff_error *err);
+/** What the file of a document says: NAME of the helper for a registry, borrowed; NULL: the file itself keeps its login. */
+const char *luff_credentials_helper(const cJSON *doc, const char *registry);
+/** Whether a key of "auths" stands for the registry as a whole. */
+bool luff_credentials_is_key(const char *key, const char *registry);
+/** Path of docker's config.json, which need not be there; NULL where no variable says where. free() it. */
+int luff_credentials_docker_file(char **out, struct luff_error *err);
+/** All of a file, into a buffer that comes with its cap. LUFF_ENOTFOUND, LUFF_EIO, LUFF_ELIMIT; names no file. */
+int luff_credentials_read(struct luff_buffer *out, const char *path, struct luff_error *err);
 bool luff_credentials_empty(const struct luff_credentials *c);
+int luff_credentials_copy(struct luff_credentials *out, const struct luff_credentials *c,
+			  struct luff_error *err);
 /** Wipes them too. */
 void luff_credentials_release(struct luff_credentials *c);
 /** The value of an Authorization header, "Basic …"; free() it. There is a user. */

@@ -149,6 +149,39 @@ static int ask(struct luff_credentials *out, const char *helper, const char *ser
 	return read_answer(out, helper, &end, err);
 }
 
+/* For verbs that answer nothing. */
+static int tell(const char *helper, const char *verb, const char *input, struct luff_error *err)
+{
+	LUFF_AUTO(end) end = {.output = {.cap = LUFF_HELPER_OUTPUT_MAX}, .words = {.cap = WORDS_MAX}};
+	int rc = run(&end, helper, verb, input, err);
+
+	return rc == 0 && end.code != 0 ? fail_helper(helper, verb, &end, err) : rc;
+}
+
+int luff_helper_store(const char *helper, const char *server, const struct luff_credentials *c,
+		      struct luff_error *err)
+{
+	LUFF_AUTO(json) doc = cJSON_CreateObject();
+	char *text = NULL;
+	int rc;
+
+	if (doc && cJSON_AddStringToObject(doc, "ServerURL", server) &&
+	    cJSON_AddStringToObject(doc, "Username", c->user) &&
+	    cJSON_AddStringToObject(doc, "Secret", c->password))
+		text = cJSON_PrintUnformatted(doc);
+	if (!text)
+		return luff_fail_nomem(err);
+	rc = tell(helper, "store", text, err);
+	explicit_bzero(text, strlen(text));
+	cJSON_free(text);
+	return rc;
+}
+
+int luff_helper_erase(const char *helper, const char *server, struct luff_error *err)
+{
+	return tell(helper, "erase", server, err);
+}
+
 /* ---- What was answered ---- */
 
 struct answer {
@@ -210,24 +243,13 @@ static struct answer *find(const char *helper, const char *server)
 	return a;
 }
 
-static int copy(char **out, const char *text)
-{
-	*out = text ? strdup(text) : NULL;
-	return text && !*out ? LUFF_ENOMEM : 0;
-}
-
 static int give(struct luff_credentials *out, const struct answer *a, struct luff_error *err)
 {
 	if (a->failure.code) {
 		*err = a->failure;
 		return err->code;
 	}
-	if (copy(&out->user, a->credentials.user) < 0 || copy(&out->password, a->credentials.password) < 0 ||
-	    copy(&out->identity, a->credentials.identity) < 0) {
-		luff_credentials_release(out);
-		return luff_fail_nomem(err);
-	}
-	return 0;
+	return luff_credentials_copy(out, &a->credentials, err);
 }
 
 /* The entry that holds an answer, or that the caller has to ask for, busy from now on. The lock is held. */

@@ -21,6 +21,10 @@
  */
 int luff_helper_get(struct luff_credentials *out, const char *helper, const char *server,
 		    struct luff_error *err);
+/** Has it keep the user and password; the same failures, and LUFF_ELIMIT for what is longer than a helper is given. */
+int luff_helper_store(const char *helper, const char *server, const struct luff_credentials *c,
+		      struct luff_error *err);
+int luff_helper_erase(const char *helper, const char *server, struct luff_error *err);
 /** Forgets and wipes all answers. */
 void luff_helpers_forget(void);
 

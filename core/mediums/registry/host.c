@@ -13,6 +13,7 @@
 #include "mediums/registry/url.h"
 
 #define TICK_NS (100 * 1000 * 1000L)
+#define URL_SIZE (LUFF_NAME_MAX + 16)
 
 static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct luff_host *hosts;
@@ -44,15 +45,35 @@ static int host_new(struct luff_host **out, const char *name, const char *url, s
 	return 0;
 }
 
-int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err)
+static void find_url(char url[URL_SIZE], const char *name, bool plain_http)
 {
 	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
-	char url[LUFF_NAME_MAX + 16];
+
+	snprintf(url, URL_SIZE, "%s://%s", plain_http || luff_url_is_loopback(name) ? "http" : "https",
+		 endpoint);
+}
+
+int luff_host_new(struct luff_host **out, const char *name, bool plain_http,
+		  const struct luff_credentials *given, struct luff_error *err)
+{
+	char url[URL_SIZE];
+	int rc;
+
+	*out = NULL;
+	find_url(url, name, plain_http);
+	rc = host_new(out, name, url, err);
+	if (rc == 0)
+		(*out)->given = given;
+	return rc;
+}
+
+int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err)
+{
+	char url[URL_SIZE];
 	struct luff_host *h;
 	int rc = 0;
 
-	snprintf(url, sizeof url, "%s://%s", plain_http || luff_url_is_loopback(name) ? "http" : "https",
-		 endpoint);
+	find_url(url, name, plain_http);
 	pthread_mutex_lock(&hosts_lock);
 	for (h = hosts; h && strcmp(h->url, url) != 0; h = h->next)
 		;
@@ -81,6 +102,14 @@ void luff_host_unref(struct luff_host *h)
 	free(h->url);
 	free(h->origin);
 	free(h);
+}
+
+void luff_hosts_renew(void)
+{
+	pthread_mutex_lock(&hosts_lock);
+	for (struct luff_host *h = hosts; h; h = h->next)
+		luff_auth_renew(h);
+	pthread_mutex_unlock(&hosts_lock);
 }
 
 void luff_hosts_close(void)

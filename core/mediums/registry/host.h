@@ -13,6 +13,7 @@
 #define LUFF_HOST_WAITING_MAX 16 /* requests to one registry whose answer has not begun */
 
 struct luff_token;
+struct luff_credentials;
 
 struct luff_host {
 	struct luff_host *next;
@@ -20,6 +21,7 @@ struct luff_host {
 	char *name;   /* as users say it: "docker.io", "localhost:5000" */
 	char *url;    /* "https://registry-1.docker.io", to which paths are appended */
 	char *origin; /* of that URL: where credentials may go */
+	const struct luff_credentials *given; /* the only login there is, borrowed; NULL: what files know */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -32,7 +34,12 @@ struct luff_host {
  * others too, everything else by https. docker.io is found at registry-1.docker.io.
  */
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err);
+/** One that nobody shares, with a login of its own. */
+int luff_host_new(struct luff_host **out, const char *name, bool plain_http,
+		  const struct luff_credentials *given, struct luff_error *err);
 void luff_host_unref(struct luff_host *h);
+/** Logins have changed: what is sent from now on is asked for anew. */
+void luff_hosts_renew(void);
 /** Forgets all hosts that no medium uses. */
 void luff_hosts_close(void);
 
