@@ -517,7 +517,7 @@ esac]])
 		local result = login(server, opts)
 		assert.equal(0, result.code, result.stderr)
 		assert.same({ ServerURL = server.address, Username = "me", Secret = "pa:ss" },
-			luff.json.decode(notes():match "^store ([^\n]*)\n$"))
+			luff.json.decode(notes():match "^store ([^\n]*)\n"))
 		assert.same({ [server.address] = {} }, luff.json.decode(support.read(dir .. "/config.json")).auths)
 		assert.equal(0, support.luff({ "manifest", server.address .. "/app:v1" }, opts).code)
 		assert.equal(0, support.luff({ "logout", server.address }, opts).code)
@@ -530,6 +530,20 @@ esac]])
 		assert.truthy(result.stderr:find("docker-credential-specs store fails (exit code 1): the vault is sealed", 1, true),
 			result.stderr)
 		check_secrets(result, "pa:ss")
+	end)
+
+	it("says so where another login comes first", function()
+		local server = open_server()
+		local dir, opts = home_of {}
+		assert.is_nil(login(server, opts).stderr:find("comes before", 1, true))
+		support.must { "mkdir", dir .. "/containers" }
+		support.write(dir .. "/containers/auth.json",
+			luff.json.encode { auths = { [server.address] = { auth = base64 "me:other" } } })
+		local result = login(server, opts)
+		assert.equal(0, result.code)
+		assert.truthy(result.stderr:find("another login for " .. server.address .. " comes before this one", 1, true),
+			result.stderr)
+		check_secrets(result, "pa:ss", "other\n")
 	end)
 
 	it("counts at once in the script that logs in", function()

@@ -22,6 +22,15 @@ local function read_password(opts, user)
 		or options.fail "there is no terminal to ask for the password; see --password-stdin"
 end
 
+-- What podman keeps comes before what docker keeps: then the login that was just made is not the one that is used.
+local function warn_of_another(registry, user, password)
+	local known = luff.try(luff.auth, registry)
+	if known and (known.token or known.user ~= user or known.password ~= password) then
+		io.stderr:write("luff: another login for ", terminal.printable(registry), " comes before this one: it is in ",
+			"podman's auth.json or in $DOCKER_AUTH_CONFIG\n")
+	end
+end
+
 return {
 	summary = "log in to a registry",
 	usage = "[-u USER] [--password-stdin] [REGISTRY]",
@@ -48,9 +57,9 @@ examples
 		end
 		local registry = args[1] or "docker.io"
 		local user = opts.user or read_user()
-		luff.login {
-			registry = registry, user = user, password = read_password(opts, user), plain_http = opts.plain_http,
-		}
+		local password = read_password(opts, user)
+		luff.login { registry = registry, user = user, password = password, plain_http = opts.plain_http }
+		warn_of_another(registry, user, password)
 		terminal.write("logged in to ", terminal.printable(registry), "\n")
 	end,
 }
