@@ -67,6 +67,7 @@ void luff_ref_type(lua_State *L);
 void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
+void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_json_functions(lua_State *L);

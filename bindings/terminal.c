@@ -1,12 +1,18 @@
 /* What the program needs of a terminal: its width, a line editor, a clock for progress. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/lazy.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "bind.h"
 
@@ -98,6 +104,61 @@ static int terminal(lua_State *L)
 	return 1;
 }
 
+/* One line of at most `size`, byte by byte: the terminal is left alone if the scope is cancelled. */
+static int read_line_from(char *buf, size_t size, int fd, struct luff_error *err)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0 && len < size - 1) {
+		int rc = luff_scope_check(err);
+
+		if (rc < 0)
+			return rc;
+		if (poll(&poll_fd, 1, 100) <= 0)
+			continue;
+		n = read(fd, buf + len, 1);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0 && buf[len++] == '\n')
+			break;
+	}
+	while (len > 0 && strchr("\r\n", buf[len - 1]))
+		len--;
+	buf[len] = '\0';
+	return 0;
+}
+
+/* core.secret(prompt): a line from the terminal that nobody sees; nil where there is no terminal */
+static int secret(lua_State *L)
+{
+	const char *prompt = luaL_checkstring(L, 1);
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC), rc;
+	struct termios before, quiet;
+	struct luff_error err = {0};
+	char line[4096];
+
+	if (fd < 0)
+		return 0;
+	if (tcgetattr(fd, &before) < 0 || dprintf(fd, "%s", prompt) < 0) {
+		close(fd);
+		return 0;
+	}
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	quiet.c_lflag |= ECHONL;
+	tcsetattr(fd, TCSAFLUSH, &quiet);
+	rc = read_line_from(line, sizeof line, fd, &err);
+	tcsetattr(fd, TCSAFLUSH, &before);
+	close(fd);
+	if (rc < 0)
+		return luff_raise(L, &err);
+	lua_pushstring(L, line);
+	explicit_bzero(line, sizeof line);
+	return 1;
+}
+
 static int clock_seconds(lua_State *L)
 {
 	lua_pushnumber(L, (lua_Number)luff_clock_ms() / 1000);
@@ -106,9 +167,13 @@ static int clock_seconds(lua_State *L)
 
 void luff_terminal_functions(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"can_edit", can_edit},   {"readline", readline},
-					     {"history", history},     {"terminal", terminal},
-					     {"clock", clock_seconds}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"can_edit", can_edit},
+					     {"readline", readline},
+					     {"history", history},
+					     {"terminal", terminal},
+					     {"secret", secret},
+					     {"clock", clock_seconds},
+					     {NULL, NULL}};
 
 	luaL_setfuncs(L, functions, 0);
 }

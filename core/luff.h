@@ -445,6 +445,41 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 		       const struct luff_name *src_name, const struct luff_copy_options *options,
 		       struct luff_error *err);
 
+/* ---- Logins ---------------------------------------------------------------------------------------------------------- */
+
+struct luff_login {
+	char registry[LUFF_NAME_MAX + 1];
+	char *user, *password; /* both or neither */
+	char *token;           /* what some registries give out in place of a password; else NULL */
+};
+
+/**
+ * What is known for a name, from the files of podman, skopeo and docker, their credential helpers, and the environment.
+ *
+ * @param out   all NULL where nobody knows anything; luff_login_release() it
+ * @param name  "ghcr.io", or "ghcr.io/org/app": some logins are of a namespace
+ * @return 0; LUFF_ENAME; LUFF_EFORMAT or LUFF_EIO for a file, LUFF_EAUTH for a helper that fails
+ */
+LUFF_API int luff_login_find(struct luff_login *out, const char *name, struct luff_error *err);
+/** Wipes it, too. */
+LUFF_API void luff_login_release(struct luff_login *login);
+/**
+ * Asks the registry whether it takes them, and keeps them if so: in the credential helper that docker's config.json names, else
+ * in that file, which only its owner may read.
+ *
+ * @param registry  "ghcr.io", "localhost:5000", "docker.io" or a URL of it
+ * @return 0; LUFF_EAUTH if the registry refuses; LUFF_ENAME, LUFF_EINVAL, LUFF_EFORMAT, LUFF_EIO, LUFF_ENET, …
+ */
+LUFF_API int luff_login_add(const char *registry, const char *user, const char *password, bool plain_http,
+			    struct luff_error *err);
+/**
+ * Takes out what luff_login_add() and docker keep. What podman and skopeo keep stays.
+ *
+ * @param out       whether there was anything
+ * @param registry  NULL: all
+ */
+LUFF_API int luff_login_remove(bool *out, const char *registry, struct luff_error *err);
+
 /* ---- The embedded registry (distribution-spec) ------------------------------------------------------------------------ */
 
 struct luff_server;

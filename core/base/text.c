@@ -45,6 +45,63 @@ bool luff_text_int64(int64_t *out, const char *text)
 	return true;
 }
 
+/* Exactly n digits, of at least `least` and at most `most`, with `end` behind them ('\0': whatever is there). */
+static bool take_digits(int *out, const char **text, int n, int least, int most, char end)
+{
+	*out = 0;
+	for (; n > 0; n--, (*text)++) {
+		if (**text < '0' || **text > '9')
+			return false;
+		*out = *out * 10 + (**text - '0');
+	}
+	if (*out < least || *out > most || (end && **text != end))
+		return false;
+	*text += end != '\0';
+	return true;
+}
+
+/* "Z" or "+02:00", in minutes */
+static bool take_zone(int *out, const char *text)
+{
+	int sign = *text == '-' ? -1 : 1, hours, minutes;
+
+	*out = 0;
+	if ((*text == 'Z' || *text == 'z') && !text[1])
+		return true;
+	if (*text != '+' && *text != '-')
+		return false;
+	text++;
+	if (!take_digits(&hours, &text, 2, 0, 23, ':') || !take_digits(&minutes, &text, 2, 0, 59, '\0') ||
+	    *text)
+		return false;
+	*out = sign * (hours * 60 + minutes);
+	return true;
+}
+
+bool luff_text_time(int64_t *out, const char *text)
+{
+	int year, month, day, hour, minute, second, zone;
+	int64_t days, years;
+
+	if (!take_digits(&year, &text, 4, 0, 9999, '-') || !take_digits(&month, &text, 2, 1, 12, '-') ||
+	    !take_digits(&day, &text, 2, 1, 31, '\0') || !*text || !strchr("Tt ", *text++) ||
+	    !take_digits(&hour, &text, 2, 0, 23, ':') || !take_digits(&minute, &text, 2, 0, 59, ':') ||
+	    !take_digits(&second, &text, 2, 0, 60, '\0'))
+		return false;
+	if (*text == '.' && strspn(++text, "0123456789") == 0)
+		return false;
+	text += strspn(text, "0123456789");
+	if (!take_zone(&zone, text))
+		return false;
+	/* of years that begin in March, so that the day of a leap year is their last */
+	years = month > 2 ? year : year - 1;
+	month = month > 2 ? month - 3 : month + 9;
+	days = years * 365 + (years + 400) / 4 - (years + 400) / 100 + (years + 400) / 400 - 97 +
+	       (153 * month + 2) / 5 + day - 1 - 719468;
+	*out = days * 86400 + hour * 3600 + (minute - zone) * 60 + second;
+	return true;
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *luff_text_base64(const void *bytes, size_t len)

@@ -11,6 +11,8 @@ void luff_text_hex(char *buf, const unsigned char *bytes, size_t len);
 bool luff_text_starts(const char *text, const char *prefix);
 /** Decimal digits only, up to INT64_MAX; false for anything else, the empty text included. */
 bool luff_text_int64(int64_t *out, const char *text);
+/** RFC 3339 with its zone, "2026-05-06T07:08:09.5+02:00", as seconds since the epoch; false for anything else. */
+bool luff_text_time(int64_t *out, const char *text);
 /** Standard alphabet, padded; malloc'ed, NULL when out of memory. */
 char *luff_text_base64(const void *bytes, size_t len);
 /** Decodes standard base64; malloc'ed and NUL-terminated, NULL if it is none. */

@@ -5,7 +5,7 @@ local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array 
 
 for _, name in ipairs {
 	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "push_blob", "push_manifest",
-	"digest", "serve", "platform", "version",
+	"digest", "login", "logout", "auth", "serve", "platform", "version",
 } do
 	luff[name] = core[name]
 end

@@ -196,6 +196,22 @@ function luff.push_blob(place, content, opts) end
 ---@return luff.Image|luff.Index
 function luff.push_manifest(name, document, opts) end
 
+---Asks the registry whether it takes the user and password, and keeps them if so: in the credential helper that docker's
+---config.json names, else in that file.
+---@param login { registry: string, user: string, password: string, plain_http: boolean? } registry: "ghcr.io", "localhost:5000", "docker.io"
+function luff.login(login) end
+
+---Takes out what luff.login and docker keep; what podman and skopeo keep in files of their own stays.
+---@param which { registry: string?, all: boolean? }
+---@return boolean # whether there was anything
+function luff.logout(which) end
+
+---The login for a registry ("ghcr.io") or a repository ("ghcr.io/org/app"), from wherever people keep them: podman's
+---auth.json, $DOCKER_AUTH_CONFIG, docker's config.json, credential helpers. Nil where nobody knows one.
+---@param name string
+---@return { registry: string, user: string?, password: string?, token: string? }? # token: what some registries give out in place of a password
+function luff.auth(name) end
+
 ---An image: immutable, read when asked for. Equal if the digests are.
 ---@class luff.Image
 local Image = {}

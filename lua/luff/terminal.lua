@@ -117,6 +117,11 @@ function terminal.short(digest)
 	return digest:match("^%w+:%x%x%x%x%x%x%x%x%x%x%x%x") or digest
 end
 
+--- Asks for a line on the terminal, where nobody sees it; nil where there is no terminal.
+function terminal.secret(prompt)
+	return core.secret(prompt)
+end
+
 --- Rows as lines, columns aligned; right = { [3] = true } aligns the third to the right. Cells are printable.
 function terminal.align(rows, right, indent)
 	local widths = {}

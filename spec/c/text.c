@@ -56,6 +56,50 @@ static void reads_numbers(void)
 	}
 }
 
+static void reads_times(void)
+{
+	static const struct {
+		const char *text;
+		int64_t seconds;
+	} good[] = {
+		{"1970-01-01T00:00:00Z", 0},
+		{"1969-12-31T23:59:59Z", -1},
+		{"2000-02-29T12:00:00z", 951825600},
+		{"2026-05-06T07:08:09.5+02:00", 1778044089},
+		{"2026-05-06 07:08:09-00:30", 1778053089},
+		{"2024-12-31T23:59:60Z", 1735689600},
+		{"0000-03-01T00:00:00Z", -62162035200},
+		{"9999-12-31T23:59:59Z", 253402300799},
+	};
+	static const char *const bad[] = {"",
+					  "2026-05-06",
+					  "2026-05-06T07:08:09",
+					  "2026-05-06T07:08Z",
+					  "2026-5-06T07:08:09Z",
+					  "2026-13-06T07:08:09Z",
+					  "2026-00-06T07:08:09Z",
+					  "2026-05-32T07:08:09Z",
+					  "2026-05-06T24:08:09Z",
+					  "2026-05-06T07:60:09Z",
+					  "2026-05-06T07:08:61Z",
+					  "2026-05-06T07:08:09.Z",
+					  "2026-05-06T07:08:09Zx",
+					  "2026-05-06T07:08:09+2:00",
+					  "2026-05-06T07:08:09+02:00x",
+					  "2026-05-06x07:08:09Z",
+					  "+026-05-06T07:08:09Z"};
+	int64_t n = 7;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		if (!CHECK(!luff_text_time(&n, bad[i])) || !CHECK_INT(n, 7))
+			fprintf(stderr, "\ttext: %s\n", bad[i]);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		CHECK(luff_text_time(&n, good[i].text));
+		CHECK_INT(n, good[i].seconds);
+	}
+}
+
 static void codes_base64(void)
 {
 	/* RFC 4648 10 */
@@ -174,6 +218,7 @@ int main(void)
 	copies();
 	writes_hex();
 	reads_numbers();
+	reads_times();
 	codes_base64();
 	writes_sizes();
 	knows_utf8();

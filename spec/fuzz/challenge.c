@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "mediums/registry/header.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(buf[0] && strlen(buf) < sizeof buf);
 	if (luff_header_content_range(&first, &last, &total, text))
 		assert(first >= 0 && first <= last && (total == -1 || last < total));
+	if (luff_text_time(&first, text))
+		assert(first >= -62167305600 && first < 253402400000);
 	luff_header_media_type(type, text);
 	check_line(type, sizeof type);
 	free(text);

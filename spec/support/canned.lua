@@ -31,7 +31,7 @@ end
 --     raw = (the whole answer, byte by byte), when = (regular expression on the request's head), once = true,
 --     hang = true, early = true (answers before the body has come), late = true (its own body 0.2 s after the headers) }
 -- In headers, body and raw, {{address}} is the server's own "127.0.0.1:port" (count it out of a Content-Length).
--- Returns { address =, requests = function() -> list of { method, path, head } }.
+-- Returns { address =, requests = function() -> list of { method, path, head, form } }; form: the body of a form, as it is.
 return function(rules)
 	local dir = process.scratch()
 	local lines = {}
@@ -52,7 +52,8 @@ return function(rules)
 			local text = process.exists(dir .. "/requests") and process.read(dir .. "/requests") or ""
 			for head in text:gmatch("(.-)\r\n==\n") do
 				local method, path = head:match("^(%S+) (%S+)")
-				list[#list + 1] = { method = method, path = path, head = head }
+				local form = head:match "\r\n\r\n(.*)"
+				list[#list + 1] = { method = method, path = path, head = head, form = form }
 			end
 			return list
 		end,

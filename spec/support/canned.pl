@@ -5,7 +5,7 @@
 # pattern ("-": any), flags. The first rule that fits a request answers with the bytes of FOLDER/ID, in which
 # {{address}} stands for this server's own. Flags: "once" (used up by its first request), "hang" (keeps the connection
 # open and silent after the answer), "early" (answers before it reads a body), "late" (its own body comes 0.2 s after the
-# headers). Each request is appended to FOLDER/requests: its head, then a line "==".
+# headers). Each request is appended to FOLDER/requests: its head, for a form an empty line and the form, then a line "==".
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -65,7 +65,8 @@ sub serve {
 		sysread($client, $body, 65536, length $body) or last;
 	}
 	sysopen my $log, "$folder/requests", O_WRONLY | O_APPEND | O_CREAT;
-	syswrite $log, "$head\r\n==\n";
+	my $form = $head =~ /^Content-Type: application\/x-www-form-urlencoded/mi ? "\r\n\r\n$body" : '';
+	syswrite $log, "$head$form\r\n==\n";
 	my $answer = $rule ? slurp("$folder/$rule->{id}") :
 		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	$answer =~ s/\r\n\r\n.*/\r\n\r\n/s if $method eq 'HEAD';

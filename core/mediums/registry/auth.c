@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -25,15 +26,19 @@
 #define TOKEN_MAX (32 << 10) /* characters of a token; it goes into a header */
 #define LIFETIME_DEFAULT 60  /* seconds, where the answer does not say (token specification) */
 #define LIFETIME_MAX (24 * 60 * 60)
+#define BODY_MS                                                                                              \
+	30000 /* of life that a token for a request with a body has left, or half of all that it has */
+#define FORM_MAX (128 << 10) /* bytes of a form with an identity token */
 
 struct luff_token {
 	struct luff_token *next;
 	char *scope;
-	char *realm, *service;
+	char *realm; /* NULL: the registry wants Basic */
+	char *service;
 	char *asked;  /* the registry's own word for the scope, where it is not covered by ours; else NULL */
-	char *header; /* "Bearer …"; NULL: none at hand */
-	int64_t good_until; /* ms */
-	bool busy;          /* somebody fetches it */
+	char *header; /* "Bearer …" or "Basic …"; NULL: none at hand */
+	int64_t good_until, fresh_until; /* ms; a request with a body wants it fresh */
+	bool busy;                       /* somebody fetches it */
 };
 
 static void wipe(char *secret)
@@ -56,6 +61,8 @@ static void token_free(struct luff_token *t)
 }
 
 LUFF_DEFINE_AUTO(token, struct luff_token *, token_free);
+LUFF_DEFINE_AUTO(secret, char *, wipe);
+LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
 
 void luff_auth_forget(struct luff_host *h)
 {
@@ -65,8 +72,14 @@ void luff_auth_forget(struct luff_host *h)
 		h->tokens = t->next;
 		token_free(t);
 	}
-	wipe(h->basic);
-	h->basic = NULL;
+}
+
+void luff_auth_renew(struct luff_host *h)
+{
+	pthread_mutex_lock(&h->lock);
+	for (struct luff_token *t = h->tokens; t; t = t->next)
+		t->good_until = t->fresh_until = 0;
+	pthread_mutex_unlock(&h->lock);
 }
 
 /* ---- Scopes ---- */
@@ -178,6 +191,33 @@ static bool is_token(const char *text)
 	return n > 0 && n <= TOKEN_MAX && text[n] == '\0';
 }
 
+static int bearer(char **header, struct luff_host *h, const char *token, struct luff_error *err)
+{
+	if (!is_token(token))
+		return luff_fail(err, LUFF_EFORMAT, "%s: a token that is too long or no plain text", h->name);
+	if (asprintf(header, "Bearer %s", token) < 0) {
+		*header = NULL;
+		return luff_fail_nomem(err);
+	}
+	return 0;
+}
+
+/* Seconds that are left. The server may have had the token at hand for a while; a clock that disagrees says nothing. */
+static int64_t lifetime(const cJSON *doc)
+{
+	const char *issued = luff_json_string(doc, "issued_at");
+	int64_t seconds, at, age;
+
+	if (!luff_json_int64(&seconds, doc, "expires_in") || seconds <= 0)
+		seconds = LIFETIME_DEFAULT;
+	if (issued && luff_text_time(&at, issued)) {
+		age = time(NULL) - at;
+		if (age > 0 && age < seconds)
+			seconds -= age;
+	}
+	return seconds < LIFETIME_MAX ? seconds : LIFETIME_MAX;
+}
+
 static int read_token(char **header, int64_t *seconds, struct luff_host *h, struct luff_exchange *x,
 		      struct luff_error *err)
 {
@@ -196,34 +236,64 @@ static int read_token(char **header, int64_t *seconds, struct luff_host *h, stru
 	token = luff_json_string(doc, "token");
 	if (!token || !*token)
 		token = luff_json_string(doc, "access_token");
-	if (!token || !is_token(token))
+	if (!token || !*token)
 		return luff_fail(err, LUFF_EFORMAT, "%s: the token server's answer holds no token", h->name);
-	if (!luff_json_int64(seconds, doc, "expires_in") || *seconds <= 0)
-		*seconds = LIFETIME_DEFAULT;
-	if (*seconds > LIFETIME_MAX)
-		*seconds = LIFETIME_MAX;
-	if (asprintf(header, "Bearer %s", token) < 0) {
-		*header = NULL;
-		return luff_fail_nomem(err);
-	}
-	return 0;
+	*seconds = lifetime(doc);
+	return bearer(header, h, token, err);
 }
 
-static int find_basic(char **out, const char *name, struct luff_error *err)
+/* Settings go before all files and helpers. */
+static bool is_said(const struct luff_host *h)
 {
-	LUFF_AUTO(settings) said = luff_settings_of_host(name);
-	LUFF_AUTO(credentials) c = {0};
-	int rc = 0;
+	return h->settings && h->settings->settings.user;
+}
 
-	*out = NULL;
-	if (said && said->settings.user) {
-		c.user = strdup(said->settings.user);
-		c.password = strdup(said->settings.password);
-		rc = c.user && c.password ? 0 : luff_fail_nomem(err);
-	} else {
-		rc = luff_credentials_find(&c, name, err);
-	}
-	return rc < 0 || !c.user ? rc : luff_credentials_basic(out, &c, err);
+static int copy_said(struct luff_credentials *out, const struct luff_settings *s, struct luff_error *err)
+{
+	struct luff_credentials c = {.user = (char *)s->user, .password = (char *)s->password};
+
+	return luff_credentials_copy(out, &c, err);
+}
+
+/* The login for what a scope begins with: "repository:NAME:…" */
+static int find_credentials(struct luff_credentials *out, struct luff_host *h, const char *scope,
+			    struct luff_error *err)
+{
+	const char *name = luff_text_starts(scope, "repository:") ? strchr(scope, ':') + 1 : "";
+	const char *end = memrchr(name, ':', strcspn(name, " "));
+	LUFF_AUTO(text) repository = strndup(name, end ? (size_t)(end - name) : 0);
+
+	*out = (struct luff_credentials){0};
+	if (!repository)
+		return luff_fail_nomem(err);
+	if (h->given)
+		return luff_credentials_copy(out, h->given, err);
+	if (is_said(h))
+		return copy_said(out, &h->settings->settings, err);
+	return luff_credentials_find(out, h->name, repository, err);
+}
+
+/* Says what is wrong, and where that may help, what to do. */
+static int fail_login(struct luff_host *h, const char *what, struct luff_error *err)
+{
+	if (h->given || is_said(h))
+		return luff_fail(err, LUFF_EAUTH, "%s: %s", h->name, what);
+	return luff_fail(err, LUFF_EAUTH, "%s: %s; try: luff login %s", h->name, what, h->name);
+}
+
+/* What came is no answer that a token could be in. sent: "credentials"; NULL for nothing */
+static int fail_answer(struct luff_host *h, struct luff_exchange *x, const char *sent, struct luff_error *err)
+{
+	int status = luff_exchange_status(x);
+	char what[80];
+
+	if (status >= 300 && status < 400)
+		return luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
+				 h->name, status);
+	if (!sent && (status == 400 || status == 401 || status == 403))
+		return fail_login(h, "wants credentials", err);
+	snprintf(what, sizeof what, "the token server refuses the %s", sent ? sent : "request");
+	return luff_request_refused(x, h->name, what, err);
 }
 
 /* Again where it is busy; where the connection breaks, the request that wants the token starts over. */
@@ -250,56 +320,120 @@ static int ask_token_server(struct luff_exchange **out, const struct luff_exchan
 	}
 }
 
-/* A token server is not followed anywhere: the password goes to the realm that the registry named, and nowhere else. */
-static int fetch_token(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
-		       struct luff_error *err)
+/* Authorization and all else that a form with an identity token says (OAuth 2, "Refreshing an Access Token"). */
+static int refresh_form(struct luff_buffer *form, const struct luff_token *t, const char *identity,
+			struct luff_error *err)
+{
+	int rc = luff_buffer_printf(form, err, "grant_type=refresh_token&client_id=luff&service=");
+
+	if (rc == 0)
+		rc = luff_url_encode(form, t->service, err);
+	if (rc == 0)
+		rc = luff_buffer_printf(form, err, "&scope=");
+	if (rc == 0)
+		rc = luff_url_encode(form, t->scope, err);
+	if (rc == 0 && t->asked)
+		rc = luff_buffer_printf(form, err, "%%20");
+	if (rc == 0 && t->asked)
+		rc = luff_url_encode(form, t->asked, err);
+	if (rc == 0)
+		rc = luff_buffer_printf(form, err, "&refresh_token=");
+	return rc < 0 ? rc : luff_url_encode(form, identity, err);
+}
+
+/* With an identity token. *header stays NULL where the server knows no such thing, or has a password to be asked with. */
+static int post_to_server(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+			  const struct luff_credentials *c, struct luff_error *err)
+{
+	LUFF_AUTO(buffer) form = {.cap = FORM_MAX};
+	LUFF_AUTO(exchange) x = NULL;
+	struct luff_exchange_request request = {.method = "POST", .url = t->realm};
+	int rc = refresh_form(&form, t, c->identity, err), status;
+
+	if (rc == 0) {
+		request.headers[0] = "Content-Type: application/x-www-form-urlencoded";
+		request.bytes = form.data;
+		request.size = (int64_t)form.len;
+		rc = ask_token_server(&x, &request, err);
+	}
+	if (form.data)
+		explicit_bzero(form.data, form.len);
+	if (rc < 0)
+		return rc;
+	status = luff_exchange_status(x);
+	if (status == 404 || status == 405 || (status == 401 && c->user && *c->password))
+		return 0;
+	return status == 200 ? read_token(header, seconds, h, x, err)
+			     : fail_answer(h, x, "identity token", err);
+}
+
+/* With the password, or without any. */
+static int get_from_server(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+			   const struct luff_credentials *c, struct luff_error *err)
 {
 	LUFF_AUTO(text) url = NULL;
-	LUFF_AUTO(text) basic = NULL;
-	LUFF_AUTO(text) line = NULL;
+	LUFF_AUTO(secret) basic = NULL;
+	LUFF_AUTO(secret) line = NULL;
+	LUFF_AUTO(exchange) x = NULL;
 	struct luff_exchange_request request = {.method = "GET"};
-	struct luff_exchange *x = NULL;
-	int rc, status;
+	int rc = token_url(&url, t, err);
 
-	rc = token_url(&url, t, err);
-	if (rc == 0)
-		rc = find_basic(&basic, h->name, err);
+	if (rc == 0 && c->user)
+		rc = luff_credentials_basic(&basic, c, err);
 	if (rc < 0)
 		return rc;
 	if (basic && asprintf(&line, "Authorization: %s", basic) < 0) {
 		line = NULL;
-		wipe(luff_take(basic));
 		return luff_fail_nomem(err);
 	}
 	request.url = url;
 	request.headers[0] = line;
 	rc = ask_token_server(&x, &request, err);
-	if (line)
-		explicit_bzero(line, strlen(line));
-	if (rc == 0) {
-		status = luff_exchange_status(x);
-		if (status == 200)
-			rc = read_token(header, seconds, h, x, err);
-		else if (status >= 300 && status < 400)
-			rc = luff_fail(err, LUFF_EHTTP, "%s: its token server answers %d, leading elsewhere",
-				       h->name, status);
-		else if (!basic && (status == 400 || status == 401 || status == 403))
-			rc = luff_fail(err, LUFF_EAUTH, "%s: wants credentials; try: docker login %s",
-				       h->name, h->name);
-		else
-			rc = luff_request_refused(x, h->name, "the token server refuses the credentials",
-						  err);
-		luff_exchange_close(x);
+	if (rc < 0)
+		return rc;
+	return luff_exchange_status(x) == 200 ? read_token(header, seconds, h, x, err)
+					      : fail_answer(h, x, c->user ? "credentials" : NULL, err);
+}
+
+/*
+ * The Authorization for the entry's scope; NULL where Basic is wanted and nobody knows a password. A token server is not
+ * followed anywhere: the password goes to the realm that the registry named, and nowhere else.
+ */
+static int fetch(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+		 struct luff_error *err)
+{
+	LUFF_AUTO(credentials) c = {0};
+	int rc = find_credentials(&c, h, t->scope, err);
+
+	*seconds = LIFETIME_MAX;
+	if (rc < 0)
+		return rc;
+	if (!t->realm)
+		return c.user ? luff_credentials_basic(header, &c, err) : 0;
+	if (c.bearer)
+		return bearer(header, h, c.bearer, err);
+	if (c.identity) {
+		rc = post_to_server(header, seconds, h, t, &c, err);
+		if (rc < 0 || *header)
+			return rc;
 	}
-	wipe(luff_take(basic));
-	return rc;
+	return get_from_server(header, seconds, h, t, &c, err);
 }
 
 /* ---- What the host remembers; its lock is held ---- */
 
-static bool is_good(const struct luff_token *t)
+static bool is_good(const struct luff_token *t, bool fresh)
 {
-	return t->header && luff_clock_ms() < t->good_until;
+	return t->header && luff_clock_ms() < (fresh ? t->fresh_until : t->good_until);
+}
+
+/* A tenth of its time before it ends it counts as over. */
+static void set_life(struct luff_token *t, int64_t began, int64_t seconds)
+{
+	int64_t life = seconds * 900;
+
+	t->good_until = began + life;
+	t->fresh_until = t->good_until - (life / 2 < BODY_MS ? life / 2 : BODY_MS);
 }
 
 static struct luff_token *find_exact(struct luff_host *h, const char *scope)
@@ -311,14 +445,14 @@ static struct luff_token *find_exact(struct luff_host *h, const char *scope)
 	return t;
 }
 
-static struct luff_token *find_covering(struct luff_host *h, const char *scope)
+static struct luff_token *find_covering(struct luff_host *h, const char *scope, bool fresh)
 {
 	struct luff_token *t = find_exact(h, scope);
 
 	/* the very one first: token servers that grant one scope of several grant the others' tokens less than was asked */
-	if (t && is_good(t))
+	if (t && is_good(t, fresh))
 		return t;
-	for (t = h->tokens; t && !(is_good(t) && luff_auth_covers(t->scope, scope)); t = t->next)
+	for (t = h->tokens; t && !(is_good(t, fresh) && luff_auth_covers(t->scope, scope)); t = t->next)
 		;
 	return t;
 }
@@ -380,8 +514,8 @@ static int get_token(struct luff_token **out, struct luff_host *h, const char *s
 	return 0;
 }
 
-static int answer_bearer(char **out, struct luff_host *h, const char *scope, bool at_hand,
-			 struct luff_error *err)
+static int answer(char **out, struct luff_host *h, const char *scope, enum luff_auth_wish wish,
+		  struct luff_error *err)
 {
 	struct luff_token *t = NULL;
 	int64_t began, seconds = 0;
@@ -389,10 +523,10 @@ static int answer_bearer(char **out, struct luff_host *h, const char *scope, boo
 	int rc = 0;
 
 	for (;;) {
-		t = find_covering(h, scope);
+		t = find_covering(h, scope, wish == LUFF_AUTH_FRESH);
 		if (t)
 			return replace(out, t->header, err);
-		if (at_hand)
+		if (wish == LUFF_AUTH_AT_HAND)
 			return 0;
 		rc = get_token(&t, h, scope, h->tokens->realm, h->tokens->service, err);
 		if (rc < 0)
@@ -406,34 +540,49 @@ static int answer_bearer(char **out, struct luff_host *h, const char *scope, boo
 	t->busy = true; /* keeps it in the list, and others from changing it, while the lock is not held */
 	pthread_mutex_unlock(&h->lock);
 	began = luff_clock_ms();
-	rc = fetch_token(&header, &seconds, h, t, err);
+	rc = fetch(&header, &seconds, h, t, err);
 	pthread_mutex_lock(&h->lock);
 	t->busy = false;
 	if (rc == 0) {
 		wipe(t->header);
 		t->header = header;
-		t->good_until = began + seconds * 900; /* a tenth of its time before it ends */
+		set_life(t, began, seconds);
 		rc = replace(out, header, err);
 	}
 	pthread_cond_broadcast(&h->changed);
 	return rc;
 }
 
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool at_hand, struct luff_error *err)
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, enum luff_auth_wish wish,
+		     struct luff_error *err)
 {
 	int rc = 0;
 
 	*out = NULL;
 	pthread_mutex_lock(&h->lock);
-	if (h->basic)
-		rc = replace(out, h->basic, err);
-	else if (h->tokens)
-		rc = answer_bearer(out, h, scope, at_hand, err);
+	if (h->tokens)
+		rc = answer(out, h, scope, wish, err);
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
 
 /* ---- Challenges ---- */
+
+/* The entry of a scope, which nobody else is about to change, as the registry now wants it. The lock is held. */
+static int take_entry(struct luff_token **out, struct luff_host *h, const char *scope, const char *realm,
+		      const char *service, struct luff_error *err)
+{
+	int rc;
+
+	do
+		rc = get_token(out, h, scope, realm, service, err);
+	while (rc == 0 && (*out)->busy && (rc = luff_host_wait(h, err)) == 0);
+	if (rc == 0)
+		rc = replace(&(*out)->realm, realm, err);
+	if (rc == 0)
+		rc = replace(&(*out)->service, service, err);
+	return rc;
+}
 
 static int take_bearer(struct luff_host *h, const char *scope, const struct luff_challenge *c,
 		       const char *refused, bool from_private, struct luff_error *err)
@@ -447,45 +596,42 @@ static int take_bearer(struct luff_host *h, const char *scope, const struct luff
 	if (rc < 0)
 		return luff_fail_context(err, "%s: its token server cannot be used", h->name);
 	pthread_mutex_lock(&h->lock);
-	do
-		rc = get_token(&t, h, scope, realm, c->service, err);
-	while (rc == 0 && t->busy && (rc = luff_host_wait(h, err)) == 0);
-	if (rc == 0)
-		rc = replace(&t->realm, realm, err);
-	if (rc == 0)
-		rc = replace(&t->service, c->service, err);
+	rc = take_entry(&t, h, scope, realm, c->service, err);
 	if (rc == 0)
 		rc = replace(&t->asked, luff_auth_covers(scope, c->scope) ? NULL : c->scope, err);
 	for (struct luff_token *i = h->tokens; refused && i; i = i->next) {
 		if (i->header && !i->busy && strcmp(i->header, refused) == 0)
-			i->good_until = 0;
+			i->good_until = i->fresh_until = 0;
 	}
-	wipe(h->basic);
-	h->basic = NULL;
 	pthread_mutex_unlock(&h->lock);
 	return rc;
 }
 
-static int take_basic(struct luff_host *h, const char *refused, struct luff_error *err)
+static int take_basic(struct luff_host *h, const char *scope, const char *refused, struct luff_error *err)
 {
-	LUFF_AUTO(text) basic = NULL;
-	int rc = find_basic(&basic, h->name, err);
+	LUFF_AUTO(credentials) c = {0};
+	LUFF_AUTO(secret) basic = NULL;
+	struct luff_token *t;
+	int rc = find_credentials(&c, h, scope, err);
 
 	if (rc < 0)
 		return rc;
-	if (!basic)
-		return luff_fail(err, LUFF_EAUTH, "%s: wants a user and a password; try: docker login %s",
-				 h->name, h->name);
-	if (refused && strcmp(refused, basic) == 0) {
-		wipe(luff_take(basic));
-		return luff_fail(err, LUFF_EAUTH, "%s: refuses the user and password; try: docker login %s",
-				 h->name, h->name);
-	}
+	if (!c.user)
+		return fail_login(h, "wants a user and a password", err);
+	rc = luff_credentials_basic(&basic, &c, err);
+	if (rc < 0)
+		return rc;
+	if (refused && strcmp(refused, basic) == 0)
+		return fail_login(h, "refuses the user and password", err);
 	pthread_mutex_lock(&h->lock);
-	wipe(h->basic);
-	h->basic = luff_take(basic);
+	rc = take_entry(&t, h, scope, NULL, "", err);
+	if (rc == 0) {
+		wipe(t->header);
+		t->header = luff_take(basic);
+		set_life(t, luff_clock_ms(), LIFETIME_MAX);
+	}
 	pthread_mutex_unlock(&h->lock);
-	return 0;
+	return rc;
 }
 
 int luff_auth_challenged(struct luff_host *h, const char *scope, const char *challenges, const char *refused,
@@ -500,6 +646,6 @@ int luff_auth_challenged(struct luff_host *h, const char *scope, const char *cha
 		basic = basic || strcmp(c.scheme, "basic") == 0;
 	}
 	if (basic)
-		return take_basic(h, refused, err);
+		return take_basic(h, scope, refused, err);
 	return luff_fail(err, LUFF_EAUTH, "%s: refuses the request and does not say how to log in", h->name);
 }

@@ -1,22 +1,28 @@
 /*
  * Who luff is to a registry: Basic, or a Bearer token that a token server hands out (distribution's token
- * specification). A token belongs to a host and a scope; all threads share it, and one at a time fetches it.
+ * specification). Either belongs to a host and a scope, since logins may be of a repository alone; all threads share it, and
+ * one at a time fetches it.
  *
- * A scope is one or more "repository:NAME:ACTION,ACTION" with spaces between.
+ * A scope is one or more "repository:NAME:ACTION,ACTION" with spaces between. The login is that of the first.
  */
 #ifndef LUFF_REGISTRY_AUTH_H
 #define LUFF_REGISTRY_AUTH_H
 
 #include "mediums/registry/host.h"
 
+enum luff_auth_wish {
+	LUFF_AUTH_ANY,
+	LUFF_AUTH_FRESH,  /* for a body, which may take a while or goes out once: no token that ends soon */
+	LUFF_AUTH_AT_HAND /* without asking a token server: NULL where no token is at hand */
+};
+
 /**
  * The value of the Authorization header for a request with this scope; free() it. NULL where the registry has not asked
  * for any so far.
  *
- * @param at_hand  without asking a token server: NULL where no token is at hand
  * @return 0; LUFF_EAUTH if the token server refuses, LUFF_EFORMAT if nobody can understand it, or what keeps luff from it
  */
-int luff_auth_header(char **out, struct luff_host *h, const char *scope, bool at_hand,
+int luff_auth_header(char **out, struct luff_host *h, const char *scope, enum luff_auth_wish wish,
 		     struct luff_error *err);
 
 /**
@@ -32,6 +38,9 @@ int luff_auth_challenged(struct luff_host *h, const char *scope, const char *cha
 
 /** Whether whoever may do `have` may do `want`. */
 bool luff_auth_covers(const char *have, const char *want);
+
+/** Nothing that is at hand is good any more. */
+void luff_auth_renew(struct luff_host *h);
 
 /** Wipes tokens and passwords. Nobody uses the host any more. */
 void luff_auth_forget(struct luff_host *h);

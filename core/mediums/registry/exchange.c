@@ -299,6 +299,16 @@ static int add_header(struct luff_exchange *x, const char *line, struct luff_err
 	return 0;
 }
 
+static void set_body(struct luff_exchange *x)
+{
+	CURL *easy = x->connection->easy;
+
+	luff_curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+	luff_curl.easy_setopt(easy, CURLOPT_READDATA, x);
+	luff_curl.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
+	luff_curl.easy_setopt(easy, CURLOPT_SEEKDATA, x);
+}
+
 static void set_method(struct luff_exchange *x)
 {
 	CURL *easy = x->connection->easy;
@@ -309,10 +319,11 @@ static void set_method(struct luff_exchange *x)
 		luff_curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
 		luff_curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->size);
 		luff_curl.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_SIZE);
-		luff_curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
-		luff_curl.easy_setopt(easy, CURLOPT_READDATA, x);
-		luff_curl.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
-		luff_curl.easy_setopt(easy, CURLOPT_SEEKDATA, x);
+		set_body(x);
+	} else if (strcmp(x->method, "POST") == 0 && x->size > 0) {
+		luff_curl.easy_setopt(easy, CURLOPT_POST, 1L);
+		luff_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->size);
+		set_body(x);
 	} else if (strcmp(x->method, "POST") == 0) {
 		luff_curl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
 		luff_curl.easy_setopt(easy, CURLOPT_POSTFIELDS, "");
@@ -373,7 +384,7 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 		rc = add_header(x, request->headers[i], err);
 	if (rc == 0)
 		rc = add_header(x, "Expect:", err); /* a pause before each body is not worth it */
-	if (rc == 0 && strcmp(x->method, "POST") == 0)
+	if (rc == 0 && strcmp(x->method, "POST") == 0 && x->size == 0)
 		rc = add_header(x, "Content-Type:", err); /* there is no form */
 	if (rc == 0)
 		rc = luff_url_origin(&origin, x->url, err);

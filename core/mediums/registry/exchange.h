@@ -13,7 +13,7 @@ struct luff_exchange_request {
 	const char *method;                             /* "GET", "HEAD", "POST", "PUT", "DELETE" */
 	const char *url;                                /* absolute, as luff_url_resolve() gives it */
 	const char *headers[LUFF_EXCHANGE_HEADERS_MAX]; /* "Name: value", ended by NULL or the array's end */
-	/* Of a PUT: `size` bytes at hand, or that `src` yields up to its end; a failure of src is the exchange's. */
+	/* Of a PUT or POST: `size` bytes at hand, or that `src` yields up to its end; a failure of src is the exchange's. */
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;

@@ -15,6 +15,7 @@
 #include "mediums/registry/url.h"
 
 #define TICK_NS (100 * 1000 * 1000L)
+#define URL_SIZE (LUFF_NAME_MAX + 16)
 
 static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct luff_host *hosts;
@@ -50,22 +51,40 @@ static int host_new(struct luff_host **out, const char *name, const char *url,
 	return 0;
 }
 
-static const char *scheme_of(const char *name, bool plain_http, const struct luff_settings_kept *settings)
+static void find_url(char url[URL_SIZE], const char *name, bool plain_http,
+		     const struct luff_settings_kept *settings)
 {
+	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
+	const char *scheme = plain_http || luff_url_is_loopback(name) ? "http" : "https";
+
 	if (!plain_http && settings && settings->settings.scheme)
-		return settings->settings.scheme;
-	return plain_http || luff_url_is_loopback(name) ? "http" : "https";
+		scheme = settings->settings.scheme;
+	snprintf(url, URL_SIZE, "%s://%s", scheme, endpoint);
+}
+
+int luff_host_new(struct luff_host **out, const char *name, bool plain_http,
+		  const struct luff_credentials *given, struct luff_error *err)
+{
+	LUFF_AUTO(settings) settings = luff_settings_of_host(name);
+	char url[URL_SIZE];
+	int rc;
+
+	*out = NULL;
+	find_url(url, name, plain_http, settings);
+	rc = host_new(out, name, url, settings, err);
+	if (rc == 0)
+		(*out)->given = given;
+	return rc;
 }
 
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err)
 {
 	LUFF_AUTO(settings) settings = luff_settings_of_host(name);
-	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
-	char url[LUFF_NAME_MAX + 16];
+	char url[URL_SIZE];
 	struct luff_host *h;
 	int rc = 0;
 
-	snprintf(url, sizeof url, "%s://%s", scheme_of(name, plain_http, settings), endpoint);
+	find_url(url, name, plain_http, settings);
 	pthread_mutex_lock(&hosts_lock);
 	for (h = hosts; h && (strcmp(h->url, url) != 0 || h->settings != settings); h = h->next)
 		;
@@ -95,6 +114,14 @@ void luff_host_unref(struct luff_host *h)
 	free(h->url);
 	free(h->origin);
 	free(h);
+}
+
+void luff_hosts_renew(void)
+{
+	pthread_mutex_lock(&hosts_lock);
+	for (struct luff_host *h = hosts; h; h = h->next)
+		luff_auth_renew(h);
+	pthread_mutex_unlock(&hosts_lock);
 }
 
 void luff_hosts_close(void)

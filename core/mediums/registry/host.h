@@ -15,6 +15,7 @@
 
 struct luff_settings_kept;
 struct luff_token;
+struct luff_credentials;
 
 struct luff_host {
 	struct luff_host *next;
@@ -23,7 +24,9 @@ struct luff_host {
 	char *url;                           /* "https://registry-1.docker.io", to which paths are appended */
 	char *origin;                        /* of that URL: where credentials may go */
 	struct luff_settings_kept *settings; /* NULL: none */
-	atomic_llong shunned_until;          /* ms; as a mirror it is left out until then */
+	const struct luff_credentials
+		*given; /* the only login there is, borrowed; NULL: what settings and files know */
+	atomic_llong shunned_until; /* ms; as a mirror it is left out until then */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -31,7 +34,6 @@ struct luff_host {
 	bool edited; /* somebody changes a document that nobody else of this process may change meanwhile */
 	int64_t next_at;           /* ms, when the next request may go out */
 	int64_t rests_until;       /* ms: it wants to be left alone */
-	char *basic;               /* Authorization for each request, once the registry asked for it */
 	struct luff_token *tokens; /* see auth.c */
 };
 
@@ -41,7 +43,12 @@ struct luff_host {
  * registry-1.docker.io.
  */
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err);
+/** One that nobody shares, with a login of its own. */
+int luff_host_new(struct luff_host **out, const char *name, bool plain_http,
+		  const struct luff_credentials *given, struct luff_error *err);
 void luff_host_unref(struct luff_host *h);
+/** Logins have changed: what is sent from now on is asked for anew. */
+void luff_hosts_renew(void);
 /** Forgets all hosts that no medium uses. */
 void luff_hosts_close(void);
 

@@ -61,7 +61,7 @@ static int read_page(struct luff_pages *p, struct luff_error *err)
 	int rc = luff_request_read(&x, &body, &len, PAGE_BYTES_MAX, &request, err);
 
 	if (rc < 0)
-		return rc;
+		return rc == LUFF_ELIMIT ? luff_fail_context(err, "%s: %s", p->place, p->what) : rc;
 	if (luff_exchange_status(x) != 200)
 		return luff_request_refused(x, p->place, p->what, err);
 	cJSON_Delete(p->page);

@@ -18,6 +18,7 @@
 #include "mediums/mediums.h"
 #include "mediums/registry/connection.h"
 #include "mediums/registry/header.h"
+#include "mediums/registry/helper.h"
 #include "mediums/registry/settings.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
@@ -255,11 +256,8 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	int rc = read_any(&x, &whole, r, request, t->path, err);
 
 	bytes = whole.bytes;
-	if (rc == LUFF_ELIMIT)
-		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", t->place,
-				 LUFF_MANIFEST_MAX);
 	if (rc < 0)
-		return rc;
+		return rc == LUFF_ELIMIT ? luff_fail_context(err, "%s", t->place) : rc;
 	if (luff_exchange_status(x) == 404)
 		return not_found(r, t, x, err);
 	if (luff_exchange_status(x) != 200)
@@ -556,5 +554,6 @@ void luff_registry_shutdown(void)
 	luff_connections_close();
 	luff_hosts_close();
 	luff_settings_close();
+	luff_helpers_forget();
 	luff_curl_unload();
 }

@@ -165,6 +165,13 @@ static void heed(struct luff_host *host, const struct luff_exchange *x)
 		luff_host_rest(host, seconds);
 }
 
+static enum luff_auth_wish wish_of(const struct luff_request *request)
+{
+	if (request->limit_ms > 0)
+		return LUFF_AUTH_AT_HAND;
+	return request->src || request->bytes ? LUFF_AUTH_FRESH : LUFF_AUTH_ANY;
+}
+
 /* One round: out is NULL if the request has to go out again, to *url. */
 static int attempt(struct luff_exchange **out, char **url, int *challenges,
 		   const struct luff_request *request, struct luff_error *err)
@@ -181,18 +188,19 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 		return rc;
 	ours = strcmp(origin, request->host->origin) == 0;
 	if (ours)
-		rc = luff_auth_header(&authorization, request->host, request->scope, request->limit_ms > 0,
-				      err);
+		rc = luff_auth_header(&authorization, request->host, request->scope, wish_of(request), err);
 	if (rc == 0)
 		rc = open_exchange(&x, request, *url, authorization, err);
 	if (rc == 0 && ours)
 		heed(request->host, x);
-	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->src && !request->limit_ms &&
+	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->limit_ms &&
 	    *challenges < CHALLENGES_MAX) {
 		(*challenges)++;
 		rc = challenged(request, x, authorization, err);
 		if (rc == LUFF_EAUTH)
 			err->http_status = 401;
+		if (rc == 0 && request->src)
+			*out = luff_take(x); /* its bytes are gone, but the next request knows better */
 	} else if (rc == 0 && leads_elsewhere(request, x)) {
 		rc = follow(url, request, x, err);
 	} else if (rc == 0) {
@@ -231,8 +239,7 @@ static int send_and_read(struct luff_exchange **out, struct body *body, const st
 
 	if (rc == 0 && body && luff_exchange_status(x) == 200) {
 		if (luff_exchange_length(x) > (int64_t)body->cap)
-			return luff_fail(err, LUFF_ELIMIT, "%s: the answer has more than %zu bytes",
-					 request->host->name, body->cap);
+			return luff_fail(err, LUFF_ELIMIT, "the answer has more than %zu bytes", body->cap);
 		rc = luff_exchange_read_all(&body->bytes, &body->len, x, body->cap, err);
 	}
 	if (rc == 0)

@@ -14,7 +14,7 @@ struct luff_request {
 	const char *url;                           /* absolute, or a path on the host: "/v2/…" */
 	const char *scope;                         /* see auth.h */
 	const char *accept, *content_type, *range; /* values of headers; NULL: without */
-	/* As in struct luff_exchange_request. What src yields can be sent once: no second try, no redirect. */
+	/* As in struct luff_exchange_request. What src yields can be sent once: no second try, no redirect, a 401 as it is. */
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;
