@@ -413,7 +413,7 @@ describe("A token", function()
 		-- Taking the upload back is not worth another token.
 		assert.equal(1, count(server, "DELETE", "/upload"))
 		for _, request in ipairs(server.requests()) do
-			assert.is_nil(request.method == "DELETE" and request.head:match "Bearer t%-1")
+			assert.falsy(request.method == "DELETE" and request.head:find("Bearer t-1", 1, true))
 		end
 		assert.equal(2, count(server, "GET", "^/token.*push"))
 	end)

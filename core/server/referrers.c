@@ -20,7 +20,7 @@ static int add_referrers(struct luff_digest *more_out, cJSON *list, const struct
 
 	while ((rc = luff_cursor_next(&text, referrers, err)) == 0 && text) {
 		LUFF_AUTO(json) item = NULL;
-		struct luff_descriptor d;
+		struct luff_descriptor d = {0};
 
 		rc = luff_json_parse(&item, text, strlen(text), "referrer", err);
 		if (rc == 0)
