@@ -15,7 +15,7 @@
 #include "model/referrer.h"
 #include "stream/streams.h"
 
-#define PUSH_SIZE (64 << 10)
+#define PUSH_SIZE (128 << 10)
 #define REF_NAME "org.opencontainers.image.ref.name"
 
 struct layout {

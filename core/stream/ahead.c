@@ -17,7 +17,7 @@
 #include "stream/streams.h"
 
 #define SLOTS 4
-#define SLOT_SIZE ((size_t)64 << 10)
+#define SLOT_SIZE ((size_t)128 << 10)
 #define TICK_NS 100000000 /* the consumer's scope may be another one than the producer's */
 
 static atomic_int producers; /* of the process; more of them than processors only cost memory and switches */

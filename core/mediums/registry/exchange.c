@@ -20,7 +20,7 @@
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
-#define RECEIVE_SIZE (32L << 10) /* what libcurl takes from the socket at once */
+#define RECEIVE_SIZE (64L << 10) /* what libcurl takes from the socket at once */
 #define SEND_SIZE (64L << 10)
 #define HEADERS_CAP (64 << 10) /* bytes of all headers of an answer */
 #define STALL_MS 60000         /* without a byte, unless settings say otherwise */
