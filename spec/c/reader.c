@@ -14,7 +14,7 @@
 #include "base/scope.h"
 #include "check.h"
 
-#define SLOT ((size_t)64 << 10) /* of the reader that reads ahead */
+#define SLOT ((size_t)128 << 10) /* of the reader that reads ahead */
 
 /* A source that yields bytes in pieces, then ends, fails, or waits until its scope is cancelled. */
 struct source {
