@@ -123,7 +123,7 @@ static int logout(lua_State *L)
 /* core.auth(name): what is known, or nil */
 static int auth(lua_State *L)
 {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = luff_check_name(L, 1);
 	struct login_call *c = new_call(L, 'f');
 
 	c->name = copy(L, name);

@@ -45,7 +45,7 @@ static const char *const *option_list(const char **list, lua_State *L, int i, co
 	for (lua_Integer k = 0; k < n; k++) {
 		if (lua_rawgeti(L, -1, k + 1) != LUA_TSTRING)
 			luaL_error(L, "option \"%s\" must be a list of strings", name);
-		list[k] = lua_tostring(L, -1);
+		list[k] = luff_check_name(L, lua_gettop(L));
 		lua_pop(L, 1);
 	}
 	list[n] = NULL;
@@ -71,7 +71,7 @@ static int set_host(lua_State *L)
 					      "requests",
 					      "rate",
 					      NULL};
-	const char *host = luaL_checkstring(L, 1), *mirrors[MIRRORS_MAX + 1];
+	const char *host = luff_check_name(L, 1), *mirrors[MIRRORS_MAX + 1];
 	struct luff_settings s = {0};
 	struct luff_error err = {0};
 

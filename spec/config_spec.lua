@@ -49,6 +49,7 @@ describe("luff.config", function()
 			["/no/such"] = { hosts = { ["a.example"] = { ca = "/no/such" } } },
 			["without its cert"] = { hosts = { ["a.example"] = { key = "/etc/hostname" } } },
 			["belong together"] = { hosts = { ["a.example"] = { user = "me" } } },
+			["NUL"] = { hosts = { ["a.example\0x"] = {} } },
 			["no mirror"] = { hosts = { ["a.example"] = { mirrors = { "b.example", "c" } } } },
 			["at most"] = { hosts = { ["a.example"] = { rate = -1 } } },
 		} do

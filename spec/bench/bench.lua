@@ -4,6 +4,7 @@
 --   --size MB     of the image, compressed (300)
 --   --quick       3 runs, 40 MB
 --   --only WORD   rows whose title has the word
+-- skopeo's memory of which registry has which blob is cleared before each of its runs: it would mount, not push.
 -- Peers come from PATH and ${LUFF_PEERS:-~/.cache/luff-peers}/bin; those that are missing are left out.
 package.path = "./?.lua;" .. package.path
 local luff = require "luff"
@@ -123,6 +124,9 @@ local tools = {
 		push = function(t, from, to) return command(t, "push", from, to) end,
 		through = function(t, from, to) return command(t, "copy", from, to) end },
 	{ name = "skopeo", start = peer "skopeo",
+		before = function()
+			shell("rm -f /var/lib/containers/cache/blob-info-cache-v1.* ~/.local/share/containers/cache/blob-info-cache-v1.*")
+		end,
 		version = function(t) return command(t, "--version") end,
 		digest = function(t, from)
 			return command(t, "inspect", "--no-tags", "--tls-verify=false", "--format={{.Digest}}", "docker://" .. from)
@@ -288,7 +292,12 @@ local function contenders_for(what, argv)
 	local list = {}
 	for _, tool in ipairs(tools) do
 		if tool.start and tool[what] then
-			list[#list + 1] = { name = tool.name, argv = function(n) return argv(tool, n) end }
+			list[#list + 1] = { name = tool.name, argv = function(n)
+				if tool.before then
+					tool.before()
+				end
+				return argv(tool, n)
+			end }
 		end
 	end
 	return list
