@@ -102,9 +102,6 @@ int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_d
 			  struct luff_error *err)
 {
 	LUFF_AUTO(reader) r = NULL;
-	LUFF_AUTO(text) bytes = NULL;
-	int64_t done = 0;
-	size_t n = 1;
 	int rc;
 
 	*out = NULL;
@@ -112,21 +109,7 @@ int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_d
 		return luff_fail(err, LUFF_ELIMIT, "%s: %s has %lld bytes, more than %lld", m->place,
 				 d->digest.text, (long long)d->size, (long long)cap);
 	rc = luff_medium_fetch(&r, m, d, 0, err);
-	if (rc < 0)
-		return rc;
-	bytes = malloc((size_t)d->size + 1);
-	if (!bytes)
-		return luff_fail_nomem(err);
-	/* one byte more than promised fits, so that the reader is asked for its end */
-	while (rc == 0 && n > 0) {
-		rc = luff_reader_read(&n, r, bytes + done, (size_t)(d->size - done) + 1, err);
-		done += (int64_t)n;
-	}
-	if (rc < 0)
-		return rc;
-	bytes[d->size] = '\0';
-	*out = luff_take(bytes);
-	return 0;
+	return rc < 0 ? rc : luff_reader_read_all(out, r, d->size, err);
 }
 
 int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,

@@ -314,20 +314,12 @@ static int push_manifest(struct luff_medium *m, const struct luff_descriptor *d,
 	struct change change = {.store = l->store, .descriptor = d};
 	LUFF_AUTO(reader) again = NULL;
 	LUFF_AUTO(text) bytes = NULL;
-	size_t len = 0, n = 1;
-	int rc = 0;
+	int rc;
 
 	if (d->size > LUFF_MANIFEST_MAX)
 		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", m->place,
 				 LUFF_MANIFEST_MAX);
-	bytes = malloc((size_t)d->size + 1);
-	if (!bytes)
-		return luff_fail_nomem(err);
-	/* one byte more than there should be, so that src is asked for its end, which it checks */
-	while (rc == 0 && n > 0 && len <= (size_t)d->size) {
-		rc = luff_reader_read(&n, src, bytes + len, (size_t)d->size + 1 - len, err);
-		len += n;
-	}
+	rc = luff_reader_read_all(&bytes, src, d->size, err);
 	if (rc == 0)
 		rc = luff_reader_open_bytes(&again, bytes, (size_t)d->size, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/scope.h"
 #include "stream/streams.h"
@@ -59,6 +60,30 @@ int luff_reader_drain(struct luff_reader *r, struct luff_error *err)
 		rc = luff_reader_read(&n, r, buf, sizeof buf, err);
 	while (rc == 0 && n > 0);
 	return rc;
+}
+
+int luff_reader_read_all(char **out, struct luff_reader *r, int64_t size, struct luff_error *err)
+{
+	LUFF_AUTO(text) bytes = malloc((size_t)size + 1);
+	size_t done = 0, n = 1;
+	int rc = 0;
+
+	*out = NULL;
+	if (!bytes)
+		return luff_fail_nomem(err);
+	/* one byte more than there should be, so that the reader is asked for its end */
+	while (rc == 0 && n > 0 && done <= (size_t)size) {
+		rc = luff_reader_read(&n, r, bytes + done, (size_t)size + 1 - done, err);
+		done += n;
+	}
+	if (rc == 0 && done != (size_t)size)
+		rc = luff_fail(err, LUFF_ESIZE, "%s bytes than the %lld that there should be",
+			       done < (size_t)size ? "fewer" : "more", (long long)size);
+	if (rc < 0)
+		return rc;
+	bytes[size] = '\0';
+	*out = luff_take(bytes);
+	return 0;
 }
 
 int luff_cursor_next(const char **out, struct luff_cursor *c, struct luff_error *err)

@@ -33,5 +33,7 @@ int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, st
 int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err);
 /** Reads to the end, checking all there is to check, and keeps nothing. */
 int luff_reader_drain(struct luff_reader *r, struct luff_error *err);
+/** All `size` bytes, which are few, NUL-terminated, and the end that checks them; free() it. LUFF_ESIZE for more or fewer. */
+int luff_reader_read_all(char **out, struct luff_reader *r, int64_t size, struct luff_error *err);
 
 #endif

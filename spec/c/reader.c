@@ -575,6 +575,25 @@ static void reads_files(void)
 	OK(reads(r, 3, "", 0, &err));
 }
 
+static void reads_all(void)
+{
+	LUFF_AUTO(text) text = NULL;
+	struct luff_error err = {0};
+
+	for (int64_t size = 2; size <= 4; size++) {
+		LUFF_AUTO(reader) r = NULL;
+
+		OK(luff_reader_open_bytes(&r, "abc", 3, &err));
+		if (size == 3)
+			OK(luff_reader_read_all(&text, r, size, &err));
+		else
+			FAILS(luff_reader_read_all(&text, r, size, &err), LUFF_ESIZE,
+			      size < 3 ? "more bytes than the 2" : "fewer bytes than the 4");
+		CHECK_STR(text ? text : "", size == 3 ? "abc" : "");
+		free(luff_take(text));
+	}
+}
+
 int main(void)
 {
 	struct luff_error err;
@@ -592,6 +611,7 @@ int main(void)
 	unpacks_zstd();
 	leaves_plain_bytes();
 	reads_files();
+	reads_all();
 	CHECK_INT(atomic_load(&sources), 0);
 	luff_shutdown();
 	return check_end();

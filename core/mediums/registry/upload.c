@@ -208,20 +208,12 @@ static int push_manifest(struct luff_registry *r, const struct luff_descriptor *
 {
 	LUFF_AUTO(text) bytes = NULL;
 	LUFF_AUTO(exchange) x = NULL;
-	size_t len = 0, n = 1;
-	int rc = 0;
+	int rc;
 
 	if (d->size > LUFF_MANIFEST_MAX)
 		return luff_fail(err, LUFF_ELIMIT, "%s: a manifest of more than %d bytes", r->base.place,
 				 LUFF_MANIFEST_MAX);
-	bytes = malloc((size_t)d->size + 1);
-	if (!bytes)
-		return luff_fail_nomem(err);
-	/* one byte more than there should be, so that src is asked for its end, which it checks */
-	while (rc == 0 && n > 0 && len <= (size_t)d->size) {
-		rc = luff_reader_read(&n, src, bytes + len, (size_t)d->size + 1 - len, err);
-		len += n;
-	}
+	rc = luff_reader_read_all(&bytes, src, d->size, err);
 	return rc < 0 ? rc : put_manifest(&x, r, d, bytes, d->digest.text, err);
 }
 
