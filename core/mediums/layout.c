@@ -219,16 +219,11 @@ static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
 	return entry;
 }
 
-/* Most have none, and need not be parsed to see that. */
 static bool has_subject(const char *bytes, int64_t size)
 {
-	struct luff_error ignored = {0};
-	LUFF_AUTO(json) tree = NULL;
 	struct luff_digest subject;
 
-	return memmem(bytes, (size_t)size, "\"subject\"", 9) &&
-	       luff_json_parse(&tree, bytes, (size_t)size, "manifest", &ignored) == 0 &&
-	       luff_referrer_subject(&subject, tree);
+	return luff_referrer_find_subject(&subject, bytes, (size_t)size);
 }
 
 static bool goes(const struct change *c, const cJSON *entry)

@@ -17,6 +17,16 @@ bool luff_referrer_subject(struct luff_digest *out, const cJSON *manifest)
 	return true;
 }
 
+bool luff_referrer_find_subject(struct luff_digest *out, const char *bytes, size_t len)
+{
+	LUFF_AUTO(json) manifest = NULL;
+	struct luff_error ignored = {0};
+
+	return memmem(bytes, len, "\"subject\"", 9) &&
+	       luff_json_parse(&manifest, bytes, len, "manifest", &ignored) == 0 &&
+	       luff_referrer_subject(out, manifest);
+}
+
 static const char *artifact_type(const cJSON *manifest)
 {
 	const char *type = luff_json_string(manifest, "artifactType");

@@ -369,14 +369,11 @@ static int registry_exists(bool *out, struct luff_medium *m, const struct luff_d
 static bool find_subject(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name)
 {
 	LUFF_AUTO(text) document = NULL;
-	LUFF_AUTO(json) manifest = NULL;
 	struct luff_error ignored = {0};
 	struct luff_descriptor d;
 
 	return name->digest.text[0] && luff_medium_resolve(&d, &document, m, name, &ignored) == 0 &&
-	       strstr(document, "\"subject\"") &&
-	       luff_json_parse(&manifest, document, (size_t)d.size, "manifest", &ignored) == 0 &&
-	       luff_referrer_subject(out, manifest);
+	       luff_referrer_find_subject(out, document, (size_t)d.size);
 }
 
 static int registry_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
