@@ -281,7 +281,7 @@ describe("A credential helper", function()
 			return support.exists(pid_file) and support.read(pid_file):match "^%d+"
 		end)
 		program:kill "INT"
-		assert.equal(130, program:wait(10))
+		assert.equal(130, program:wait())
 		support.eventually(function()
 			return not support.exists("/proc/" .. pid .. "/stat")
 		end, 5)
@@ -391,9 +391,9 @@ describe("A token", function()
 	end
 
 	it("that ends soon is renewed before a body, not before anything else", function()
-		local server = serve_uploads(6, "^Authorization: Bearer t-")
+		local server = serve_uploads(12, "^Authorization: Bearer t-")
 		luff.push_blob(server.address .. "/app", "one")
-		support.sleep(3.2) -- of 5.4 that count, the last 2.7 are not enough for a body
+		support.sleep(5.6) -- of 10.8 that count, the last 5.4 are not enough for a body
 		luff.push_blob(server.address .. "/app", "two")
 		local tokens = {}
 		for _, request in ipairs(server.requests()) do

@@ -234,7 +234,7 @@ describe("The program", function()
 			assert.equal(0, run("copy", name, address .. "/app:v1").code)
 			assert.equal("v1\n", run("ls", address .. "/app").stdout)
 			server:kill "INT"
-			assert.equal(0, server:wait(10))
+			assert.equal(0, server:wait())
 			assert.equal(index, luff.open("oci:" .. dir .. "/served/app:v1"))
 		end)
 

@@ -186,7 +186,7 @@ describe("a Reader", function()
 			n = n + (line == "ten bytes" and 1 or line == "end" and 0 or error(line))
 		end
 		assert.equal(count, n)
-		assert.is_true(os.clock() - before < 0.5, os.clock() - before)
+		assert.is_true(os.clock() - before < 10, os.clock() - before) -- minutes, if each line moved what follows it
 	end)
 
 	it("is pushed with what it has read ahead", function()

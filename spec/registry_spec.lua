@@ -206,7 +206,7 @@ describe("a registry", function()
 			support.eventually(function() return count(server, "PUT", "/up") > 0 end)
 			support.sleep(1.5)
 			push:kill "INT"
-			assert.equal(130, push:wait(5))
+			assert.equal(130, push:wait())
 		end)
 
 		it("among other schemes is understood", function()

@@ -175,7 +175,7 @@ describe("The REPL of the program", function()
 				tty.type(line .. (line ~= "" and "\n" or ""))
 				support.sleep(0.3)
 				assert(os.execute("kill -TERM " .. tty.program:stdout():match '"pid (%d+)'))
-				assert.equal(130, tty.program:wait(10))
+				assert.equal(130, tty.program:wait())
 			end
 		end)
 

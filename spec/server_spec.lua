@@ -406,7 +406,7 @@ describe("the embedded registry", function()
 		end)
 		support.make_image(address .. "/app:v1")
 		server:kill "INT"
-		assert.equal(0, server:wait(10))
+		assert.equal(0, server:wait())
 		assert.truthy(luff.open("oci:" .. root .. "/app:v1"))
 	end)
 end)

@@ -179,7 +179,7 @@ describe("a Task", function()
 				return program:stdout() == "works\n"
 			end)
 			program:kill "INT"
-			assert.equal(130, program:wait(10))
+			assert.equal(130, program:wait())
 		end
 	end)
 

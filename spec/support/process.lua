@@ -83,7 +83,7 @@ local function command_line(argv, opts)
 end
 
 --- Runs a program to its end.
--- opts: stdin (text), env (false unsets), cwd, timeout (seconds, 60).
+-- opts: stdin (text), env (false unsets), cwd, timeout (seconds, 120).
 -- Returns { code, stdout, stderr }; the code of a program that was killed is 128 + signal, 124 that of a time-out.
 function process.run(argv, opts)
 	opts = opts or {}
@@ -91,7 +91,7 @@ function process.run(argv, opts)
 	process.write(dir .. "/in", opts.stdin or "")
 	local script = process.write(dir .. "/run", command_line(argv, opts) .. "\n")
 	local _, how, code = os.execute(("timeout -k 5 %d sh %s <%s/in >%s/out 2>%s/err"):format(
-		opts.timeout or 60, script, dir, dir, dir))
+		opts.timeout or 120, script, dir, dir, dir))
 	local result = {
 		code = how == "signal" and 128 + code or code,
 		stdout = process.read(dir .. "/out"),
@@ -173,7 +173,7 @@ end
 
 --- Calls f until it gives something, and returns that; raises when it takes too long.
 function process.eventually(f, seconds, what)
-	local deadline = os.time() + (seconds or 20) + 1
+	local deadline = os.time() + (seconds or 60) + 1
 	local pause = 0.005
 	while true do
 		local value = f()
