@@ -6,8 +6,8 @@ local terminal = require "luff.terminal"
 local cli = {}
 
 --- The commands in the order in which `luff help` shows them.
-cli.commands = { "digest", "manifest", "config", "inspect", "ls", "copy", "login", "logout", "auth", "serve", "version",
-	"help" }
+cli.commands = { "digest", "manifest", "config", "inspect", "ls", "copy", "mirror", "login", "logout", "auth", "serve",
+	"version", "help" }
 
 cli.aliases = { cp = "copy" }
 

@@ -1,28 +1,20 @@
 -- Settings: luff.config{}, and the file of the user's own that the program reads.
 local core = require "luff.core"
+local fail = require "luff.fail"
 local options = require "luff.options"
 
 local config = {}
 
-local function invalid(format, ...)
-	local err = { code = "invalid", message = format:format(...) }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
-end
-
 --- Applies { hosts = { [name] = settings } }; luff.config in meta.lua says what there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
-		invalid("settings are a table: { hosts = { … } }")
+		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	for name in pairs(settings) do
-		if name ~= "hosts" then
-			invalid('unknown setting "%s"%s', name, options.suggestion(name, { "hosts" }))
-		end
-	end
+	options.check(settings, { "hosts" }, "setting")
 	local names = {}
 	for name, host in pairs(settings.hosts or {}) do
 		if type(name) ~= "string" or type(host) ~= "table" then
-			invalid('hosts are tables by name: { ["registry.example:5000"] = { … } }')
+			fail("invalid", 'hosts are tables by name: { ["registry.example:5000"] = { … } }')
 		end
 		names[#names + 1] = name
 	end
@@ -51,11 +43,11 @@ function config.load()
 	file:close()
 	local chunk, message = loadfile(path, "t")
 	if not chunk then
-		invalid("%s", message)
+		fail("invalid", "%s", message)
 	end
 	local ok, err = pcall(function() config.apply(chunk()) end)
 	if not ok then
-		invalid("%s: %s", path, tostring(err))
+		fail("invalid", "%s: %s", path, tostring(err))
 	end
 end
 

@@ -1,11 +1,12 @@
 -- Shell patterns as functions: * and ? (not /), ** (also /), [a-z], [!a-z], {a,b}; a backslash takes what follows as it is.
+local fail = require "luff.fail"
+
 local glob = {}
 
 local ALTERNATIVES_MAX = 256 -- that the braces of one pattern make
 
-local function fail(pattern, what)
-	local err = { code = "invalid", message = ('the pattern "%s": %s'):format(pattern, what) }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+local function refuse(pattern, what)
+	fail("invalid", 'the pattern "%s": %s', pattern, what)
 end
 
 -- Where the group that opens at `from` closes, and where its commas are.
@@ -27,7 +28,7 @@ local function group(pattern, from)
 		end
 		at = at + 1
 	end
-	fail(pattern, "a { is not closed")
+	refuse(pattern, "a { is not closed")
 end
 
 local function find_group(pattern)
@@ -59,7 +60,7 @@ local function expand(pattern)
 			end
 		end
 		if #done + #open > ALTERNATIVES_MAX then
-			fail(pattern, ("its braces stand for more than %d patterns"):format(ALTERNATIVES_MAX))
+			refuse(pattern, ("its braces stand for more than %d patterns"):format(ALTERNATIVES_MAX))
 		end
 	end
 	return done
@@ -69,7 +70,7 @@ end
 local function class(pattern, from)
 	local negated = pattern:find("^[!^]", from + 1) and true or false
 	local first = from + (negated and 2 or 1)
-	local to = pattern:find("]", first + 1, true) or fail(pattern, "a [ is not closed")
+	local to = pattern:find("]", first + 1, true) or refuse(pattern, "a [ is not closed")
 	local ranges, at = {}, first
 	while at < to do
 		local low, high = pattern:byte(at), pattern:byte(at)
@@ -112,7 +113,7 @@ local function compile(pattern)
 			if c == "\\" then
 				at = at + 1
 			end
-			local byte = pattern:byte(at) or fail(pattern, "it ends with a backslash")
+			local byte = pattern:byte(at) or refuse(pattern, "it ends with a backslash")
 			step, at = { takes = function(b) return b == byte end }, at + 1
 		end
 		steps[#steps + 1] = step

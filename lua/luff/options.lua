@@ -6,6 +6,8 @@
 --	value    "N": what it takes, as shown in the help; without it the option is a flag
 --	type     "integer" (with min and max), "list" (may be given again; a list of texts); text otherwise
 --	help     one line
+local fail = require "luff.fail"
+
 local options = {}
 
 -- Edits between two words, a swap of neighbours counting as one (optimal string alignment).
@@ -47,14 +49,26 @@ end
 
 --- Raises what a wrong command line is: { code = "usage", message }.
 function options.fail(format, ...)
-	local err = { code = "usage", message = format:format(...) }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+	fail("usage", format, ...)
 end
 
 --- ` (did you mean "x"?)` or nothing; format: how the candidate is shown, '"%s"' without it.
 function options.suggestion(word, candidates, format)
 	local near = options.nearest(word, candidates)
 	return near and (" (did you mean %s?)"):format((format or '"%s"'):format(near)) or ""
+end
+
+--- Raises where a table has a name that is not in the list `known`, with the nearest one; what: "option".
+function options.check(given, known, what)
+	for name in pairs(given) do
+		local found = false
+		for _, one in ipairs(known) do
+			found = found or one == name
+		end
+		if not found then
+			fail("invalid", 'unknown %s "%s"%s', what, tostring(name), options.suggestion(name, known))
+		end
+	end
 end
 
 local function convert(option, typed, text)

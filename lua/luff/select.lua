@@ -9,21 +9,17 @@
 --
 -- All that is said has to hold. With semver, per or newest, tags that spell no version are left out, and the rest comes newest
 -- first; without them the order stays.
+local fail = require "luff.fail"
 local glob = require "luff.glob"
 local options = require "luff.options"
 local semver = require "luff.semver"
 
 local known = { "allow", "deny", "suffix", "semver", "per", "newest" }
 
-local function fail(format, ...)
-	local err = { code = "invalid", message = format:format(...) }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
-end
-
 local function matcher(name, patterns)
 	patterns = type(patterns) == "string" and { patterns } or patterns
 	if type(patterns) ~= "table" then
-		fail('"%s" is a pattern or a list of patterns', name)
+		fail("invalid", '"%s" is a pattern or a list of patterns', name)
 	end
 	local list = {}
 	for i, pattern in ipairs(patterns) do
@@ -40,20 +36,12 @@ local function matcher(name, patterns)
 end
 
 local function check(rules)
-	for name in pairs(rules) do
-		local found
-		for _, one in ipairs(known) do
-			found = found or one == name
-		end
-		if not found then
-			fail('unknown rule "%s"%s', tostring(name), options.suggestion(name, known))
-		end
-	end
+	options.check(rules, known, "rule")
 	if rules.newest ~= nil and (math.type(rules.newest) ~= "integer" or rules.newest < 1) then
-		fail '"newest" is a whole number from 1 on'
+		fail("invalid", '"newest" is a whole number from 1 on')
 	end
 	if rules.suffix ~= nil and type(rules.suffix) ~= "string" then
-		fail '"suffix" is a text'
+		fail("invalid", '"suffix" is a text')
 	end
 	if rules.per then
 		semver.newest({}, rules.per)

@@ -1,5 +1,7 @@
 -- Versions as tags spell them, compared after Semantic Versioning 2.0.0 (section 11), but with any number of numbers: "v1.27",
 -- "1.27.3-rc.1", "8.0.36.1". And ranges of them, as npm and Cargo spell those.
+local fail = require "luff.fail"
+
 local semver = {}
 
 local Version = {}
@@ -93,11 +95,6 @@ function semver.parse(text)
 	return setmetatable(version, Version)
 end
 
-local function fail(format, ...)
-	local err = { code = "invalid", message = format:format(...) }
-	error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
-end
-
 -- The smallest version of which this one's first n numbers are not a prefix: the end of "1.2.x" is 1.3.
 local function after(version, n)
 	local list = { table.unpack(version, 1, n) }
@@ -130,7 +127,7 @@ local function comparators(range, operator, spelled)
 	if wild:find "^[xX*]$" then
 		return {}
 	end
-	local version = semver.parse(wild) or fail('"%s" is no version (in the range "%s")', spelled, range)
+	local version = semver.parse(wild) or fail("invalid", '"%s" is no version (in the range "%s")', spelled, range)
 	if operator == "^" then
 		return { { ">=", version }, { "<", after(version, caret(version)) } }
 	elseif operator == "~" then
@@ -142,7 +139,7 @@ local function comparators(range, operator, spelled)
 		end
 		return { { ">=", version }, { "<", after(version, #version) } }
 	elseif wild ~= spelled then
-		fail('"%s%s": a wildcard stands alone, without an operator (in the range "%s")', operator, spelled, range)
+		fail("invalid", '"%s%s": a wildcard stands alone, without an operator (in the range "%s")', operator, spelled, range)
 	elseif operator == ">" and #version < 3 and not version.prerelease then
 		return { { ">=", after(version, #version) } }
 	elseif operator == "<=" and #version < 3 and not version.prerelease then
@@ -161,7 +158,7 @@ local function alternative(range, text)
 		end
 		local operator, spelled, to = text:match("^([<>=!~^]*)%s*([^%s,<>=!~^|]+)()", from)
 		if not operator or operator ~= "" and operator ~= "^" and operator ~= "~" and not tests[operator] then
-			fail('"%s" is no range of versions: at "%s"', range, text:sub(from))
+			fail("invalid", '"%s" is no range of versions: at "%s"', range, text:sub(from))
 		end
 		table.move(comparators(range, operator, spelled), 1, NUMBERS_MAX, #list + 1, list)
 		from = to
@@ -188,7 +185,7 @@ function semver.range(text)
 	local alternatives = {}
 	for part in (text .. "||"):gmatch "(.-)||" do
 		if not part:find "%S" then
-			fail('"%s" is no range of versions: "*" means all', text)
+			fail("invalid", '"%s" is no range of versions: "*" means all', text)
 		end
 		alternatives[#alternatives + 1] = alternative(text, part)
 	end
@@ -228,7 +225,7 @@ end
 --- The newest of each "major", "minor" or "patch" line, newest first. Pre-releases count only where a line has nothing else.
 function semver.newest(list, per)
 	local depth = ({ major = 1, minor = 2, patch = 3 })[per]
-		or fail('"%s" is not "major", "minor" or "patch"', tostring(per))
+		or fail("invalid", '"%s" is not "major", "minor" or "patch"', tostring(per))
 	local lines, best = {}, {}
 	for _, text in ipairs(semver.sort(list)) do
 		local version = semver.parse(text)

@@ -1,6 +1,8 @@
 -- Tasks: functions that run at the same time as coroutines. A call that blocks goes to a worker (bindings/job.c) and its
 -- coroutine sleeps until core.wait says that the call is done.
 local core = require "luff.core"
+local fail = require "luff.fail"
+local options = require "luff.options"
 
 local task = {} -- task.current: the one that runs
 local Task = {}
@@ -13,15 +15,6 @@ local sleepers = {} -- tasks that wait for a condition
 local waits = {} -- the mark of a yield that comes from await
 
 local step
-
-local Error = {}
-function Error:__tostring()
-	return self.message
-end
-
-local function fail(code, message)
-	error(setmetatable({ code = code, message = message }, Error), 0)
-end
 
 local function finish(self, ok, ...)
 	self.finished, self.ok, self.results = true, ok, table.pack(...)
@@ -134,7 +127,7 @@ end
 
 function task.spawn(f, ...)
 	if type(f) ~= "function" then
-		fail("invalid", ("a task is a function, not a %s"):format(type(f)))
+		fail("invalid", "a task is a function, not a %s", type(f))
 	end
 	-- Inside of pcall, what fails closes its variables while it is a task still, and may wait there.
 	local thread = coroutine.create(function(...)
@@ -159,13 +152,9 @@ end
 
 local function check_map(opts)
 	if type(opts) ~= "table" then
-		fail("invalid", ("options are a table, not a %s"):format(type(opts)))
+		fail("invalid", "options are a table, not a %s", type(opts))
 	end
-	for name in pairs(opts) do
-		if name ~= "jobs" then
-			fail("invalid", ('unknown option "%s" (did you mean "jobs"?)'):format(name))
-		end
-	end
+	options.check(opts, { "jobs" }, "option")
 	local jobs = opts.jobs == nil and 8 or opts.jobs
 	if math.type(jobs) ~= "integer" or jobs < 1 then
 		fail("invalid", 'option "jobs" must be a whole number from 1 on')

@@ -1,5 +1,6 @@
 -- What commands, progress and the REPL know about the terminal, and text that is fit for one.
 local core = require "luff.core"
+local fail = require "luff.fail"
 
 local terminal = {}
 
@@ -78,8 +79,7 @@ local broken_pipe = 32 -- EPIPE, on every system that luff runs on
 
 local function check_write(written, message, number)
 	if not written then
-		local err = { code = number == broken_pipe and "closed" or "io", message = "cannot write the output: " .. message }
-		error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+		fail(number == broken_pipe and "closed" or "io", "cannot write the output: %s", message)
 	end
 end
 

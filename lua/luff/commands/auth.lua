@@ -1,4 +1,5 @@
 -- luff auth: what is known of a registry's user, as credential helpers tell it.
+local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
 local terminal = require "luff.terminal"
@@ -25,9 +26,7 @@ examples
 		local login = luff.auth(args[2])
 		if not login then
 			local name = terminal.printable(args[2])
-			local message = ("%s: there is no login for it; try: luff login %s"):format(name, name:match "^[^/]*")
-			local err = { code = "not_found", message = message }
-			error(setmetatable(err, { __tostring = function(e) return e.message end }), 0)
+			fail("not_found", "%s: there is no login for it; try: luff login %s", name, name:match "^[^/]*")
 		end
 		terminal.write(luff.json.encode {
 			Username = login.token and "<token>" or login.user, Secret = login.token or login.password,
