@@ -1,6 +1,6 @@
 /*
- * Uploads that are under way. They live in the process, are named by unguessable ids, and end when they are committed,
- * cancelled, or idle for too long. One request at a time writes to one.
+ * Uploads that are under way, named by unguessable ids, until they are committed, cancelled, or idle for too long. One request at
+ * a time writes to one. On disk they outlive the server, and other processes over the same root may go on with them.
  */
 #ifndef LUFF_SERVER_UPLOAD_H
 #define LUFF_SERVER_UPLOAD_H
@@ -12,14 +12,13 @@
 
 struct luff_upload_table;
 
-/* Claimed by one request. Fields are for reading, but for the algorithm before the first byte. */
+/* Claimed by one request. Fields are for reading. */
 struct luff_upload {
 	char id[LUFF_UPLOAD_ID_LEN + 1];
 	struct luff_upload_table *table;
-	struct luff_repository *repository; /* NULL before the first byte: it may have to be made */
-	struct luff_store_writer *writer;   /* NULL before the first byte */
-	enum luff_algorithm algorithm;      /* that the digest will have, as far as one knows yet */
-	atomic_llong size;                  /* bytes so far */
+	struct luff_repository *repository;
+	struct luff_store_writer *writer;
+	atomic_llong size; /* bytes so far */
 	int64_t idle_since;
 	bool claimed;
 	char name[LUFF_NAME_MAX + 1]; /* of the repository */
@@ -28,10 +27,15 @@ struct luff_upload {
 /** @param cap  uploads at a time */
 int luff_upload_table_new(struct luff_upload_table **out, struct luff_repositories *repositories, size_t cap,
 			  struct luff_error *err);
-/** Leaves no trace of what was not committed. NULL is fine. */
+/** Uploads on disk stay for the next server; in memory nothing does. NULL is fine. */
 void luff_upload_table_free(struct luff_upload_table *table);
 
-/** A new one, claimed. LUFF_ERATE where there are too many. */
+/**
+ * A new one, claimed.
+ *
+ * @param algorithm  that its digest will have, as far as one knows yet
+ * @return 0; LUFF_ERATE where there are too many; LUFF_ENOTFOUND where there cannot be such a repository
+ */
 int luff_upload_new(struct luff_upload **out, struct luff_upload_table *table, const char *repository,
 		    enum luff_algorithm algorithm, struct luff_error *err);
 /** LUFF_ENOTFOUND; LUFF_EEXISTS while another request has claimed it. */

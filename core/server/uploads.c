@@ -109,11 +109,15 @@ int luff_uploads_start_begin(struct luff_call *r, struct luff_error *err)
 		if (rc < 0)
 			return rc;
 	}
-	return luff_upload_new(&r->upload, r->uploads, r->route.repository,
-			       whole    ? luff_digest_algorithm(&r->route.content)
-			       : sha512 ? LUFF_SHA512
-					: LUFF_SHA256,
-			       err);
+	rc = luff_upload_new(&r->upload, r->uploads, r->route.repository,
+			     whole    ? luff_digest_algorithm(&r->route.content)
+			     : sha512 ? LUFF_SHA512
+				      : LUFF_SHA256,
+			     err);
+	if (rc == LUFF_ENOTFOUND)
+		return luff_reply_refuse(r, err, MHD_HTTP_NOT_FOUND, "NAME_UNKNOWN", "no repository %s",
+					 r->route.repository);
+	return rc;
 }
 
 int luff_uploads_start(struct luff_call *r, struct luff_error *err)
@@ -177,8 +181,8 @@ int luff_uploads_finish_begin(struct luff_call *r, struct luff_error *err)
 		return luff_reply_refuse(r, err, MHD_HTTP_BAD_REQUEST, "DIGEST_INVALID",
 					 "the last request of an upload names its digest: ?digest=sha256:…");
 	rc = claim(r, err);
-	if (rc == 0 && !r->upload->writer)
-		r->upload->algorithm = luff_digest_algorithm(&r->route.content);
+	if (rc == 0)
+		luff_store_writer_expect(r->upload->writer, luff_digest_algorithm(&r->route.content));
 	return rc < 0 ? rc : check_chunk(r, err);
 }
 

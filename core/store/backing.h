@@ -17,14 +17,21 @@ struct luff_store_ops {
 	int (*remove)(struct luff_store *s, const struct luff_digest *d, struct luff_error *err);
 	int (*link)(bool *linked, struct luff_store *s, const struct luff_digest *d, struct luff_store *from,
 		    struct luff_error *err);
-	int (*write)(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err);
+	/* `id`: of an upload, or NULL. */
+	int (*write)(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		     struct luff_error *err);
 	int (*append)(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
 	/* What was appended, from offset on; 0 bytes at its end. */
 	int (*read_back)(size_t *n_out, struct luff_store_writer *w, void *buf, size_t len, int64_t offset,
 			 struct luff_error *err);
 	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
-	/* After a commit, too: frees the writer, and what was not committed. */
-	void (*discard)(struct luff_store_writer *w);
+	/* After a commit, too: frees the writer, and what was not committed. `keep`: an upload stays for who resumes it. */
+	void (*discard)(struct luff_store_writer *w, bool keep);
+	int (*resume)(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		      struct luff_error *err);
+	void (*rest)(struct luff_store_writer *w);
+	int (*wake)(struct luff_store_writer *w, struct luff_error *err);
+	int (*upload_size)(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err);
 	int (*read_index)(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err);
 	int (*change_index)(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
@@ -41,7 +48,9 @@ struct luff_store {
 struct luff_store_writer {
 	struct luff_store *store; /* a reference */
 	int64_t size;
+	bool upload; /* others may take it up again */
 	bool hashes;
+	bool unhashed; /* bytes came that the hash did not see: all are read again at the end */
 	struct luff_hash hash;
 };
 

@@ -195,17 +195,18 @@ static int folder_commit(struct luff_store_writer *base, const struct luff_diges
 	return 0;
 }
 
-static void folder_discard(struct luff_store_writer *base)
+static void folder_discard(struct luff_store_writer *base, bool keep)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
 
-	if (w->name[0])
+	if (w->name[0] && !(keep && base->upload))
 		unlinkat(folder_of(base->store)->fd, w->name, 0);
 	close(w->fd);
 	free(w);
 }
 
-static int folder_write(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err)
+static int folder_write(struct luff_store_writer **out, struct luff_store *s, const char *id,
+			struct luff_error *err)
 {
 	struct luff_folder *f = folder_of(s);
 	struct folder_writer *w = calloc(1, sizeof *w);
@@ -213,7 +214,7 @@ static int folder_write(struct luff_store_writer **out, struct luff_store *s, st
 
 	if (!w)
 		return luff_fail_nomem(err);
-	rc = luff_ingest_create(&w->fd, w->name, f, err);
+	rc = luff_ingest_create(&w->fd, w->name, f, id, err);
 	if (rc < 0) {
 		free(w);
 		return rc;
@@ -221,10 +222,65 @@ static int folder_write(struct luff_store_writer **out, struct luff_store *s, st
 	w->base.store = s;
 	rc = luff_folder_check_alive(f, err);
 	if (rc < 0)
-		folder_discard(&w->base);
+		folder_discard(&w->base, false);
 	else
 		*out = &w->base;
 	return rc;
+}
+
+/* ---- uploads ---- */
+
+/* Others may have written to it: it goes on at its end. */
+static int take_up(struct folder_writer *w, struct luff_error *err)
+{
+	int64_t end = lseek(w->fd, 0, SEEK_END);
+
+	if (end < 0)
+		return luff_fail_errno(err, errno, "cannot seek");
+	w->base.unhashed |= end != w->base.size;
+	w->base.size = w->flushed = end;
+	return 0;
+}
+
+static int folder_resume(struct luff_store_writer **out, struct luff_store *s, const char *id,
+			 struct luff_error *err)
+{
+	struct folder_writer *w = calloc(1, sizeof *w);
+	int rc;
+
+	if (!w)
+		return luff_fail_nomem(err);
+	rc = luff_ingest_reopen(&w->fd, w->name, folder_of(s), id, err);
+	if (rc < 0) {
+		free(w);
+		return rc;
+	}
+	rc = take_up(w, err);
+	if (rc < 0) {
+		close(w->fd);
+		free(w);
+		return rc;
+	}
+	*out = &w->base;
+	return 0;
+}
+
+static void folder_rest(struct luff_store_writer *base)
+{
+	flock(((struct folder_writer *)base)->fd, LOCK_UN);
+}
+
+static int folder_wake(struct luff_store_writer *base, struct luff_error *err)
+{
+	struct folder_writer *w = (struct folder_writer *)base;
+	int rc = luff_ingest_lock(w->fd, w->name, folder_of(base->store), err);
+
+	return rc < 0 ? rc : take_up(w, err);
+}
+
+static int folder_upload_size(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err)
+{
+	return luff_ingest_size(out, folder_of(s), id, err);
 }
 
 /* ---- index.json ---- */
@@ -370,6 +426,10 @@ const struct luff_store_ops luff_folder_ops = {
 	.read_back = folder_read_back,
 	.commit = folder_commit,
 	.discard = folder_discard,
+	.resume = folder_resume,
+	.rest = folder_rest,
+	.wake = folder_wake,
+	.upload_size = folder_upload_size,
 	.read_index = folder_read_index,
 	.change_index = folder_change_index,
 	.destroy = folder_destroy,

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,18 +20,27 @@
 #define NAME_LEN 32 /* of a file in ingest/ */
 #define TRIES 100   /* that others take empty folders away is rare, and over soon */
 
+#define UPLOAD ".upload"
+
 /* By whom a file is: other tools have names of their own, and no locks. */
 static bool is_ours(const char *name)
 {
-	return strlen(name) == NAME_LEN && strspn(name, "0123456789abcdef") == NAME_LEN;
+	size_t len = strspn(name, "0123456789abcdef");
+
+	return len == NAME_LEN && (name[len] == '\0' || strcmp(name + len, UPLOAD) == 0);
 }
 
-/* Removes what has no living writer. */
-static void sweep(struct luff_folder *f)
+static bool is_idle(const char *name, const struct stat *st, int64_t idle)
+{
+	return strlen(name) == NAME_LEN || (int64_t)time(NULL) - (int64_t)st->st_mtime >= idle;
+}
+
+void luff_ingest_sweep(struct luff_folder *f, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
 {
 	int fd = openat(f->fd, LUFF_INGEST, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	struct stat st;
 
 	if (!dir) {
 		if (fd >= 0)
@@ -44,28 +54,57 @@ static void sweep(struct luff_folder *f)
 
 		if (file < 0)
 			continue;
-		if (flock(file, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(fd, entry->d_name, 0);
+		if (flock(file, LOCK_EX | LOCK_NB) == 0 && fstat(file, &st) == 0 &&
+		    is_idle(entry->d_name, &st, idle) && (dry || unlinkat(fd, entry->d_name, 0) == 0)) {
+			if (files)
+				++*files;
+			if (bytes)
+				*bytes += st.st_size;
+		}
 		close(file);
 	}
 	closedir(dir);
 }
 
-/* A new file that is ours: created, locked, and not swept away between the two. */
-int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_folder *f,
+static void upload_path(char name[LUFF_INGEST_PATH], const char *id)
+{
+	snprintf(name, LUFF_INGEST_PATH, LUFF_INGEST "/%s" UPLOAD, id);
+}
+
+static int temporary_path(char name[LUFF_INGEST_PATH], struct luff_error *err)
+{
+	unsigned char random[NAME_LEN / 2];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return luff_fail_errno(err, errno, "getrandom");
+	memcpy(name, LUFF_INGEST "/", sizeof LUFF_INGEST);
+	luff_text_hex(name + sizeof LUFF_INGEST, random, sizeof random);
+	return 0;
+}
+
+/* The lock holds nobody off where the name stands for something else by now. */
+static bool is_named(int fd, const char *name, const struct luff_folder *f)
+{
+	struct stat open, named;
+
+	return fstat(fd, &open) == 0 && fstatat(f->fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_folder *f, const char *id,
 		       struct luff_error *err)
 {
 	if (!atomic_exchange(&f->swept, true))
-		sweep(f);
+		luff_ingest_sweep(f, LUFF_STORE_UPLOAD_IDLE, false, NULL, NULL);
 	for (int tries = 0; tries < TRIES; tries++) {
-		unsigned char random[NAME_LEN / 2];
-		struct stat st;
-		int fd;
+		int fd, rc = 0;
 
-		if (getrandom(random, sizeof random, 0) != sizeof random)
-			return luff_fail_errno(err, errno, "getrandom");
-		memcpy(name, LUFF_INGEST "/", sizeof LUFF_INGEST);
-		luff_text_hex(name + sizeof LUFF_INGEST, random, sizeof random);
+		if (id)
+			upload_path(name, id);
+		else
+			rc = temporary_path(name, err);
+		if (rc < 0)
+			return rc;
 		fd = luff_inside_open(f->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT) {
 			if (mkdirat(f->fd, LUFF_INGEST, 0755) < 0 && errno != EEXIST)
@@ -76,7 +115,7 @@ int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_fol
 			return luff_inside_leads_out(LUFF_INGEST, err);
 		if (fd < 0)
 			return luff_fail_errno(err, errno, "cannot write");
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink == 1) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, name, f)) {
 			*fd_out = fd;
 			return 0;
 		}
@@ -84,6 +123,50 @@ int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_fol
 		close(fd);
 	}
 	return luff_fail(err, LUFF_EIO, "cannot keep a file in " LUFF_INGEST);
+}
+
+int luff_ingest_lock(int fd, const char *name, const struct luff_folder *f, struct luff_error *err)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? luff_fail(err, LUFF_EEXISTS, "another writer is at work on it")
+					    : luff_fail_errno(err, errno, "cannot lock");
+	if (is_named(fd, name, f))
+		return 0;
+	flock(fd, LOCK_UN);
+	return luff_fail(err, LUFF_ENOTFOUND, "no such upload");
+}
+
+int luff_ingest_reopen(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_folder *f, const char *id,
+		       struct luff_error *err)
+{
+	struct stat st;
+	int fd, rc;
+
+	upload_path(name, id);
+	fd = luff_inside_open(f->fd, name, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return luff_fail(err, LUFF_ENOTFOUND, "no such upload");
+	}
+	rc = luff_ingest_lock(fd, name, f, err);
+	if (rc < 0)
+		close(fd);
+	else
+		*fd_out = fd;
+	return rc;
+}
+
+int luff_ingest_size(int64_t *out, const struct luff_folder *f, const char *id, struct luff_error *err)
+{
+	char name[LUFF_INGEST_PATH];
+	struct stat st;
+
+	upload_path(name, id);
+	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return luff_fail(err, LUFF_ENOTFOUND, "no such upload");
+	*out = st.st_size;
+	return 0;
 }
 
 int luff_ingest_write_all(int fd, const char *bytes, size_t len, struct luff_error *err)
@@ -101,13 +184,12 @@ int luff_ingest_write_all(int fd, const char *bytes, size_t len, struct luff_err
 	return 0;
 }
 
-/* Writes a small file anew: all of it or nothing. `replace`: false leaves one that is there as it is. */
 int luff_ingest_write_small(struct luff_folder *f, const char *name, const char *text, bool replace,
 			    struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = -1;
 	char temporary[LUFF_INGEST_PATH];
-	int rc = luff_ingest_create(&fd, temporary, f, err);
+	int rc = luff_ingest_create(&fd, temporary, f, NULL, err);
 
 	if (rc < 0)
 		return rc;

@@ -217,10 +217,12 @@ static int memory_link(bool *linked, struct luff_store *s, const struct luff_dig
 	return rc;
 }
 
-static int memory_write(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err)
+static int memory_write(struct luff_store_writer **out, struct luff_store *s, const char *id,
+			struct luff_error *err)
 {
 	struct memory_writer *w = calloc(1, sizeof *w);
 
+	(void)id;
 	if (w)
 		w->blob = calloc(1, sizeof *w->blob);
 	if (!w || !w->blob) {
@@ -309,13 +311,45 @@ static int memory_commit(struct luff_store_writer *base, const struct luff_diges
 	return insert(memory_of(base->store), blob, err);
 }
 
-static void memory_discard(struct luff_store_writer *base)
+static void memory_discard(struct luff_store_writer *base, bool keep)
 {
 	struct memory_writer *w = (struct memory_writer *)base;
 
+	(void)keep;
 	if (w->blob)
 		blob_unref(w->blob);
 	free(w);
+}
+
+/* ---- uploads: a writer is all there is of one ---- */
+
+static int memory_resume(struct luff_store_writer **out, struct luff_store *s, const char *id,
+			 struct luff_error *err)
+{
+	(void)out;
+	(void)s;
+	(void)id;
+	return luff_fail(err, LUFF_ENOTFOUND, "no such upload");
+}
+
+static void memory_rest(struct luff_store_writer *w)
+{
+	(void)w;
+}
+
+static int memory_wake(struct luff_store_writer *w, struct luff_error *err)
+{
+	(void)w;
+	(void)err;
+	return 0;
+}
+
+static int memory_upload_size(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err)
+{
+	(void)out;
+	(void)s;
+	(void)id;
+	return luff_fail(err, LUFF_ENOTSUP, "in memory, only the writer knows");
 }
 
 static int memory_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err)
@@ -382,6 +416,10 @@ static const struct luff_store_ops memory_ops = {
 	.read_back = memory_read_back,
 	.commit = memory_commit,
 	.discard = memory_discard,
+	.resume = memory_resume,
+	.rest = memory_rest,
+	.wake = memory_wake,
+	.upload_size = memory_upload_size,
 	.read_index = memory_read_index,
 	.change_index = memory_change_index,
 	.destroy = memory_destroy,

@@ -53,20 +53,25 @@ int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest
 	return s->ops == from->ops ? s->ops->link(linked, s, d, from, err) : 0;
 }
 
+static void set_up(struct luff_store_writer *w, struct luff_store *s, bool hash,
+		   enum luff_algorithm algorithm)
+{
+	w->store = luff_store_ref(s);
+	w->hashes = hash;
+	if (hash)
+		luff_hash_init(&w->hash, algorithm);
+}
+
 int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash,
 		     enum luff_algorithm algorithm, struct luff_error *err)
 {
 	int rc;
 
 	*out = NULL;
-	rc = s->ops->write(out, s, err);
-	if (rc < 0)
-		return rc;
-	(*out)->store = luff_store_ref(s);
-	(*out)->hashes = hash;
-	if (hash)
-		luff_hash_init(&(*out)->hash, algorithm);
-	return 0;
+	rc = s->ops->write(out, s, NULL, err);
+	if (rc == 0)
+		set_up(*out, s, hash, algorithm);
+	return rc;
 }
 
 int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
@@ -76,7 +81,7 @@ int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, siz
 
 	if (rc < 0)
 		return rc;
-	if (w->hashes)
+	if (w->hashes && !w->unhashed)
 		luff_hash_update(&w->hash, bytes, len);
 	w->size += (int64_t)len;
 	return 0;
@@ -87,18 +92,23 @@ int64_t luff_store_writer_size(const struct luff_store_writer *w)
 	return w->size;
 }
 
-void luff_store_writer_abort(struct luff_store_writer *w)
+static void end_writer(struct luff_store_writer *w, bool keep)
 {
 	struct luff_store *s;
 
 	if (!w)
 		return;
 	s = w->store;
-	s->ops->discard(w);
+	s->ops->discard(w, keep);
 	luff_store_unref(s);
 }
 
-/* An upload's first bytes come before its digest, and so may its algorithm. */
+void luff_store_writer_abort(struct luff_store_writer *w)
+{
+	end_writer(w, false);
+}
+
+/* An upload's first bytes come before its digest, and so may its algorithm; and other processes may have written some. */
 static int hash_again(struct luff_store_writer *w, enum luff_algorithm algorithm, struct luff_error *err)
 {
 	char buf[16 << 10];
@@ -121,7 +131,7 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 	struct luff_digest actual;
 	int rc = 0;
 
-	if (w->hashes && w->hash.algorithm != luff_digest_algorithm(d))
+	if (w->hashes && (w->unhashed || w->hash.algorithm != luff_digest_algorithm(d)))
 		rc = hash_again(w, luff_digest_algorithm(d), err);
 	if (rc == 0 && w->hashes) {
 		luff_hash_final(&actual, &w->hash);
@@ -134,6 +144,65 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 	luff_store_writer_abort(w);
 	return rc;
 }
+
+/* ---- uploads ---- */
+
+int luff_store_begin(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		     enum luff_algorithm algorithm, struct luff_error *err)
+{
+	int rc;
+
+	*out = NULL;
+	rc = s->ops->write(out, s, id, err);
+	if (rc < 0)
+		return rc;
+	set_up(*out, s, true, algorithm);
+	(*out)->upload = true;
+	return 0;
+}
+
+int luff_store_resume(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		      struct luff_error *err)
+{
+	int rc;
+
+	*out = NULL;
+	rc = s->ops->resume(out, s, id, err);
+	if (rc < 0)
+		return rc;
+	set_up(*out, s, true, LUFF_SHA256);
+	(*out)->upload = true;
+	return 0;
+}
+
+void luff_store_writer_rest(struct luff_store_writer *w)
+{
+	w->store->ops->rest(w);
+}
+
+int luff_store_writer_wake(struct luff_store_writer *w, struct luff_error *err)
+{
+	return w->store->ops->wake(w, err);
+}
+
+void luff_store_writer_expect(struct luff_store_writer *w, enum luff_algorithm algorithm)
+{
+	if (w->size == 0)
+		luff_hash_init(&w->hash, algorithm);
+}
+
+void luff_store_writer_leave(struct luff_store_writer *w)
+{
+	end_writer(w, true);
+}
+
+int luff_store_upload_size(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err)
+{
+	*out = 0;
+	return s->ops->upload_size(out, s, id, err);
+}
+
+/* ---- the root document ---- */
 
 int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err)
 {

@@ -61,6 +61,31 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 /** Leaves no trace. NULL is fine. */
 void luff_store_writer_abort(struct luff_store_writer *w);
 
+/* ---- Uploads: blobs that are written in several sittings, of any process, known by an id of 32 hex digits ---- */
+
+#define LUFF_STORE_UPLOAD_IDLE 3600 /* seconds after which nobody is expected to come back to one */
+
+/** Starts one, whose digest is computed on the way. */
+int luff_store_begin(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		     enum luff_algorithm algorithm, struct luff_error *err);
+/**
+ * Takes one up that another writer left, in this process or one that is no more.
+ *
+ * @return 0; LUFF_ENOTFOUND, always so in memory; LUFF_EEXISTS while another writer holds it
+ */
+int luff_store_resume(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		      struct luff_error *err);
+/** Between two sittings others may take the upload up; the writer stays, but only wake and its ends are allowed. */
+void luff_store_writer_rest(struct luff_store_writer *w);
+/** Goes on behind what others may have written; failures as of luff_store_resume(). */
+int luff_store_writer_wake(struct luff_store_writer *w, struct luff_error *err);
+/** While nothing has come, another algorithm costs nothing. */
+void luff_store_writer_expect(struct luff_store_writer *w, enum luff_algorithm algorithm);
+/** The writer is gone, its upload stays, if it is one and not in memory. NULL is fine. */
+void luff_store_writer_leave(struct luff_store_writer *w);
+/** Bytes that an upload has, whoever writes to it. LUFF_ENOTFOUND; LUFF_ENOTSUP in memory. */
+int luff_store_upload_size(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err);
+
 /** The root document, NUL-terminated; free() it. */
 int luff_store_read_index(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err);
 /**
