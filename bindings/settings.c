@@ -98,8 +98,36 @@ static int set_host(lua_State *L)
 	return 0;
 }
 
+static int64_t option_bytes(lua_State *L, int i, const char *name)
+{
+	lua_Integer n = 0;
+	int whole = 1;
+
+	if (lua_getfield(L, i, name) != LUA_TNIL)
+		n = lua_tointegerx(L, -1, &whole);
+	lua_pop(L, 1);
+	if (!whole || n < 0)
+		luaL_error(L, "option \"%s\" must be a whole number from 1 on", name);
+	return n;
+}
+
+static int set_limits(lua_State *L)
+{
+	static const char *const options[] = {"unpacked", "ratio", NULL};
+	struct luff_limits limits = {0};
+	struct luff_error err = {0};
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luff_check_options(L, 1, options);
+	limits.unpacked = option_bytes(L, 1, "unpacked");
+	limits.ratio = option_bytes(L, 1, "ratio");
+	return luff_limits_set(&limits, &err) < 0 ? luff_raise(L, &err) : 0;
+}
+
 void luff_settings_functions(lua_State *L)
 {
+	lua_pushcfunction(L, set_limits);
+	lua_setfield(L, -2, "set_limits");
 	lua_pushcfunction(L, set_host);
 	lua_setfield(L, -2, "set_host");
 }

@@ -84,6 +84,8 @@ LUFF_API const char *luff_error_name(int code);
 #define LUFF_TAG_MAX 511 /* a registry's tag has at most 128, a layout's ref.name may be a whole image name */
 #define LUFF_NAME_MAX 255 /* registry host; repository (distribution-spec, "Pulling manifests") */
 #define LUFF_DEPTH_MAX 16 /* indexes within indexes */
+#define LUFF_UNPACKED_MAX ((int64_t)128 << 30) /* bytes that one layer unpacks to; luff_limits_set() */
+#define LUFF_RATIO_MAX 250 /* times its size that a layer unpacks to, from 1 GiB on; luff_limits_set() */
 
 /* ---- The process --------------------------------------------------------------------------------------------- */
 
@@ -253,6 +255,15 @@ struct luff_settings {
 LUFF_API int luff_settings_set(const char *host, const struct luff_settings *settings,
 			       struct luff_error *err);
 
+/* How far compressed layers may unpack, so that a small file does not fill a disk. Zero is the default. */
+struct luff_limits {
+	int64_t unpacked; /* bytes of one layer; default LUFF_UNPACKED_MAX */
+	int64_t ratio; /* bytes for each one that is stored, where they are more than 1 GiB; default LUFF_RATIO_MAX */
+};
+
+/** For all that is read from now on in this process. LUFF_EINVAL. */
+LUFF_API int luff_limits_set(const struct luff_limits *limits, struct luff_error *err);
+
 /* ---- Mediums ----------------------------------------------------------------------------------------------------- */
 
 struct luff_medium;
@@ -393,7 +404,7 @@ LUFF_API int luff_layer_diff_id(struct luff_digest *out, struct luff_layer *laye
 /** As stored, verified. */
 LUFF_API int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer,
 					struct luff_error *err);
-/** Plain tar, whatever the compression (found by magic number: gzip, zstd or none). */
+/** Plain tar, whatever the compression (found by magic number: gzip, zstd, xz, bzip2 or none). */
 LUFF_API int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer,
 					  struct luff_error *err);
 

@@ -228,3 +228,28 @@ describe("luff.config", function()
 		assert.is_true(tonumber(support.sh "date +%s%N") - from >= (#server.requests() - 1) * 0.1e9)
 	end)
 end)
+
+describe("the limits of luff.config", function()
+	after_each(function()
+		luff.config { limits = {} }
+	end)
+
+	it("stop what unpacks to more, and can be raised again", function()
+		local tar = support.tar { zeros = ("\0"):rep(100000) }
+		local layer = support.make_image("memory:limits:v1", { layers = { support.packed(tar, "gzip") } }):layers()[1]
+		luff.config { limits = { unpacked = 50000 } }
+		local reader <close> = layer:uncompressed()
+		local err = support.fails(reader.read, reader, "a")
+		assert.equal("too_large", err.code)
+		assert.truthy(err.message:find("unpacked", 1, true))
+		luff.config { limits = { unpacked = 200000 } }
+		local again <close> = layer:uncompressed()
+		assert.equal(tar, again:read "a")
+	end)
+
+	it("are whole numbers", function()
+		assert.has_error(function() luff.config { limits = { ratio = -1 } } end)
+		assert.has_error(function() luff.config { limits = { unpacked = "much" } } end)
+		assert.equal("invalid", support.fails(luff.config, { limits = { ration = 1 } }).code)
+	end)
+end)

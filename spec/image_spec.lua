@@ -118,7 +118,7 @@ end)
 
 describe("a Layer", function()
 	it("answers the six questions of its interface", function()
-		for _, tool in ipairs { "gzip", "zstd" } do
+		for _, tool in ipairs { "gzip", "zstd", "xz", "bzip2" } do
 			local packed = support.packed(tar, tool)
 			local layer = support.make_image("memory:layer:" .. tool, { layers = { packed } }):layers()[1]
 			assert.equal(luff.digest(packed.bytes), layer:digest())

@@ -23,7 +23,7 @@ int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, 
 /** Calls fn with the number of bytes of each read. */
 int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
-/** Plain bytes of gzip (all members), zstd (all frames) or neither, found by magic number. */
+/** Plain bytes of gzip, zstd, xz, bzip2 (all members) or none of them, found by magic number; within luff_limits_set(). */
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /** Bytes at hand; borrowed while the reader lives. */
 int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err);

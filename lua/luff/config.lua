@@ -5,12 +5,15 @@ local options = require "luff.options"
 
 local config = {}
 
---- Applies { hosts = { [name] = settings } }; luff.config in meta.lua says what there is.
+--- Applies { hosts = { [name] = settings }, limits = { … } }; luff.config in meta.lua says what there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
 		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	options.check(settings, { "hosts" }, "setting")
+	options.check(settings, { "hosts", "limits" }, "setting")
+	if settings.limits then
+		core.set_limits(settings.limits)
+	end
 	local names = {}
 	for name, host in pairs(settings.hosts or {}) do
 		if type(name) ~= "string" or type(host) ~= "table" then

@@ -64,7 +64,9 @@ function luff.platform() end
 ---How hosts are spoken to by this process from now on, by name: { hosts = { ["registry.example:5000"] = { … } } }. What was
 ---said of a host before is replaced. The luff program reads the same table from luff/config.lua in $XDG_CONFIG_HOME or
 ---~/.config, a file of Lua that returns it. Certificates in the certs.d folders of Docker and Podman are found without.
----@param settings { hosts: table<string, luff.HostSettings>? }
+---`limits` says how far compressed layers may unpack before they are taken for bombs ("too_large"): bytes of one layer
+---(`unpacked`, 128 GiB where absent), and bytes for each one that is stored, where they are more than 1 GiB (`ratio`, 250).
+---@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }? }
 function luff.config(settings) end
 
 ---Digest of bytes at hand or of a file.
@@ -279,7 +281,7 @@ function Layer:digest() end
 function Layer:diff_id() end
 ---@return luff.Reader bytes as they are stored, verified
 function Layer:compressed() end
----@return luff.Reader plain tar, whatever it is stored as (gzip, zstd, tar)
+---@return luff.Reader plain tar, whatever it is stored as (gzip, zstd, xz, bzip2, tar)
 function Layer:uncompressed() end
 ---@return integer bytes as they are stored
 function Layer:size() end

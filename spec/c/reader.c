@@ -524,6 +524,111 @@ static void unpacks_zstd(void)
 	free(p);
 }
 
+/* By the tool of that name; false where there is none. */
+static bool add_packed(struct packed *p, const char *tool, const void *bytes, size_t len)
+{
+	char command[1200];
+	FILE *pipe;
+
+	write_file(scratch("plain"), bytes, len);
+	snprintf(command, sizeof command, "%s -c %s 2>/dev/null", tool, scratch("plain"));
+	pipe = popen(command, "r");
+	p->len += fread(p->bytes + p->len, 1, sizeof p->bytes - p->len, pipe);
+	return pclose(pipe) == 0;
+}
+
+static void unpacks_by_tool(const char *tool)
+{
+	LUFF_AUTO(text) bytes = noise(5000);
+	struct packed *p = calloc(1, sizeof *p);
+	struct luff_error err;
+	size_t end;
+
+	if (!add_packed(p, tool, bytes, 2001)) {
+		fprintf(stderr, "no %s: left out\n", tool);
+		free(p);
+		return;
+	}
+	end = p->len;
+	unpacks(p, bytes, 2001);
+	add_packed(p, tool, bytes + 2001, 2999);
+	unpacks(p, bytes, 5000);
+	for (size_t cut = 10; cut < p->len; cut += 7) {
+		struct packed part = *p;
+
+		part.len = cut;
+		if (cut != end)
+			FAILS(reads(inflate_of(&part, 100, ENDS), 1000, bytes, 5000, &err), LUFF_EFORMAT, "");
+	}
+	add_bytes(p, "\0\0\0\0", 4);
+	unpacks(p, bytes, 5000);
+	add_bytes(p, "x", 1);
+	FAILS(reads(inflate_of(p, 0, ENDS), 1000, bytes, 5000, &err), LUFF_EFORMAT, "data after the end");
+	free(p);
+}
+
+/* A dictionary of 4 GiB, in an LZMA2 filter whose header is sound. */
+static void refuses_memory_of_xz(void)
+{
+	static const char huge[] = "\xfd"
+				   "7zXZ\0\0\0\xff\x12\xd9\x41\x02\0\x21\x01\x28\0\0\0\xe6\xa0\x11\xb3";
+	struct packed p = {.len = 0};
+	struct luff_error err;
+
+	add_bytes(&p, huge, sizeof huge - 1);
+	FAILS(reads(inflate_of(&p, 0, ENDS), 1000, "", 0, &err), LUFF_ELIMIT, "256 MiB");
+}
+
+/* Bytes that come out before the reader fails; -1 if it does not, or for another reason. */
+static int64_t bomb(const struct packed *p, const char *limit)
+{
+	char *buf = malloc(1 << 20);
+	struct luff_error err = {0};
+	struct luff_reader *r = inflate_of(p, 0, ENDS);
+	int64_t total = 0;
+	size_t n = 1;
+	int rc = 0;
+
+	while (rc == 0 && n > 0) {
+		rc = luff_reader_read(&n, r, buf, 1 << 20, &err);
+		total += (int64_t)n;
+	}
+	luff_reader_close(r);
+	free(buf);
+	return rc == LUFF_ELIMIT && strstr(err.msg, limit) ? total : -1;
+}
+
+static void stops_bombs(void)
+{
+	size_t len = (size_t)5 << 28; /* 1.25 GiB of nothing, never touched */
+	struct luff_limits raised = {.ratio = 1000000}, lowered = {.unpacked = 100000}, defaults = {0};
+	struct packed *p = calloc(1, sizeof *p), *small = calloc(1, sizeof *small);
+	void *zeros = calloc(1, len);
+	struct luff_error err;
+	int64_t total;
+
+	p->len = ZSTD_compress(p->bytes, sizeof p->bytes, zeros, len, 1);
+	if (ZSTD_isError(p->len)) /* 1.25 GiB of nothing take 40 kB; more is another libzstd's */
+		p->len = 0;
+	total = bomb(p, "250 times");
+	CHECK(total >= (int64_t)1 << 30 && total < (int64_t)len);
+	OK(luff_limits_set(&raised, &err));
+	CHECK_INT(bomb(p, ""), -1);
+	add_gzip(small, zeros, 100001);
+	CHECK_INT(bomb(small, ""), -1);
+	OK(luff_limits_set(&lowered, &err));
+	CHECK(bomb(small, "100.0 kB") <= 100001);
+	small->len = 0;
+	add_gzip(small, zeros, 100000);
+	CHECK_INT(bomb(small, ""), -1);
+	lowered.unpacked = -1;
+	FAILS(luff_limits_set(&lowered, &err), LUFF_EINVAL, "negative");
+	OK(luff_limits_set(&defaults, &err));
+	free(zeros);
+	free(small);
+	free(p);
+}
+
 static void leaves_plain_bytes(void)
 {
 	static const char *const plain[] = {"",
@@ -608,6 +713,10 @@ int main(void)
 	cancels();
 	needs_no_thread();
 	unpacks_gzip();
+	unpacks_by_tool("xz");
+	unpacks_by_tool("bzip2");
+	refuses_memory_of_xz();
+	stops_bombs();
 	unpacks_zstd();
 	leaves_plain_bytes();
 	reads_files();

@@ -41,7 +41,7 @@ function images.random(size)
 	return bytes
 end
 
---- A tar as a compressed layer for make_image; tool "gzip" or "zstd".
+--- A tar as a compressed layer for make_image; tool "gzip", "zstd", "xz" or "bzip2".
 function images.packed(tar, tool)
 	local file = process.write(process.scratch() .. "/layer.tar", tar)
 	return {
