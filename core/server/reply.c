@@ -1,5 +1,6 @@
 /* Answers of every kind, errors among them (distribution-spec, "Error Codes"); declared in call.h. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,22 @@ int luff_reply_bytes(struct luff_call *r, unsigned status, const char *type, cha
 	return 0;
 }
 
+static bool comes_from_this_machine(const struct luff_call *r)
+{
+	const union MHD_ConnectionInfo *info =
+		luff_mhd.get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *from = info ? info->client_addr : NULL;
+
+	if (from && from->sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)from)->sin6_addr);
+	return from && from->sa_family == AF_INET &&
+	       ntohl(((const struct sockaddr_in *)from)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/*
+ * By sendfile, which takes two fifths of the CPU that blocks take. But what it hands to a client on the same machine are pages
+ * that no processor has in its cache: copying takes those pains from the client, who is the slower one, and in all it is less.
+ */
 int luff_reply_file(struct luff_call *r, unsigned status, int fd, int64_t offset, int64_t size,
 		    struct luff_error *err)
 {
@@ -74,7 +91,7 @@ int luff_reply_file(struct luff_call *r, unsigned status, int fd, int64_t offset
 		close(fd);
 		return luff_reply_empty(r, status, err);
 	}
-	if (luff_watch_bends(r)) {
+	if (luff_watch_bends(r) || comes_from_this_machine(r)) {
 		rc = luff_reader_open_fd(&reader, fd, offset, err);
 		return rc < 0 ? rc : luff_reply_reader(r, status, reader, size, err);
 	}
