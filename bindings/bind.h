@@ -108,6 +108,8 @@ struct luff_reader_box {
 
 /* Borrowed; raises unless there is an open Reader that nobody is reading at i. */
 struct luff_reader_box *luff_check_reader(lua_State *L, int i);
+/** Takes *r over. [-0, +1] */
+void luff_push_reader(lua_State *L, struct luff_reader **r);
 /** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_work_go */
 int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed);
 

@@ -138,7 +138,8 @@ struct place_call {
 	struct luff_work base;
 	struct luff_medium *medium;
 	struct luff_name name;
-	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 't'ag, 'd'elete, 'l'ist, 'r'esolve, re'f'errers */
+	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 'b'lob, 't'ag, 'd'elete, 'l'ist, 'r'esolve, re'f'errers */
+	bool blob, force; /* how to delete */
 	bool by_platform;
 	struct luff_platform platform;
 	struct luff_descriptor descriptor;
@@ -147,6 +148,7 @@ struct place_call {
 	struct luff_image *image;
 	struct luff_index *index;
 	struct luff_cursor *cursor;
+	struct luff_reader *reader;
 };
 
 static int open_run(struct place_call *c, const struct luff_descriptor *d, const char *document,
@@ -177,6 +179,22 @@ static int referrers_run(struct place_call *c, struct luff_error *err)
 					      err);
 }
 
+static int delete_run(struct place_call *c, struct luff_error *err)
+{
+	if (!c->blob)
+		return luff_medium_remove(&c->descriptor.digest, c->medium, &c->name, c->force, err);
+	c->descriptor.digest = c->name.digest;
+	return luff_medium_remove_blob(c->medium, &c->name.digest, err);
+}
+
+static int blob_run(struct place_call *c, struct luff_error *err)
+{
+	int rc = luff_medium_stat(&c->descriptor.size, c->medium, &c->name.digest, err);
+
+	c->descriptor.digest = c->name.digest;
+	return rc < 0 ? rc : luff_medium_fetch(&c->reader, c->medium, &c->descriptor, 0, err);
+}
+
 static int place_run(struct luff_work *base, struct luff_error *err)
 {
 	struct place_call *c = (struct place_call *)base;
@@ -189,10 +207,13 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 	if (c->kind == 'f')
 		return referrers_run(c, err);
 	if (c->kind == 'd')
-		return luff_medium_remove(c->medium, &c->name, err);
+		return delete_run(c, err);
+	if (c->kind == 'b')
+		return blob_run(c, err);
 	if (c->kind == 'r')
 		return luff_medium_resolve(&c->descriptor, NULL, c->medium, &c->name, err);
 	rc = luff_medium_resolve(&d, &document, c->medium, &c->name, err);
+	c->descriptor = d;
 	if (rc == 0)
 		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err)
 				    : open_run(c, &d, document, err);
@@ -206,7 +227,16 @@ static int place_finish(lua_State *L, struct luff_work *base)
 
 	if (c->image || c->index)
 		return luff_push_opened(L, &c->image, &c->index);
-	if (c->kind == 'r') {
+	if (c->kind == 'b') {
+		luff_push_reader(L, &c->reader);
+		lua_pushinteger(L, c->descriptor.size);
+		return 2;
+	}
+	if (c->kind == 'd') {
+		lua_pushstring(L, c->descriptor.digest.text[0] ? c->descriptor.digest.text : NULL);
+		return 1;
+	}
+	if (c->kind == 'r' || c->kind == 't') {
 		lua_createtable(L, 0, 3);
 		lua_pushstring(L, c->descriptor.media_type);
 		lua_setfield(L, -2, "mediaType");
@@ -236,6 +266,7 @@ static void place_release(struct luff_work *base)
 	luff_image_unref(c->image);
 	luff_index_unref(c->index);
 	luff_cursor_close(c->cursor);
+	luff_reader_close(c->reader);
 	luff_medium_unref(c->medium);
 }
 
@@ -289,9 +320,37 @@ static int list_tags(lua_State *L)
 	return open_as(L, 'l');
 }
 
+static void want_digest(lua_State *L, const struct place_call *c)
+{
+	struct luff_error err = {.code = LUFF_ENAME, .msg = "a blob is named by its digest: NAME@sha256:…"};
+
+	if (!c->name.digest.text[0])
+		luff_raise(L, &err);
+}
+
+static int open_blob(lua_State *L)
+{
+	static const char *const options[] = {"plain_http", NULL};
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	want_digest(L, new_place(L, 'b', 2));
+	return luff_work_go(L);
+}
+
 static int delete_name(lua_State *L)
 {
-	return open_as(L, 'd');
+	static const char *const options[] = {"blob", "force", "plain_http", NULL};
+	struct place_call *c;
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	c = new_place(L, 'd', 2);
+	c->blob = luff_option_bool(L, 2, "blob");
+	c->force = luff_option_bool(L, 2, "force");
+	if (c->blob)
+		want_digest(L, c);
+	return luff_work_go(L);
 }
 
 static int tag_name(lua_State *L)
@@ -342,6 +401,51 @@ static int list_repositories(lua_State *L)
 	lua_pushnil(L);
 	lua_pushvalue(L, -3);
 	return 4;
+}
+
+struct ping_call {
+	struct luff_work base;
+	char registry[LUFF_NAME_MAX + 1];
+	bool plain_http;
+	struct luff_ping answer;
+};
+
+static int ping_run(struct luff_work *base, struct luff_error *err)
+{
+	struct ping_call *c = (struct ping_call *)base;
+
+	return luff_ping(&c->answer, c->registry, c->plain_http, err);
+}
+
+static int ping_finish(lua_State *L, struct luff_work *base)
+{
+	const struct ping_call *c = (struct ping_call *)base;
+
+	lua_createtable(L, 0, 2);
+	lua_pushstring(L, c->answer.url);
+	lua_setfield(L, -2, "url");
+	if (c->answer.version[0]) {
+		lua_pushstring(L, c->answer.version);
+		lua_setfield(L, -2, "version");
+	}
+	return 1;
+}
+
+static int ping(lua_State *L)
+{
+	static const char *const options[] = {"plain_http", NULL};
+	const char *registry = luff_check_name(L, 1);
+	struct ping_call *c;
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	luaL_argcheck(L, strlen(registry) <= LUFF_NAME_MAX, 1, "the name is too long");
+	c = luff_work_new(L, sizeof *c);
+	c->base.run = ping_run;
+	c->base.finish = ping_finish;
+	memcpy(c->registry, registry, strlen(registry) + 1);
+	c->plain_http = luff_option_bool(L, 2, "plain_http");
+	return luff_work_go(L);
 }
 
 /* ---- Cursor ---- */
@@ -412,11 +516,18 @@ void luff_medium_functions(lua_State *L)
 	static const luaL_Reg cursor_meta[] = {
 		{"__gc", cursor_close}, {"__close", cursor_close}, {"__call", cursor_next}, {NULL, NULL}};
 	static const luaL_Reg cursor_methods[] = {{"close", cursor_close}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {
-		{"open", open_any},    {"resolve", resolve},          {"image", open_image},
-		{"index", open_index}, {"tags", list_tags},           {"delete", delete_name},
-		{"tag", tag_name},     {"referrers", list_referrers}, {"catalog", list_repositories},
-		{NULL, NULL}};
+	static const luaL_Reg functions[] = {{"open", open_any},
+					     {"resolve", resolve},
+					     {"image", open_image},
+					     {"index", open_index},
+					     {"tags", list_tags},
+					     {"delete", delete_name},
+					     {"tag", tag_name},
+					     {"referrers", list_referrers},
+					     {"catalog", list_repositories},
+					     {"blob", open_blob},
+					     {"ping", ping},
+					     {NULL, NULL}};
 
 	luff_box_type(L, MEDIUM, meta, NULL);
 	luff_box_type(L, LUFF_CURSOR, cursor_meta, cursor_methods);

@@ -191,14 +191,18 @@ static int open_run(struct luff_work *base, struct luff_error *err)
 			     : luff_layer_open_uncompressed(&c->r, c->layer, err);
 }
 
-static int open_finish(lua_State *L, struct luff_work *base)
+void luff_push_reader(lua_State *L, struct luff_reader **r)
 {
-	struct open_call *c = (struct open_call *)base;
 	struct luff_reader_box *b = luff_box(L, sizeof *b, LUFF_READER);
 
 	luff_buffer_init(&b->rest, (size_t)2 << 30);
-	b->r = c->r;
-	c->r = NULL;
+	b->r = *r;
+	*r = NULL;
+}
+
+static int open_finish(lua_State *L, struct luff_work *base)
+{
+	luff_push_reader(L, &((struct open_call *)base)->r);
 	return 1;
 }
 

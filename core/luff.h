@@ -333,6 +333,20 @@ LUFF_API int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, s
  */
 LUFF_API int luff_catalog_open(struct luff_cursor **out, const char *registry, bool plain_http,
 			       struct luff_error *err);
+
+/* What a registry says of itself. */
+struct luff_ping {
+	char url[LUFF_NAME_MAX + 16]; /* where it is: "https://registry-1.docker.io" */
+	char version[64];             /* "registry/2.0", of the API; "" where it does not say */
+};
+
+/**
+ * Asks a registry whether it is one and takes the login that is known for it (distribution-spec, "Determining Support").
+ *
+ * @param registry  "localhost:5000", "docker.io"
+ * @return 0; LUFF_EAUTH, LUFF_EDENIED; LUFF_EHTTP or LUFF_ENOTFOUND for a server that is none; LUFF_ENET, …
+ */
+LUFF_API int luff_ping(struct luff_ping *out, const char *registry, bool plain_http, struct luff_error *err);
 /**
  * What refers to a manifest: signatures, attestations, other artifacts (distribution-spec, "Listing Referrers"). A registry
  * without that API is asked for the index that stands in for it, under the tag "sha256-…".
@@ -344,8 +358,21 @@ LUFF_API int luff_catalog_open(struct luff_cursor **out, const char *registry, b
 LUFF_API int luff_medium_referrers(struct luff_cursor **out, struct luff_medium *m,
 				   const struct luff_digest *subject, const char *artifact_type,
 				   struct luff_error *err);
-/** With a tag: the name alone goes where the medium can do that. With a digest: the content goes. */
-LUFF_API int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
+/**
+ * With a tag: that name goes, and nothing else. With a digest: the manifest goes, and all its names with it.
+ *
+ * @param out    the manifest that went; "" where its name alone did
+ * @param force  where the medium cannot take a name alone away, the manifest goes with all its names; without it that is
+ *               LUFF_ENOTSUP, with the digest and the other names, as far as they can be told
+ */
+LUFF_API int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
+				bool force, struct luff_error *err);
+/** Size of a blob. LUFF_ENOTFOUND; LUFF_ENOTSUP for mediums that cannot tell. */
+LUFF_API int luff_medium_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
+			      struct luff_error *err);
+/** A blob goes, also where manifests still want it. LUFF_ENOTFOUND, LUFF_ENOTSUP. */
+LUFF_API int luff_medium_remove_blob(struct luff_medium *m, const struct luff_digest *digest,
+				     struct luff_error *err);
 
 /* ---- Image, Index, Layer: immutable, shared, lazy ------------------------------------------------------------------ */
 

@@ -224,9 +224,34 @@ int luff_medium_referrers(struct luff_cursor **out, struct luff_medium *m, const
 	return m->ops->referrers(out, m, subject, artifact_type ? artifact_type : "", err);
 }
 
-int luff_medium_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
+		       bool force, struct luff_error *err)
 {
+	struct luff_digest gone = {""};
+	int rc;
+
+	*out = gone;
 	if (!m->ops->remove)
 		return read_only(m, err);
-	return m->ops->remove(m, name, err);
+	rc = m->ops->remove(&gone, m, name, force, err);
+	if (rc == 0)
+		*out = gone;
+	return rc;
+}
+
+int luff_medium_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
+		     struct luff_error *err)
+{
+	*size_out = 0;
+	if (!m->ops->stat)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium gives no blobs by their digest alone",
+				 m->place);
+	return m->ops->stat(size_out, m, digest, err);
+}
+
+int luff_medium_remove_blob(struct luff_medium *m, const struct luff_digest *digest, struct luff_error *err)
+{
+	if (!m->ops->remove_blob)
+		return read_only(m, err);
+	return m->ops->remove_blob(m, digest, err);
 }

@@ -44,8 +44,14 @@ struct luff_medium_ops {
 	/* Optional. What has that subject, as descriptors in JSON; artifact_type "" is any. NULL: LUFF_ENOTSUP. */
 	int (*referrers)(struct luff_cursor **out, struct luff_medium *m, const struct luff_digest *subject,
 			 const char *artifact_type, struct luff_error *err);
-	/* Optional. NULL: LUFF_ENOTSUP. */
-	int (*remove)(struct luff_medium *m, const struct luff_name *name, struct luff_error *err);
+	/* Optional. NULL: read-only. Sets *out (which is "") where the manifest goes and not its name alone. */
+	int (*remove)(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
+		      bool force, struct luff_error *err);
+	/* Optional. Size of a blob. NULL: LUFF_ENOTSUP. */
+	int (*stat)(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
+		    struct luff_error *err);
+	/* Optional. NULL: read-only. */
+	int (*remove_blob)(struct luff_medium *m, const struct luff_digest *digest, struct luff_error *err);
 	/* Required. The last reference is gone; cannot fail. Frees m. */
 	void (*destroy)(struct luff_medium *m);
 };

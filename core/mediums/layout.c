@@ -518,16 +518,55 @@ static int layout_referrers(struct luff_cursor **out, struct luff_medium *m,
 	return rc;
 }
 
-static int layout_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+/* A name alone can always go here: there is nothing to force. */
+static int layout_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
+			 bool force, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
 	struct change change = {.store = l->store};
 
-	if (name->digest.text[0])
+	(void)force;
+	if (name->digest.text[0]) {
 		change.digest = &name->digest;
-	else
+		*out = name->digest;
+	} else {
 		change.tag = name->tag;
+	}
 	return here(m, luff_store_change_index(l->store, change_index, &change, change.digest, err), err);
+}
+
+static int layout_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
+		       struct luff_error *err)
+{
+	return here(m, luff_store_stat(size_out, layout_of(m)->store, digest, err), err);
+}
+
+/* Under the lock: what index.json lists is no mere blob. */
+static int check_unlisted(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	const struct luff_digest *digest = arg;
+	LUFF_AUTO(json) tree = NULL;
+	cJSON *entries, *entry;
+	int rc = parse_index(&tree, &entries, text, len, err);
+
+	*out_text = NULL;
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach(entry, entries)
+	{
+		const char *listed = luff_json_string(entry, "digest");
+
+		if (listed && strcmp(listed, digest->text) == 0)
+			return luff_fail(err, LUFF_EINVAL, "%s is a manifest: delete it as one", listed);
+	}
+	return 0;
+}
+
+static int layout_remove_blob(struct luff_medium *m, const struct luff_digest *digest, struct luff_error *err)
+{
+	struct luff_digest gone = *digest;
+
+	return here(m, luff_store_change_index(layout_of(m)->store, check_unlisted, &gone, digest, err), err);
 }
 
 static void layout_destroy(struct luff_medium *m)
@@ -547,6 +586,8 @@ static const struct luff_medium_ops layout_ops = {
 	.tags = layout_tags,
 	.referrers = layout_referrers,
 	.remove = layout_remove,
+	.stat = layout_stat,
+	.remove_blob = layout_remove_blob,
 	.destroy = layout_destroy,
 };
 

@@ -211,13 +211,14 @@ int luff_manifests_put(struct luff_call *r, struct luff_error *err)
 int luff_manifests_delete(struct luff_call *r, struct luff_error *err)
 {
 	struct luff_descriptor d;
+	struct luff_digest gone;
 	struct luff_name name;
 	int rc = resolve(&d, NULL, r, err);
 
 	if (rc < 0)
 		return rc;
 	name_of(&name, r);
-	rc = luff_medium_remove(r->repository->medium, &name, err);
+	rc = luff_medium_remove(&gone, r->repository->medium, &name, false, err);
 	if (rc == LUFF_ENOTFOUND)
 		return no_manifest(r, err);
 	return rc < 0 ? rc : luff_reply_empty(r, MHD_HTTP_ACCEPTED, err);

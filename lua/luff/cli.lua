@@ -6,10 +6,27 @@ local terminal = require "luff.terminal"
 local cli = {}
 
 --- The commands in the order in which `luff help` shows them.
-cli.commands = { "digest", "manifest", "config", "inspect", "ls", "copy", "mirror", "login", "logout", "auth", "serve",
-	"version", "help" }
+cli.commands = {
+	"digest",
+	"manifest",
+	"config",
+	"inspect",
+	"ls",
+	"blob",
+	"copy",
+	"mirror",
+	"tag",
+	"delete",
+	"ping",
+	"login",
+	"logout",
+	"auth",
+	"serve",
+	"version",
+	"help",
+}
 
-cli.aliases = { cp = "copy" }
+cli.aliases = { cp = "copy", rm = "delete" }
 
 --- Exit codes of errors by their code; 1 for any other.
 cli.exit_codes = {

@@ -4,8 +4,8 @@ local core = require "luff.core"
 local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
 
 for _, name in ipairs {
-	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "push_blob", "push_manifest",
-	"digest", "login", "logout", "auth", "serve", "platform", "version",
+	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "blob", "push_blob",
+	"push_manifest", "ping", "digest", "login", "logout", "auth", "serve", "platform", "version",
 } do
 	luff[name] = core[name]
 end

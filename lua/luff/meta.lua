@@ -177,12 +177,27 @@ function Cursor:close() end
 ---@param name luff.name
 ---@param tag string
 ---@param opts { plain_http: boolean? }?
+---@return { mediaType: string, digest: string, size: integer }
 function luff.tag(name, tag, opts) end
 
----Deletes a tag, or with a digest the manifest itself.
+---Deletes a tag and nothing else, or with a digest the manifest and all its tags. Where a registry can take no tag away alone,
+---that is "unsupported", with the other tags of the manifest; with `force`, the manifest goes with all of them.
+---@param name luff.name
+---@param opts { force: boolean?, blob: boolean?, plain_http: boolean? }? blob: the digest is that of a blob, which goes also where manifests still want it
+---@return string? # digest of the manifest or blob that went; nil where a tag alone did
+function luff.delete(name, opts) end
+
+---A blob by its digest, verified, and its size: `luff.blob "ghcr.io/org/app@sha256:…"`.
 ---@param name luff.name
 ---@param opts { plain_http: boolean? }?
-function luff.delete(name, opts) end
+---@return luff.Reader, integer
+function luff.blob(name, opts) end
+
+---Asks a registry whether it is one and takes the login that is known for it; raises where it is not or does not.
+---@param registry string "localhost:5000"
+---@param opts { plain_http: boolean? }?
+---@return { url: string, version: string? } # where it is; version: of its API, "registry/2.0", where it says
+function luff.ping(registry, opts) end
 
 ---Stores a blob and returns its descriptor. Of a Reader, all that was not read yet; it stays open.
 ---@param place luff.name a place without a tag: "oci:DIR", "memory:NAME", "host/repository"

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "mediums/registry/auth.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
@@ -100,6 +101,18 @@ int luff_host_get(struct luff_host **out, const char *name, bool plain_http, str
 	pthread_mutex_unlock(&hosts_lock);
 	*out = h;
 	return rc;
+}
+
+int luff_host_of_registry(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err)
+{
+	char host[LUFF_NAME_MAX + 1], word[96];
+	struct luff_error unlike = {0};
+
+	*out = NULL;
+	if (luff_settings_check_host(host, name, "registry", &unlike) < 0 || strchr(name, '/'))
+		return luff_fail(err, LUFF_ENAME, "\"%s\" is no registry: write registry.example:5000",
+				 luff_text_printable(word, sizeof word, name));
+	return luff_host_get(out, host, plain_http, err);
 }
 
 void luff_host_unref(struct luff_host *h)

@@ -43,6 +43,8 @@ struct luff_host {
  * registry-1.docker.io.
  */
 int luff_host_get(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err);
+/** The same for a name that a user gives, of which more must not be true than that it is a registry's: else LUFF_ENAME. */
+int luff_host_of_registry(struct luff_host **out, const char *name, bool plain_http, struct luff_error *err);
 /** One that nobody shares, with a login of its own. */
 int luff_host_new(struct luff_host **out, const char *name, bool plain_http,
 		  const struct luff_credentials *given, struct luff_error *err);

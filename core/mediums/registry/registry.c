@@ -115,13 +115,6 @@ int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, stru
 
 /* ---- resolve ---- */
 
-/* "manifests/v1" for requests, "localhost:5000/app:v1" for messages; a digest decides over a tag. */
-struct target {
-	char path[16 + LUFF_TAG_MAX];
-	char place[2 * LUFF_NAME_MAX + LUFF_TAG_MAX];
-	const struct luff_digest *digest; /* NULL: by tag */
-};
-
 int luff_registry_check_tag(const struct luff_registry *r, const char *tag, struct luff_error *err)
 {
 	size_t n = strspn(tag, LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-");
@@ -133,8 +126,8 @@ int luff_registry_check_tag(const struct luff_registry *r, const char *tag, stru
 			 luff_text_printable(printable, sizeof printable, tag));
 }
 
-static int find_target(struct target *out, struct luff_registry *r, const struct luff_name *name,
-		       struct luff_error *err)
+int luff_registry_find_target(struct luff_target *out, struct luff_registry *r, const struct luff_name *name,
+			      struct luff_error *err)
 {
 	const char *word = name->tag;
 
@@ -148,9 +141,8 @@ static int find_target(struct target *out, struct luff_registry *r, const struct
 	return 0;
 }
 
-/* Says what there is instead, where there is a repository to ask. */
-static int not_found(struct luff_registry *r, const struct target *t, struct luff_exchange *x,
-		     struct luff_error *err)
+int luff_registry_not_found(struct luff_registry *r, const struct luff_target *t, struct luff_exchange *x,
+			    struct luff_error *err)
 {
 	char tags[256] = "";
 
@@ -178,7 +170,7 @@ static void read_media_type(struct luff_descriptor *d, const struct luff_exchang
 	luff_header_media_type(d->media_type, value ? value : "");
 }
 
-static bool read_digest(struct luff_digest *out, const struct luff_exchange *x)
+bool luff_registry_read_digest(struct luff_digest *out, const struct luff_exchange *x)
 {
 	struct luff_error ignored = {0};
 	const char *value = luff_exchange_header(x, "docker-content-digest", 0);
@@ -187,8 +179,8 @@ static bool read_digest(struct luff_digest *out, const struct luff_exchange *x)
 }
 
 /* *found: the headers alone say all that a descriptor needs. A registry that refuses HEAD or says too little is asked by GET. */
-static int look(bool *found, struct luff_descriptor *out, struct luff_registry *r, const struct target *t,
-		struct luff_error *err)
+static int look(bool *found, struct luff_descriptor *out, struct luff_registry *r,
+		const struct luff_target *t, struct luff_error *err)
 {
 	struct luff_request request = {.method = "HEAD", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	LUFF_AUTO(exchange) x = NULL;
@@ -200,7 +192,7 @@ static int look(bool *found, struct luff_descriptor *out, struct luff_registry *
 		return rc;
 	if (luff_exchange_status(x) == 429)
 		return luff_request_refused(x, t->place, "", err);
-	if (luff_exchange_status(x) != 200 || !read_digest(&claimed, x))
+	if (luff_exchange_status(x) != 200 || !luff_registry_read_digest(&claimed, x))
 		return 0;
 	if (t->digest && !luff_digest_equal(&claimed, t->digest))
 		return 0;
@@ -213,7 +205,7 @@ static int look(bool *found, struct luff_descriptor *out, struct luff_registry *
 }
 
 /* Computed over what was received, and held against what was asked for or what the registry says that it is. */
-static int settle_digest(struct luff_digest *out, const struct luff_exchange *x, const struct target *t,
+static int settle_digest(struct luff_digest *out, const struct luff_exchange *x, const struct luff_target *t,
 			 const char *document, size_t len, struct luff_error *err)
 {
 	struct luff_digest want;
@@ -221,7 +213,7 @@ static int settle_digest(struct luff_digest *out, const struct luff_exchange *x,
 
 	if (t->digest)
 		want = *t->digest;
-	else if (!read_digest(&want, x))
+	else if (!luff_registry_read_digest(&want, x))
 		return luff_digest_of(out, "sha256", document, len, err);
 	rc = luff_digest_of(out, luff_algorithm_name(luff_digest_algorithm(&want)), document, len, err);
 	if (rc == 0 && !luff_digest_equal(out, &want))
@@ -231,7 +223,7 @@ static int settle_digest(struct luff_digest *out, const struct luff_exchange *x,
 }
 
 /* Even for a digest alone it must be a manifest, and all of one: no digest that a registry names may be there to tell. */
-static int settle_type(struct luff_descriptor *d, const char *document, const struct target *t,
+static int settle_type(struct luff_descriptor *d, const char *document, const struct luff_target *t,
 		       struct luff_error *err)
 {
 	bool told = luff_media_is_image(d->media_type) || luff_media_is_index(d->media_type);
@@ -246,7 +238,7 @@ static int settle_type(struct luff_descriptor *d, const char *document, const st
 }
 
 static int get_document(struct luff_descriptor *out, char **document, struct luff_registry *r,
-			const struct target *t, struct luff_error *err)
+			const struct luff_target *t, struct luff_error *err)
 {
 	struct luff_request request = {.method = "GET", .scope = r->pull, .accept = LUFF_REGISTRY_MANIFESTS};
 	struct whole whole = {.cap = LUFF_MANIFEST_MAX};
@@ -259,7 +251,7 @@ static int get_document(struct luff_descriptor *out, char **document, struct luf
 	if (rc < 0)
 		return rc == LUFF_ELIMIT ? luff_fail_context(err, "%s", t->place) : rc;
 	if (luff_exchange_status(x) == 404)
-		return not_found(r, t, x, err);
+		return luff_registry_not_found(r, t, x, err);
 	if (luff_exchange_status(x) != 200)
 		return luff_request_refused(x, t->place, "", err);
 	read_media_type(out, x);
@@ -305,7 +297,7 @@ static int registry_resolve(struct luff_descriptor *out, char **document, struct
 {
 	struct luff_registry *r = luff_registry_of(m);
 	struct luff_name only;
-	struct target t;
+	struct luff_target t;
 	bool found = false;
 	int rc = 0;
 
@@ -314,7 +306,7 @@ static int registry_resolve(struct luff_descriptor *out, char **document, struct
 		name = &only;
 	}
 	if (rc == 0)
-		rc = find_target(&t, r, name, err);
+		rc = luff_registry_find_target(&t, r, name, err);
 	if (rc == 0 && !document)
 		rc = look(&found, out, r, &t, err);
 	return rc < 0 || found ? rc : get_document(out, document, r, &t, err);
@@ -363,50 +355,45 @@ static int registry_exists(bool *out, struct luff_medium *m, const struct luff_d
 		       : luff_request_refused(x, m->place, "cannot look for content", err);
 }
 
-/* ---- remove ---- */
-
-/* The subject of what goes by its digest; false if there is none, or the manifest cannot be read. */
-static bool find_subject(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name)
+/* *size_out stays -1 where the answer is not one, or does not say. */
+static int ask_size(int64_t *size_out, struct luff_registry *r, const char *method,
+		    const struct luff_digest *digest, struct luff_error *err)
 {
-	LUFF_AUTO(text) document = NULL;
-	struct luff_error ignored = {0};
-	struct luff_descriptor d;
+	struct luff_request request = {.method = method, .scope = r->pull};
+	struct luff_descriptor d = {.digest = *digest};
+	LUFF_AUTO(exchange) x = NULL;
+	char path[LUFF_REGISTRY_PATH_MAX], place[1024];
+	int rc;
 
-	return name->digest.text[0] && luff_medium_resolve(&d, &document, m, name, &ignored) == 0 &&
-	       luff_referrer_find_subject(out, document, (size_t)d.size);
+	*size_out = -1;
+	luff_registry_content_path(path, &d);
+	rc = luff_registry_read(&x, r, request, path, err);
+	if (rc < 0)
+		return rc;
+	if (luff_exchange_status(x) == 200)
+		*size_out = luff_exchange_length(x);
+	else if (strcmp(method, "HEAD") != 0 || luff_exchange_status(x) == 404) {
+		snprintf(place, sizeof place, "%s@%s", r->base.place, digest->text);
+		return luff_request_refused(x, place, "", err);
+	}
+	return 0;
 }
 
-static int registry_remove(struct luff_medium *m, const struct luff_name *name, struct luff_error *err)
+/* By GET where HEAD is refused, or says too little: a redirect may be good for a GET alone. The body is not read. */
+static int registry_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
+			 struct luff_error *err)
 {
 	struct luff_registry *r = luff_registry_of(m);
-	struct luff_request request = {.method = "DELETE", .scope = r->delete};
-	LUFF_AUTO(exchange) x = NULL;
-	struct luff_digest subject;
-	struct target t;
-	bool refers;
-	int status, rc = find_target(&t, r, name, err);
+	int rc = ask_size(size_out, r, "HEAD", digest, err);
 
+	if (rc == 0 && *size_out < 0)
+		rc = ask_size(size_out, r, "GET", digest, err);
+	if (rc == 0 && *size_out < 0)
+		rc = luff_fail(err, LUFF_EFORMAT, "%s: the registry does not say how large %s is", m->place,
+			       digest->text);
 	if (rc < 0)
-		return rc;
-	refers = find_subject(&subject, m, name);
-	rc = luff_registry_send(&x, r, request, t.path, err);
-	if (rc < 0)
-		return rc;
-	status = luff_exchange_status(x);
-	if (status >= 200 && status < 300)
-		return refers ? luff_registry_unrefer(r, &name->digest, &subject, err) : 0;
-	if (status == 404)
-		return not_found(r, &t, x, err);
-	luff_request_refused(x, t.place, "cannot delete", err);
-	if (!t.digest && (status == 400 || status == 405))
-		luff_fail(
-			err, LUFF_ENOTSUP,
-			"%s: this registry deletes manifests by digest, with all their tags, but no tag alone (%d)",
-			t.place, status);
-	else if (status == 405)
-		luff_fail(err, LUFF_ENOTSUP, "%s: deleting is switched off in this registry (405)", t.place);
-	err->http_status = status;
-	return err->code;
+		*size_out = 0;
+	return rc;
 }
 
 /* ---- A registry ---- */
@@ -444,7 +431,9 @@ const struct luff_medium_ops luff_registry_ops = {
 	.tag = luff_registry_tag,
 	.tags = luff_registry_tags,
 	.referrers = luff_registry_referrers,
-	.remove = registry_remove,
+	.remove = luff_registry_remove,
+	.stat = registry_stat,
+	.remove_blob = luff_registry_remove_blob,
 	.destroy = registry_destroy,
 };
 

@@ -45,6 +45,20 @@ int luff_registry_send(struct luff_exchange **out, struct luff_registry *r, stru
 int luff_registry_read(struct luff_exchange **out, struct luff_registry *r, struct luff_request request,
 		       const char *path, struct luff_error *err);
 
+/* "manifests/v1" for requests, "localhost:5000/app:v1" for messages; a digest decides over a tag. */
+struct luff_target {
+	char path[16 + LUFF_TAG_MAX];
+	char place[2 * LUFF_NAME_MAX + LUFF_TAG_MAX];
+	const struct luff_digest *digest; /* of the name, borrowed; NULL: by tag */
+};
+int luff_registry_find_target(struct luff_target *out, struct luff_registry *r, const struct luff_name *name,
+			      struct luff_error *err);
+/** Fails after a 404, with what there is instead where there is a repository to ask. */
+int luff_registry_not_found(struct luff_registry *r, const struct luff_target *t, struct luff_exchange *x,
+			    struct luff_error *err);
+/** What the answer claims the manifest's digest to be, if it does. */
+bool luff_registry_read_digest(struct luff_digest *out, const struct luff_exchange *x);
+
 /** LUFF_ENAME for a text that is no tag of a registry (distribution-spec, "Pulling manifests"). */
 int luff_registry_check_tag(const struct luff_registry *r, const char *tag, struct luff_error *err);
 
@@ -83,6 +97,12 @@ int luff_registry_refer(struct luff_registry *r, const struct luff_descriptor *d
 /** After a manifest with that subject is gone: takes it from the index that stands in for the API, if there is one. */
 int luff_registry_unrefer(struct luff_registry *r, const struct luff_digest *digest,
 			  const struct luff_digest *subject, struct luff_error *err);
+
+/* remove.c */
+int luff_registry_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
+			 bool force, struct luff_error *err);
+int luff_registry_remove_blob(struct luff_medium *m, const struct luff_digest *digest,
+			      struct luff_error *err);
 
 /* tags.c */
 int luff_registry_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "mediums/registry/pages.h"
 #include "mediums/registry/registry.h"
-#include "mediums/registry/settings.h"
 
 #define PAGE "n=1000" /* more is refused by some */
 #define SOME_BYTES_MAX (1 << 20)
@@ -106,21 +105,15 @@ static const struct luff_cursor_ops catalog_ops = {.next = catalog_next, .close 
 
 int luff_catalog_open(struct luff_cursor **out, const char *registry, bool plain_http, struct luff_error *err)
 {
-	char host[LUFF_NAME_MAX + 1];
 	struct catalog_cursor *c;
-	int rc = luff_settings_check_host(host, registry, "registry", err);
+	int rc;
 
 	*out = NULL;
-	if (rc == 0 && strchr(registry, '/'))
-		rc = luff_fail(err, LUFF_ENAME, "repositories are those of a whole registry, not of %s",
-			       registry);
-	if (rc < 0)
-		return rc;
 	c = calloc(1, sizeof *c);
 	if (!c)
 		return luff_fail_nomem(err);
 	c->base.ops = &catalog_ops;
-	rc = luff_host_get(&c->host, host, plain_http, err);
+	rc = luff_host_of_registry(&c->host, registry, plain_http, err);
 	if (rc == 0)
 		c->pages = (struct luff_pages){.host = c->host,
 					       .place = c->host->name,
