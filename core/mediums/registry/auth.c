@@ -347,7 +347,8 @@ static int post_to_server(char **header, int64_t *seconds, struct luff_host *h, 
 {
 	LUFF_AUTO(buffer) form = {.cap = FORM_MAX};
 	LUFF_AUTO(exchange) x = NULL;
-	struct luff_exchange_request request = {.method = "POST", .url = t->realm};
+	struct luff_exchange_request request = {
+		.method = "POST", .url = t->realm, .least = luff_host_least(h, t->realm)};
 	int rc = refresh_form(&form, t, c->identity, err), status;
 
 	if (rc == 0) {
@@ -375,7 +376,7 @@ static int get_from_server(char **header, int64_t *seconds, struct luff_host *h,
 	LUFF_AUTO(secret) basic = NULL;
 	LUFF_AUTO(secret) line = NULL;
 	LUFF_AUTO(exchange) x = NULL;
-	struct luff_exchange_request request = {.method = "GET"};
+	struct luff_exchange_request request = {.method = "GET", .least = luff_host_least(h, t->realm)};
 	int rc = token_url(&url, t, err);
 
 	if (rc == 0 && c->user)
@@ -592,7 +593,7 @@ static int take_bearer(struct luff_host *h, const char *scope, const struct luff
 	int rc = luff_url_resolve(&realm, NULL, c->realm, err);
 
 	if (rc == 0)
-		rc = luff_url_may_lead(h->origin, realm, from_private, err);
+		rc = luff_url_may_lead(h->origin, realm, from_private || luff_settings_name(realm), err);
 	if (rc < 0)
 		return luff_fail_context(err, "%s: its token server cannot be used", h->name);
 	pthread_mutex_lock(&h->lock);

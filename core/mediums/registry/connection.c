@@ -7,10 +7,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/registry/proxy.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
@@ -32,13 +34,15 @@ static void destroy(struct luff_connection *c)
 
 LUFF_DEFINE_AUTO(connection, struct luff_connection *, destroy);
 
-static struct luff_connection *take_idle(const char *origin, const struct luff_settings_kept *settings)
+static struct luff_connection *take_idle(const char *origin, const struct luff_settings_kept *settings,
+					 enum luff_address least)
 {
 	struct luff_connection **at, *c;
 
 	pthread_mutex_lock(&lock);
 	at = &idle;
-	while (*at && (strcmp((*at)->origin, origin) != 0 || (*at)->settings != settings))
+	while (*at &&
+	       (strcmp((*at)->origin, origin) != 0 || (*at)->settings != settings || (*at)->there < least))
 		at = &(*at)->next;
 	c = *at;
 	if (c)
@@ -71,13 +75,35 @@ static void set_settings(struct luff_connection *c, const struct luff_settings *
 	}
 	if (s->socket)
 		luff_curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, s->socket);
-	if (s->proxy)
-		luff_curl.easy_setopt(easy, CURLOPT_PROXY, s->proxy);
+}
+
+static void set_proxy(struct luff_connection *c)
+{
+	const char *proxy = c->settings ? c->settings->settings.proxy : NULL;
+
+	if (!proxy)
+		proxy = luff_proxy_of(c->origin);
+	c->proxied = proxy && *proxy;
+	luff_curl.easy_setopt(c->easy, CURLOPT_PROXY, c->proxied ? proxy : "");
+	luff_curl.easy_setopt(c->easy, CURLOPT_NOPROXY, "");
+}
+
+/* libcurl calls it for each address that it tries. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct luff_connection *c = arg;
+
+	(void)purpose;
+	if (!c->proxied && luff_address_of_socket(&to->addr) < c->least) {
+		luff_address_print(c->refused, &to->addr);
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 static void set_options(struct luff_connection *c)
 {
-	const char *host = strstr(c->origin, "://") + 3, *file = getenv("SSL_CERT_FILE");
+	const char *file = getenv("SSL_CERT_FILE");
 	CURL *easy = c->easy;
 
 	luff_curl.easy_setopt(easy, CURLOPT_USERAGENT, "luff/" LUFF_VERSION);
@@ -96,8 +122,9 @@ static void set_options(struct luff_connection *c)
 	luff_curl.easy_setopt(easy, CURLOPT_QUICK_EXIT,
 			      1L); /* a name server that is silent does not hold up a cancel */
 #endif
-	if (luff_url_is_loopback(host))
-		luff_curl.easy_setopt(easy, CURLOPT_PROXY, ""); /* no proxy could reach it */
+	luff_curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	luff_curl.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
+	set_proxy(c);
 	c->all_authorities = false;
 	if (file && *file)
 		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, file);
@@ -143,6 +170,11 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 		luff_fail(err, LUFF_ENET, "%s: no such host, or no name server answers", place);
 		break;
 	case CURLE_COULDNT_CONNECT:
+		if (c->refused[0])
+			return luff_fail(
+				err, LUFF_EDENIED,
+				"%s: a server leads there, to the private address %s, which nobody named",
+				place, c->refused);
 		luff_fail(err, LUFF_ENET, "%s: cannot connect: %s", place,
 			  sys_errno ? strerror_r((int)sys_errno, word, sizeof word) : why);
 		break;
@@ -194,17 +226,36 @@ static struct luff_connection *connection_new(const char *origin, struct luff_se
 	return c->easy && c->multi && c->origin ? luff_take(c) : NULL;
 }
 
-int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err)
+int luff_connection_take(struct luff_connection **out, const char *origin, enum luff_address least,
+			 struct luff_error *err)
 {
 	LUFF_AUTO(settings) settings = luff_settings_of_origin(origin);
 
-	*out = take_idle(origin, settings);
+	*out = take_idle(origin, settings, least);
 	if (!*out)
 		*out = connection_new(origin, luff_take(settings));
 	if (!*out)
 		return luff_fail_nomem(err);
+	(*out)->least = least;
+	(*out)->refused[0] = '\0';
 	set_options(*out);
 	return 0;
+}
+
+static enum luff_address find_address(const struct luff_connection *c)
+{
+	char *address = NULL;
+
+	if (c->proxied)
+		return LUFF_ADDRESS_PUBLIC;
+	luff_curl.easy_getinfo(c->easy, CURLINFO_PRIMARY_IP, &address);
+	return address && *address ? luff_address_of_text(address) : LUFF_ADDRESS_PRIVATE; /* a Unix socket */
+}
+
+bool luff_connection_is_private(const struct luff_connection *c)
+{
+	/* a proxy's address says nothing about the server behind it */
+	return c->proxied ? luff_url_names_private(c->origin) : find_address(c) != LUFF_ADDRESS_PUBLIC;
 }
 
 void luff_connection_give(struct luff_connection *c, bool keep)
@@ -212,6 +263,7 @@ void luff_connection_give(struct luff_connection *c, bool keep)
 	struct luff_connection **at, *surplus = c;
 	int count = 0;
 
+	c->there = find_address(c);
 	luff_curl.easy_reset(c->easy); /* what the request pointed to is gone */
 	if (keep) {
 		pthread_mutex_lock(&lock);

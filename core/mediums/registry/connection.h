@@ -5,6 +5,7 @@
 #ifndef LUFF_REGISTRY_CONNECTION_H
 #define LUFF_REGISTRY_CONNECTION_H
 
+#include "mediums/registry/address.h"
 #include "mediums/registry/curl.h"
 
 #define LUFF_CONNECTION_IDLE_MAX 32 /* kept in all */
@@ -16,14 +17,24 @@ struct luff_connection {
 	CURLM *multi;
 	char *origin;
 	struct luff_settings_kept *settings; /* of the origin; NULL: none */
+	bool proxied;
+	enum luff_address least; /* what this request may connect to */
+	enum luff_address there; /* what the kept socket is connected to; public if that is a proxy */
+	char refused[LUFF_ADDRESS_TEXT_MAX]; /* an address that was less; "" for none */
 	bool all_authorities; /* trusts what the file of all authorities holds, not only what their folder holds */
 };
 
 /**
  * The one that was used last for this origin ("https://host:443"), or a new one that connects at its first request. What
  * the way to the server needs is set on its easy handle (TLS, proxy, time limit); the request is not.
+ *
+ * @param least  no socket is opened to an address of another class: the name is a server's word, and a name server's what it
+ *               stands for. Proxies may be anywhere, they are the user's word.
  */
-int luff_connection_take(struct luff_connection **out, const char *origin, struct luff_error *err);
+int luff_connection_take(struct luff_connection **out, const char *origin, enum luff_address least,
+			 struct luff_error *err);
+/** Whether the server at the other end is at no address of the open internet, as far as can be told. */
+bool luff_connection_is_private(const struct luff_connection *c);
 /** After a transfer failed with `result`: true if it is on its way again, in another way that may do better. */
 bool luff_connection_try_otherwise(struct luff_connection *c, CURLcode result);
 /**

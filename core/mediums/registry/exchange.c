@@ -389,7 +389,7 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 	if (rc == 0)
 		rc = luff_url_origin(&origin, x->url, err);
 	if (rc == 0)
-		rc = luff_connection_take(&x->connection, origin, err);
+		rc = luff_connection_take(&x->connection, origin, request->least, err);
 	if (rc < 0)
 		return rc;
 	set_limits(x);
@@ -476,13 +476,7 @@ int64_t luff_exchange_length(const struct luff_exchange *x)
 
 bool luff_exchange_is_private(const struct luff_exchange *x)
 {
-	char *address = NULL;
-
-	/* a proxy's address says nothing about the server behind it */
-	if (luff_url_may_be_proxied(x->url))
-		return luff_url_names_private(x->url);
-	luff_curl.easy_getinfo(x->connection->easy, CURLINFO_PRIMARY_IP, &address);
-	return address && luff_url_is_private(address);
+	return luff_connection_is_private(x->connection);
 }
 
 struct luff_reader *luff_exchange_reader(struct luff_exchange *x)

@@ -6,6 +6,7 @@
 #define LUFF_REGISTRY_EXCHANGE_H
 
 #include "medium.h"
+#include "mediums/registry/address.h"
 
 #define LUFF_EXCHANGE_HEADERS_MAX 8 /* that a request may add */
 
@@ -17,7 +18,8 @@ struct luff_exchange_request {
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;
-	int limit_ms; /* for all of it; 0: as long as bytes keep moving */
+	enum luff_address least; /* what the server must be, see connection.h */
+	int limit_ms;            /* for all of it; 0: as long as bytes keep moving */
 };
 
 struct luff_exchange;

@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "mediums/registry/auth.h"
+#include "mediums/registry/exchange.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
@@ -147,6 +148,19 @@ void luff_hosts_close(void)
 		luff_host_unref(h);
 	}
 	pthread_mutex_unlock(&hosts_lock);
+}
+
+enum luff_address luff_host_least(struct luff_host *h, const char *url)
+{
+	if (luff_url_same_host(h->url, url) || luff_settings_name(url))
+		return LUFF_ADDRESS_NOBODY;
+	return atomic_load(&h->is_public) ? LUFF_ADDRESS_PUBLIC : LUFF_ADDRESS_PRIVATE;
+}
+
+int luff_host_may_lead(const struct luff_exchange *x, const char *to, struct luff_error *err)
+{
+	return luff_url_may_lead(luff_exchange_url(x), to,
+				 luff_exchange_is_private(x) || luff_settings_name(to), err);
 }
 
 int luff_host_wait(struct luff_host *h, struct luff_error *err)

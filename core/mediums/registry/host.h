@@ -9,10 +9,12 @@
 #include <stdatomic.h>
 
 #include "luff.h"
+#include "mediums/registry/address.h"
 
 #define LUFF_HOST_WAITING_MAX                                                                                \
 	16 /* requests to one registry whose answer has not begun, unless settings say otherwise */
 
+struct luff_exchange;
 struct luff_settings_kept;
 struct luff_token;
 struct luff_credentials;
@@ -25,7 +27,8 @@ struct luff_host {
 	char *origin;                        /* of that URL: where credentials may go */
 	struct luff_settings_kept *settings; /* NULL: none */
 	const struct luff_credentials
-		*given; /* the only login there is, borrowed; NULL: what settings and files know */
+		*given;        /* the only login there is, borrowed; NULL: what settings and files know */
+	atomic_bool is_public; /* it has answered from the open internet */
 	atomic_llong shunned_until; /* ms; as a mirror it is left out until then */
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -53,6 +56,15 @@ void luff_host_unref(struct luff_host *h);
 void luff_hosts_renew(void);
 /** Forgets all hosts that no medium uses. */
 void luff_hosts_close(void);
+
+/**
+ * What must be the address of a URL that the host, or a server that it led to, has named. Names are looked up when luff
+ * connects, and say then what they like: a host that the user named, here or in settings, may be anywhere, another one at a
+ * private place only if this host is at one, too.
+ */
+enum luff_address luff_host_least(struct luff_host *h, const char *url);
+/** Whether the answer x, of the host or of a server that it led to, may lead to a URL; LUFF_EDENIED with the reason. */
+int luff_host_may_lead(const struct luff_exchange *x, const char *to, struct luff_error *err);
 
 /**
  * Waits for the right to send a request, and while the registry rests; leave as soon as the headers of its answer are there. Whoever is inside waits for

@@ -58,7 +58,7 @@ static int enter(const struct luff_request *request, struct luff_error *err)
 }
 
 static int open_exchange(struct luff_exchange **out, const struct luff_request *request, const char *url,
-			 const char *authorization, struct luff_error *err)
+			 const char *authorization, enum luff_address least, struct luff_error *err)
 {
 	struct luff_exchange_request to = {
 		.method = request->method,
@@ -66,6 +66,7 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 		.bytes = request->bytes,
 		.src = request->src,
 		.size = request->size,
+		.least = least,
 		.limit_ms = request->limit_ms,
 	};
 	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX];
@@ -113,8 +114,15 @@ static bool leads_elsewhere(const struct luff_request *request, const struct luf
 	return status == 307 || status == 308 || (reads && (status == 301 || status == 302 || status == 303));
 }
 
-/* Replaces *url by where the answer leads. */
-static int follow(char **url, const struct luff_request *request, struct luff_exchange *x,
+/* On the way to the answer that counts. */
+struct course {
+	char *url;
+	bool public; /* it went through the open internet, from where no way leads back to private places */
+	int challenges;
+};
+
+/* Goes to where the answer leads. */
+static int follow(struct course *course, const struct luff_request *request, struct luff_exchange *x,
 		  struct luff_error *err)
 {
 	LUFF_AUTO(text) next = NULL;
@@ -123,13 +131,14 @@ static int follow(char **url, const struct luff_request *request, struct luff_ex
 	if (request->src)
 		return luff_fail(err, LUFF_EHTTP, "%s: leads an upload elsewhere after taking its bytes",
 				 request->host->name);
-	rc = luff_url_resolve(&next, *url, luff_exchange_header(x, "location", 0), err);
+	rc = luff_url_resolve(&next, course->url, luff_exchange_header(x, "location", 0), err);
 	if (rc == 0)
-		rc = luff_url_may_lead(*url, next, luff_exchange_is_private(x), err);
+		rc = luff_host_may_lead(x, next, err);
 	if (rc < 0)
 		return luff_fail_context(err, "%s: redirect", request->host->name);
-	free(*url);
-	*url = luff_take(next);
+	free(course->url);
+	course->url = luff_take(next);
+	course->public = course->public || !luff_exchange_is_private(x);
 	return 0;
 }
 
@@ -155,7 +164,7 @@ static void wipe(char **secret)
 	*secret = NULL;
 }
 
-/* A registry that says when to come back says so to all who ask it. */
+/* What a registry's answer says to all who ask it: when to come back, and where it is. */
 static void heed(struct luff_host *host, const struct luff_exchange *x)
 {
 	int status = luff_exchange_status(x);
@@ -163,6 +172,8 @@ static void heed(struct luff_host *host, const struct luff_exchange *x)
 
 	if (seconds > 0 && seconds <= LUFF_RETRY_AFTER_MAX)
 		luff_host_rest(host, seconds);
+	if (!luff_exchange_is_private(x))
+		atomic_store(&host->is_public, true);
 }
 
 static enum luff_auth_wish wish_of(const struct luff_request *request)
@@ -172,9 +183,16 @@ static enum luff_auth_wish wish_of(const struct luff_request *request)
 	return request->src || request->bytes ? LUFF_AUTH_FRESH : LUFF_AUTH_ANY;
 }
 
-/* One round: out is NULL if the request has to go out again, to *url. */
-static int attempt(struct luff_exchange **out, char **url, int *challenges,
-		   const struct luff_request *request, struct luff_error *err)
+static enum luff_address least_of(const struct course *course, struct luff_host *host)
+{
+	enum luff_address least = luff_host_least(host, course->url);
+
+	return least == LUFF_ADDRESS_PRIVATE && course->public ? LUFF_ADDRESS_PUBLIC : least;
+}
+
+/* One round: out is NULL if the request has to go out again, to course->url. */
+static int attempt(struct luff_exchange **out, struct course *course, const struct luff_request *request,
+		   struct luff_error *err)
 {
 	LUFF_AUTO(exchange) x = NULL;
 	LUFF_AUTO(text) origin = NULL;
@@ -183,26 +201,27 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 	int rc;
 
 	*out = NULL;
-	rc = luff_url_origin(&origin, *url, err);
+	rc = luff_url_origin(&origin, course->url, err);
 	if (rc < 0)
 		return rc;
 	ours = strcmp(origin, request->host->origin) == 0;
 	if (ours)
 		rc = luff_auth_header(&authorization, request->host, request->scope, wish_of(request), err);
 	if (rc == 0)
-		rc = open_exchange(&x, request, *url, authorization, err);
+		rc = open_exchange(&x, request, course->url, authorization, least_of(course, request->host),
+				   err);
 	if (rc == 0 && ours)
 		heed(request->host, x);
 	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->limit_ms &&
-	    *challenges < CHALLENGES_MAX) {
-		(*challenges)++;
+	    course->challenges < CHALLENGES_MAX) {
+		course->challenges++;
 		rc = challenged(request, x, authorization, err);
 		if (rc == LUFF_EAUTH)
 			err->http_status = 401;
 		if (rc == 0 && request->src)
 			*out = luff_take(x); /* its bytes are gone, but the next request knows better */
 	} else if (rc == 0 && leads_elsewhere(request, x)) {
-		rc = follow(url, request, x, err);
+		rc = follow(course, request, x, err);
 	} else if (rc == 0) {
 		*out = luff_take(x);
 	}
@@ -213,12 +232,13 @@ static int attempt(struct luff_exchange **out, char **url, int *challenges,
 /* From the URL that was asked for to the answer that counts. */
 static int send_once(struct luff_exchange **out, const struct luff_request *request, struct luff_error *err)
 {
-	LUFF_AUTO(text) url = NULL;
-	int challenges = 0, rc;
+	struct course course = {NULL, false, 0};
+	int rc;
 
-	rc = luff_url_resolve(&url, request->host->url, request->url, err);
+	rc = luff_url_resolve(&course.url, request->host->url, request->url, err);
 	for (int rounds = 0; rc == 0 && !*out && rounds <= HOPS_MAX + CHALLENGES_MAX; rounds++)
-		rc = attempt(out, &url, &challenges, request, err);
+		rc = attempt(out, &course, request, err);
+	free(course.url);
 	if (rc == 0 && !*out)
 		rc = luff_fail(err, LUFF_EHTTP, "%s: leads from one place to another without end",
 			       request->host->name);

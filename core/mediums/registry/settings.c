@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/registry/url.h"
 
 #define MIRRORS_MAX 16
 #define TIMEOUT_MAX (24 * 60 * 60)
@@ -342,6 +343,21 @@ static const struct luff_settings_kept *find_said(const char *name, const char *
 	const struct luff_settings_kept *k = *find(&said, name);
 
 	return k ? k : *find(&said, strstr(origin, "://") + 3);
+}
+
+bool luff_settings_name(const char *url)
+{
+	LUFF_AUTO(text) origin = NULL;
+	struct luff_error ignored = {0};
+	char name[LUFF_NAME_MAX + 1];
+	bool named;
+
+	if (luff_url_origin(&origin, url, &ignored) < 0 || !name_of(name, origin))
+		return false;
+	pthread_mutex_lock(&lock);
+	named = find_said(name, origin) != NULL;
+	pthread_mutex_unlock(&lock);
+	return named;
 }
 
 struct luff_settings_kept *luff_settings_of_origin(const char *origin)

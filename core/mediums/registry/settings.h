@@ -25,6 +25,8 @@ struct luff_settings_kept *luff_settings_of_host(const char *host);
  * memory.
  */
 struct luff_settings_kept *luff_settings_of_origin(const char *origin);
+/** Whether the user has named the host of a URL in settings. */
+bool luff_settings_name(const char *url);
 /**
  * The registry that "host[:port]" or "host[:port]/prefix" names; LUFF_EINVAL for what luff_reference_parse() takes for a
  * repository. `what` goes into the message: "mirror".

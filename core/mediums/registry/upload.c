@@ -33,7 +33,7 @@ static int read_location(char **out, struct luff_registry *r, struct luff_exchan
 		return luff_fail(err, LUFF_EHTTP, "%s: opens an upload without saying where", r->base.place);
 	rc = luff_url_resolve(out, luff_exchange_url(x), location, err);
 	if (rc == 0)
-		rc = luff_url_may_lead(luff_exchange_url(x), *out, luff_exchange_is_private(x), err);
+		rc = luff_host_may_lead(x, *out, err);
 	if (rc < 0) {
 		free(luff_take(*out));
 		return luff_fail_context(err, "%s: place of the upload", r->base.place);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/registry/address.h"
 #include "mediums/registry/curl.h"
 
 LUFF_DEFINE_AUTO(url, CURLU *, luff_curl.url_cleanup);
@@ -97,56 +98,6 @@ int luff_url_origin(char **out, const char *url, struct luff_error *err)
 	return 0;
 }
 
-static bool private_v4(const unsigned char *a)
-{
-	return a[0] == 0 || a[0] == 10 || a[0] == 127 || (a[0] == 100 && (a[1] & 0xc0) == 64) ||
-	       (a[0] == 169 && a[1] == 254) || (a[0] == 172 && (a[1] & 0xf0) == 16) ||
-	       (a[0] == 192 && a[1] == 168);
-}
-
-static bool private_v6(const unsigned char *a)
-{
-	static const unsigned char zeros[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
-	static const unsigned char nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-
-	if (memcmp(a, zeros, 12) == 0) /* ::, ::1 and the old way to write an IPv4 address */
-		return private_v4(a + 12);
-	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
-		return private_v4(a + 12);
-	return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
-}
-
-/* No server has a reason to lead there: link-local (a cloud's own services) and unspecified addresses. */
-static bool is_nobody(const char *host)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-	char bare[64];
-
-	luff_text_copy(bare, sizeof bare, host + (*host == '['));
-	bare[strcspn(bare, "]%")] = '\0';
-	if (inet_pton(AF_INET6, bare, &v6) == 1) {
-		if (!IN6_IS_ADDR_V4MAPPED(&v6))
-			return IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6);
-		memcpy(&v4, v6.s6_addr + 12, 4);
-	} else if (inet_pton(AF_INET, bare, &v4) != 1) {
-		return false;
-	}
-	return ntohl(v4.s_addr) >> 24 == 0 || ntohl(v4.s_addr) >> 16 == 0xa9fe;
-}
-
-bool luff_url_is_private(const char *address)
-{
-	unsigned char bytes[16];
-	char bare[64];
-
-	luff_text_copy(bare, sizeof bare, address + (*address == '['));
-	bare[strcspn(bare, "]%")] = '\0'; /* brackets and a zone are no part of the address */
-	if (inet_pton(AF_INET, bare, bytes) == 1)
-		return private_v4(bytes);
-	return inet_pton(AF_INET6, bare, bytes) == 1 && private_v6(bytes);
-}
-
 bool luff_url_is_loopback(const char *host)
 {
 	char bare[LUFF_NAME_MAX + 1];
@@ -188,51 +139,44 @@ bool luff_url_names_private(const char *url)
 	if (parse(&parsed, NULL, url, &ignored) < 0)
 		return false;
 	host = bare_host(parsed);
-	return host && (luff_url_is_private(host) || luff_url_is_loopback(host));
+	return host && (luff_url_is_loopback(host) || luff_address_of_text(host) != LUFF_ADDRESS_PUBLIC);
 }
 
-bool luff_url_may_be_proxied(const char *url)
+bool luff_url_same_host(const char *url, const char *other)
 {
-	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-					    "ALL_PROXY"};
 	struct luff_error ignored = {0};
-	LUFF_AUTO(url) parsed = NULL;
+	LUFF_AUTO(url) a = NULL;
+	LUFF_AUTO(url) b = NULL;
 	LUFF_AUTO(text) host = NULL;
-	bool named = false;
+	LUFF_AUTO(text) other_host = NULL;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const char *value = getenv(names[i]);
-
-		named = named || (value && *value);
-	}
-	if (!named || parse(&parsed, NULL, url, &ignored) < 0)
+	if (parse(&a, NULL, url, &ignored) < 0 || parse(&b, NULL, other, &ignored) < 0)
 		return false;
-	host = part(parsed, CURLUPART_HOST, 0);
-	return host && !luff_url_is_loopback(host);
+	host = bare_host(a);
+	other_host = bare_host(b);
+	return host && other_host && strcasecmp(host, other_host) == 0;
 }
 
 int luff_url_may_lead(const char *from, const char *to, bool from_private, struct luff_error *err)
 {
-	LUFF_AUTO(url) a = NULL;
-	LUFF_AUTO(url) b = NULL;
-	LUFF_AUTO(text) old_host = NULL;
-	LUFF_AUTO(text) new_host = NULL;
+	LUFF_AUTO(url) parsed = NULL;
+	LUFF_AUTO(text) host = NULL;
+	enum luff_address there;
 
 	if (luff_text_starts(from, "https:") && !luff_text_starts(to, "https:"))
 		return luff_fail(err, LUFF_EDENIED,
 				 "the server leads from https to http, which luff does not follow");
-	if (parse(&a, NULL, from, err) < 0 || parse(&b, NULL, to, err) < 0)
-		return err->code;
-	old_host = bare_host(a);
-	new_host = bare_host(b);
-	if (!old_host || !new_host)
-		return luff_fail_nomem(err);
-	if (strcasecmp(old_host, new_host) == 0)
+	if (luff_url_same_host(from, to))
 		return 0;
-	if (is_nobody(new_host) ||
-	    (!from_private && (luff_url_is_private(new_host) || luff_url_is_loopback(new_host))))
+	if (parse(&parsed, NULL, to, err) < 0)
+		return err->code;
+	host = bare_host(parsed);
+	if (!host)
+		return luff_fail_nomem(err);
+	there = luff_url_is_loopback(host) ? LUFF_ADDRESS_PRIVATE : luff_address_of_text(host);
+	if (there < (from_private ? LUFF_ADDRESS_PRIVATE : LUFF_ADDRESS_PUBLIC))
 		return luff_fail(err, LUFF_EDENIED,
-				 "the server leads to the private address %s, which nobody named", new_host);
+				 "the server leads to the private address %s, which nobody named", host);
 	return 0;
 }
 

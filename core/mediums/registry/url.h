@@ -25,11 +25,9 @@ int luff_url_encode(struct luff_buffer *out, const char *text, struct luff_error
 
 /** host[:port] of this machine alone: localhost, *.localhost, 127.0.0.0/8, [::1]. */
 bool luff_url_is_loopback(const char *host);
-/** Whether the environment names a proxy that requests to this URL may go through. */
-bool luff_url_may_be_proxied(const char *url);
 /** Whether a URL's host is this machine or a literal address that is not of the open internet. */
 bool luff_url_names_private(const char *url);
-/** A literal address that is not of the open internet: loopback, private, link-local, shared or unspecified. */
-bool luff_url_is_private(const char *address);
+/** Whether two URLs name one host, on whatever ports. */
+bool luff_url_same_host(const char *url, const char *other);
 
 #endif
