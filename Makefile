@@ -64,6 +64,9 @@ ifeq ($(crypto_libs),)
 crypto_libs := $(call libs_of,wolfssl)
 crypto_flags := -DLUFF_HASH_WOLFSSL
 endif
+# wolfSSL's version is in its file's name, and changes often.
+wolfssl_soname := $(shell readlink -f '$(shell $(CC) -print-file-name=libwolfssl.so 2>/dev/null)' 2>/dev/null | \
+	sed -n 's|.*/\(libwolfssl\.so\.[0-9]*\).*|\1|p')
 core_libs := $(crypto_libs) $(or $(call static,cjson),$(call libs_of,libcjson)) $(call libs_of,zlib libzstd) \
 	-ldl -lm -pthread
 hide_static := -Wl,--exclude-libs,libluff.a:libcrypto.a:libcjson.a
@@ -77,7 +80,7 @@ lua_libs := -Wl,-E $(if $(lua_static),-Wl$(comma)--whole-archive $(lua_static) -
 
 warnings := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2
-cppflags := -D_GNU_SOURCE -Icore $(crypto_flags) \
+cppflags := -D_GNU_SOURCE -Icore $(crypto_flags) -DLUFF_WOLFSSL=$(or $(wolfssl_soname),libwolfssl.so) \
 	$(patsubst -I%,-isystem %,$(if $(found),$(shell $(PKG_CONFIG) --cflags $(found) 2>/dev/null)))
 ifdef SANITIZE
 hardening := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer

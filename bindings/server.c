@@ -17,7 +17,7 @@ static struct luff_server **check_server(lua_State *L)
 
 static int serve(lua_State *L)
 {
-	static const char *const options[] = {"root", "listen", "faults", "record", NULL};
+	static const char *const options[] = {"root", "listen", "faults", "record", "cert", "key", NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct luff_server **box;
@@ -25,6 +25,8 @@ static int serve(lua_State *L)
 	luff_check_options(L, 1, options);
 	o.root = luff_option_string(L, 1, "root");
 	o.listen = luff_option_string(L, 1, "listen");
+	o.cert = luff_option_string(L, 1, "cert");
+	o.key = luff_option_string(L, 1, "key");
 	o.record = luff_option_bool(L, 1, "record");
 	box = luff_box(L, sizeof *box, LUFF_SERVER);
 	luff_option_faults(&o, L, 1);

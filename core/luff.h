@@ -580,7 +580,9 @@ struct luff_server_options {
 		listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
 	const char *
 		root; /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
-	int64_t memory_cap;              /* bytes held in memory in all; 0: 1 GiB */
+	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
+	const char *cert,
+		*key; /* PEM files for TLS 1.2 and 1.3: the certificate with its chain, its key; NULL: plain HTTP */
 	const struct luff_fault *faults; /* with all they point to borrowed until the server has stopped */
 	size_t fault_count;
 	bool record; /* remember requests, as faults do anyway */

@@ -15,6 +15,7 @@
 #include "server/faults.h"
 #include "server/listen.h"
 #include "server/microhttpd.h"
+#include "server/tls.h"
 
 #define MEMORY_CAP ((int64_t)1 << 30)
 #define CONNECTIONS_MAX 512
@@ -30,6 +31,7 @@
 
 struct luff_server {
 	struct MHD_Daemon *daemon;
+	struct luff_tls *tls; /* NULL: plain HTTP */
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
 	sem_t parsing[LUFF_PARSING_COUNT];
@@ -261,24 +263,58 @@ static size_t share_of_files(size_t most)
 	return limit.rlim_cur / 4;
 }
 
+/* Behind TLS, connections come from there. */
+static bool add_connection(void *arg, int fd, const struct sockaddr *client, socklen_t client_len)
+{
+	struct luff_server *server = arg;
+
+	return luff_mhd.add_connection(server->daemon, fd, client, client_len) == MHD_YES;
+}
+
+/* Takes the socket over where it returns 0. */
 static int start_daemon(struct luff_server *server, int fd, struct luff_error *err)
 {
+	unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+			 MHD_USE_ITC | (server->tls ? MHD_USE_NO_LISTEN_SOCKET : 0);
+	const struct MHD_OptionItem listener[] = {
+		{server->tls ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+		{MHD_OPTION_END, 0, NULL}};
 	sigset_t all, old;
+	int rc = 0;
 
 	/* the program's signals are for its own threads */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	server->daemon = luff_mhd.start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
-		0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		flags, 0, NULL, NULL, handle, server, MHD_OPTION_ARRAY, listener, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)share_of_files(CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_URI_LOG_CALLBACK, open_request,
 		server, MHD_OPTION_NOTIFY_CONNECTION, open_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED,
 		close_request, server, MHD_OPTION_END);
+	if (!server->daemon)
+		rc = luff_fail(err, LUFF_EIO, "cannot start the registry on %s", server->address);
+	else if (server->tls)
+		rc = luff_tls_start(server->tls, fd, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return server->daemon ? 0
-			      : luff_fail(err, LUFF_EIO, "cannot start the registry on %s", server->address);
+	return rc;
+}
+
+static int prepare_tls(struct luff_server *server, const struct luff_server_options *options,
+		       struct luff_error *err)
+{
+	const struct luff_tls_options tls = {.cert = options->cert,
+					     .key = options->key,
+					     .connections_max = share_of_files(CONNECTIONS_MAX),
+					     .idle_seconds = IDLE_SECONDS,
+					     .accept = add_connection,
+					     .arg = server};
+
+	if (!options->cert && !options->key)
+		return 0;
+	if (!options->cert || !options->key)
+		return luff_fail(err, LUFF_EINVAL, "TLS takes a certificate and its key");
+	return luff_tls_new(&server->tls, &tls, err);
 }
 
 int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
@@ -306,6 +342,8 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 					   share_of_files(UPLOADS_MAX), err);
 	if (rc == 0)
 		rc = luff_faults_new(&server->faults, options, server->address, &server->scope, err);
+	if (rc == 0)
+		rc = prepare_tls(server, options, err);
 	if (rc == 0)
 		rc = start_daemon(server, fd, err);
 	if (rc < 0) {
@@ -339,8 +377,10 @@ void luff_server_stop(struct luff_server *server)
 	if (!server)
 		return;
 	luff_scope_cancel(&server->scope);
+	luff_tls_quiesce(server->tls);
 	if (server->daemon)
 		luff_mhd.stop_daemon(server->daemon);
+	luff_tls_free(server->tls);
 	luff_upload_table_free(server->uploads);
 	luff_repositories_free(server->repositories);
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)

@@ -317,8 +317,16 @@ function Reader:lines() end
 ---Closing twice is fine.
 function Reader:close() end
 
----A registry in this process (distribution-spec): on disk, one OCI layout per repository below `root`, else in memory.
----@param opts { root: string?, listen: string?, faults: luff.Fault[]?, record: boolean? }? listen: "127.0.0.1:0" where absent; port 0 picks a free one; record: keep what Server:requests gives, as faults do anyway
+---@class luff.ServeOptions
+---@field root string? folder: one OCI layout per repository below it; in memory where absent
+---@field listen string? "127.0.0.1:0" where absent; port 0 picks a free one
+---@field cert string? PEM file with the certificate and its chain, for TLS 1.2 and 1.3; with `key`
+---@field key string? PEM file with the certificate's key
+---@field faults luff.Fault[]? how it misbehaves
+---@field record boolean? keep what Server:requests gives, as faults do anyway
+
+---A registry in this process (distribution-spec).
+---@param opts luff.ServeOptions?
 ---@return luff.Server
 function luff.serve(opts) end
 

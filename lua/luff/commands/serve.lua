@@ -4,10 +4,12 @@ local terminal = require "luff.terminal"
 
 return {
 	summary = "run a registry over a folder or in memory",
-	usage = "[--listen ADDRESS] [FOLDER]",
+	usage = "[OPTIONS] [FOLDER]",
 	arguments = { 0, 1 },
 	options = {
 		{ name = "listen", value = "ADDRESS", help = "127.0.0.1:5000 by default; port 0 picks a free one" },
+		{ name = "cert", value = "FILE", help = "speak TLS, with the certificate (and its chain) in this PEM file" },
+		{ name = "key", value = "FILE", help = "the certificate's key" },
 	},
 	help = [[
 Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout.
@@ -16,9 +18,15 @@ Its address is printed once it answers. Whoever can reach the address can read, 
 examples
   luff serve ./store
   luff serve --listen 127.0.0.1:0
+  luff serve --listen :5000 --cert server.crt --key server.key ./store
 ]],
 	run = function(args, opts)
-		local server <close> = luff.serve { root = args[1], listen = opts.listen or "127.0.0.1:5000" }
+		local server <close> = luff.serve {
+			root = args[1],
+			listen = opts.listen or "127.0.0.1:5000",
+			cert = opts.cert,
+			key = opts.key,
+		}
 		local ok, err = pcall(function()
 			terminal.write(server:address(), "\n")
 			terminal.flush()
