@@ -18,6 +18,8 @@
 #define LUFF_REF "luff.Ref"
 #define LUFF_CURSOR "luff.Cursor"
 #define LUFF_SERVER "luff.Server"
+#define LUFF_ENTRIES "luff.Entries"
+#define LUFF_ENTRY "luff.Entry"
 #define LUFF_MEMORY_CAP ((int64_t)1 << 30) /* bytes in one "memory:NAME" */
 
 /* ---- box.c ---- */
@@ -64,6 +66,7 @@ void luff_job_open(lua_State *L);
 void luff_image_types(lua_State *L);
 void luff_reader_type(lua_State *L);
 void luff_ref_type(lua_State *L);
+void luff_entries_types(lua_State *L);
 void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
@@ -108,10 +111,25 @@ struct luff_reader_box {
 
 /* Borrowed; raises unless there is an open Reader that nobody is reading at i. */
 struct luff_reader_box *luff_check_reader(lua_State *L, int i);
-/** Takes *r over. [-0, +1] */
-void luff_push_reader(lua_State *L, struct luff_reader **r);
 /** Opens a Reader from what `open` gives on a worker. [-0, +1] by way of luff_work_go */
 int luff_open_reader(lua_State *L, struct luff_layer *layer, bool compressed);
+
+/** A closed Reader, for `r` to go into. [-0, +1] */
+struct luff_reader_box *luff_push_reader(lua_State *L);
+/** Raises while somebody is reading; else closes it, also for the second time. */
+void luff_close_reader(lua_State *L, struct luff_reader_box *b);
+/* Methods of a Reader at 1, for those who have one. */
+int luff_reader_read_method(lua_State *L);
+int luff_reader_lines_method(lua_State *L);
+
+/* ---- entries.c ---- */
+
+/** An Entry; `layer` is its layer's number from 1 on, 0: not said. [-0, +1] */
+void luff_push_entry(lua_State *L, const struct luff_entry *e, size_t layer);
+/** Makes the Reader on top of the stack the content of the Entry below it. [-1, +0] */
+void luff_set_content(lua_State *L);
+/** layer:entries() */
+int luff_open_entries(lua_State *L, struct luff_layer *layer);
 
 /* ---- json.c ---- */
 

@@ -573,6 +573,11 @@ static int layer_uncompressed(lua_State *L)
 	return luff_open_reader(L, check_layer(L, 1), false);
 }
 
+static int layer_entries(lua_State *L)
+{
+	return luff_open_entries(L, check_layer(L, 1));
+}
+
 void luff_image_types(lua_State *L)
 {
 	static const luaL_Reg image_meta[] = {
@@ -604,13 +609,11 @@ void luff_image_types(lua_State *L)
 						 {NULL, NULL}};
 	static const luaL_Reg layer_meta[] = {
 		{"__gc", layer_gc}, {"__tostring", layer_text}, {"__eq", layer_eq}, {NULL, NULL}};
-	static const luaL_Reg layer_methods[] = {{"media_type", layer_media_type},
-						 {"size", layer_size},
-						 {"digest", layer_digest},
-						 {"diff_id", layer_diff_id},
-						 {"compressed", layer_compressed},
-						 {"uncompressed", layer_uncompressed},
-						 {NULL, NULL}};
+	static const luaL_Reg layer_methods[] = {
+		{"media_type", layer_media_type}, {"size", layer_size},
+		{"digest", layer_digest},         {"diff_id", layer_diff_id},
+		{"compressed", layer_compressed}, {"uncompressed", layer_uncompressed},
+		{"entries", layer_entries},       {NULL, NULL}};
 
 	luff_box_type(L, LUFF_IMAGE, image_meta, image_methods);
 	luff_box_type(L, LUFF_INDEX, index_meta, index_methods);

@@ -228,7 +228,10 @@ static int place_finish(lua_State *L, struct luff_work *base)
 	if (c->image || c->index)
 		return luff_push_opened(L, &c->image, &c->index);
 	if (c->kind == 'b') {
-		luff_push_reader(L, &c->reader);
+		struct luff_reader_box *b = luff_push_reader(L);
+
+		b->r = c->reader;
+		c->reader = NULL;
 		lua_pushinteger(L, c->descriptor.size);
 		return 2;
 	}

@@ -123,7 +123,7 @@ static int start_read(lua_State *L, int reader, char mode, size_t want)
 	return luff_work_go(L);
 }
 
-static int reader_read(lua_State *L)
+int luff_reader_read_method(lua_State *L)
 {
 	const char *mode;
 
@@ -140,15 +140,18 @@ static int reader_read(lua_State *L)
 	return start_read(L, 1, *mode, *mode == 'a' ? ALL_MAX + 1 : 1);
 }
 
-static int reader_close(lua_State *L)
+void luff_close_reader(lua_State *L, struct luff_reader_box *b)
 {
-	struct luff_reader_box *b = luaL_checkudata(L, 1, LUFF_READER);
-
 	if (b->busy)
-		return luaL_error(L, "another task is reading");
+		luaL_error(L, "another task is reading");
 	luff_reader_close(b->r);
 	b->r = NULL;
 	luff_buffer_release(&b->rest);
+}
+
+static int reader_close(lua_State *L)
+{
+	luff_close_reader(L, luaL_checkudata(L, 1, LUFF_READER));
 	return 0;
 }
 
@@ -157,7 +160,7 @@ static int next_line(lua_State *L)
 	return start_read(L, lua_upvalueindex(1), 'l', 1);
 }
 
-static int reader_lines(lua_State *L)
+int luff_reader_lines_method(lua_State *L)
 {
 	luff_check_reader(L, 1);
 	lua_pushvalue(L, 1);
@@ -176,6 +179,14 @@ static int reader_text(lua_State *L)
 	return 1;
 }
 
+struct luff_reader_box *luff_push_reader(lua_State *L)
+{
+	struct luff_reader_box *b = luff_box(L, sizeof *b, LUFF_READER);
+
+	luff_buffer_init(&b->rest, (size_t)2 << 30);
+	return b;
+}
+
 struct open_call {
 	struct luff_work base;
 	struct luff_layer *layer;
@@ -191,18 +202,13 @@ static int open_run(struct luff_work *base, struct luff_error *err)
 			     : luff_layer_open_uncompressed(&c->r, c->layer, err);
 }
 
-void luff_push_reader(lua_State *L, struct luff_reader **r)
-{
-	struct luff_reader_box *b = luff_box(L, sizeof *b, LUFF_READER);
-
-	luff_buffer_init(&b->rest, (size_t)2 << 30);
-	b->r = *r;
-	*r = NULL;
-}
-
 static int open_finish(lua_State *L, struct luff_work *base)
 {
-	luff_push_reader(L, &((struct open_call *)base)->r);
+	struct open_call *c = (struct open_call *)base;
+	struct luff_reader_box *b = luff_push_reader(L);
+
+	b->r = c->r;
+	c->r = NULL;
 	return 1;
 }
 
@@ -230,8 +236,10 @@ void luff_reader_type(lua_State *L)
 {
 	static const luaL_Reg meta[] = {
 		{"__gc", reader_close}, {"__close", reader_close}, {"__tostring", reader_text}, {NULL, NULL}};
-	static const luaL_Reg methods[] = {
-		{"read", reader_read}, {"lines", reader_lines}, {"close", reader_close}, {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"read", luff_reader_read_method},
+					   {"lines", luff_reader_lines_method},
+					   {"close", reader_close},
+					   {NULL, NULL}};
 
 	luff_box_type(L, LUFF_READER, meta, methods);
 }

@@ -82,8 +82,10 @@ LUFF_API const char *luff_error_name(int code);
 #define LUFF_DIGEST_MAX 135       /* characters of "sha512:" and its hex */
 #define LUFF_MEDIA_TYPE_MAX 255   /* RFC 6838 4.2: 127 / 127 */
 #define LUFF_TAG_MAX 511 /* a registry's tag has at most 128, a layout's ref.name may be a whole image name */
-#define LUFF_NAME_MAX 255 /* registry host; repository (distribution-spec, "Pulling manifests") */
-#define LUFF_DEPTH_MAX 16 /* indexes within indexes */
+#define LUFF_NAME_MAX 255           /* registry host; repository (distribution-spec, "Pulling manifests") */
+#define LUFF_DEPTH_MAX 16           /* indexes within indexes */
+#define LUFF_PATH_MAX 4096          /* bytes of a path or link target in a layer */
+#define LUFF_ENTRIES_MAX (16 << 20) /* entries of an image's layers, where they are held at once */
 #define LUFF_UNPACKED_MAX ((int64_t)128 << 30) /* bytes that one layer unpacks to; luff_limits_set() */
 #define LUFF_RATIO_MAX 250 /* times its size that a layer unpacks to, from 1 GiB on; luff_limits_set() */
 
@@ -434,6 +436,57 @@ LUFF_API int luff_layer_open_compressed(struct luff_reader **out, struct luff_la
 /** Plain tar, whatever the compression (found by magic number: gzip, zstd, xz, bzip2 or none). */
 LUFF_API int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer,
 					  struct luff_error *err);
+
+/* ---- Files in layers ----------------------------------------------------------------------------------------------- */
+
+enum luff_entry_type {
+	LUFF_ENTRY_FILE,
+	LUFF_ENTRY_HARD_LINK,
+	LUFF_ENTRY_SYMLINK,
+	LUFF_ENTRY_CHAR,
+	LUFF_ENTRY_BLOCK,
+	LUFF_ENTRY_FOLDER,
+	LUFF_ENTRY_FIFO
+};
+
+/** "file", "hardlink", "symlink", "char", "block", "folder", "fifo" */
+LUFF_API const char *luff_entry_type_name(enum luff_entry_type type);
+
+struct luff_xattr {
+	const char *name; /* "security.capability" */
+	const char *value;
+	size_t len;
+};
+
+/* What a layer says of a file. Text has no NUL in it but need not be UTF-8; it is borrowed as the entry is. */
+struct luff_entry {
+	enum luff_entry_type type;
+	const char *path;         /* as the layer has it: "etc/passwd", "./etc/", "a/.wh.b" */
+	const char *link;         /* target of a link, else "" */
+	const char *user, *group; /* names of the owners where they are said, else "" */
+	int64_t size;             /* of a file's content; else 0 */
+	int64_t mtime;            /* seconds since the epoch */
+	int32_t mtime_ns;
+	uint32_t mode; /* permissions, and the bits of setuid, setgid and sticky */
+	uint32_t uid, gid;
+	uint32_t major, minor; /* of devices */
+	const struct luff_xattr *xattrs;
+	size_t xattr_count;
+};
+
+/* The entries of a layer, in its order. */
+struct luff_entries;
+
+/** LUFF_EFORMAT for layers that are no tar comes with the first entry. */
+LUFF_API int luff_entries_open(struct luff_entries **out, struct luff_layer *layer, struct luff_error *err);
+/** @param out  borrowed until the next call; NULL at the end, which comes after the layer was found right */
+LUFF_API int luff_entries_next(const struct luff_entry **out, struct luff_entries *entries,
+			       struct luff_error *err);
+/** Content of the entry that came last, as luff_reader_read(). */
+LUFF_API int luff_entries_read(size_t *n_out, struct luff_entries *entries, void *buf, size_t len,
+			       struct luff_error *err);
+/** NULL is fine. */
+LUFF_API void luff_entries_close(struct luff_entries *entries);
 
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 

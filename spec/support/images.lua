@@ -1,4 +1,5 @@
 -- Images for specs: small ones made on the spot, and the official busybox layouts where they are at hand.
+local archive = require "spec.support.archive"
 local process = require "spec.support.process"
 
 local images = {}
@@ -7,30 +8,14 @@ local function luff()
 	return require "luff"
 end
 
--- One ustar header (POSIX.1-2017, pax "ustar Interchange Format").
-local function tar_header(name, size)
-	local header = ("%s%s"):format(name, ("\0"):rep(100 - #name)) .. "0000644\0" .. "0000000\0" .. "0000000\0"
-		.. ("%011o\0"):format(size) .. "00000000000\0" .. (" "):rep(8) .. "0" .. ("\0"):rep(100) .. "ustar\00000"
-	header = header .. ("\0"):rep(512 - #header)
-	local sum = 0
-	for i = 1, 512 do
-		sum = sum + header:byte(i)
-	end
-	return header:sub(1, 148) .. ("%06o\0 "):format(sum) .. header:sub(157)
-end
-
 --- A tar of regular files: { ["etc/name"] = "content" }.
 function images.tar(files)
-	local names, parts = {}, {}
-	for name in pairs(files) do
-		names[#names + 1] = name
+	local entries = {}
+	for name, content in pairs(files) do
+		entries[#entries + 1] = { path = name, content = content }
 	end
-	table.sort(names)
-	for _, name in ipairs(names) do
-		local content = files[name]
-		parts[#parts + 1] = tar_header(name, #content) .. content .. ("\0"):rep(-#content % 512)
-	end
-	return table.concat(parts) .. ("\0"):rep(1024)
+	table.sort(entries, function(a, b) return a.path < b.path end)
+	return archive.tar(entries)
 end
 
 --- Bytes that no compression makes smaller.

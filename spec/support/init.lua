@@ -4,7 +4,7 @@ local busted = require "busted"
 local images = require "spec.support.images"
 local process = require "spec.support.process"
 
-local support = { canned = require "spec.support.canned" }
+local support = { canned = require "spec.support.canned", archive = require "spec.support.archive" }
 
 for _, module in ipairs { process, images } do
 	for name, value in pairs(module) do

@@ -1,0 +1,12 @@
+/* What luff.h leaves out of entries. */
+#ifndef LUFF_FS_ENTRIES_H
+#define LUFF_FS_ENTRIES_H
+
+#include "fs/tar.h"
+
+/** Content of the entry that came last, as a reader; to be closed before the next one is asked for. */
+int luff_entries_content(struct luff_reader **out, struct luff_entries *entries, struct luff_error *err);
+
+LUFF_DEFINE_AUTO(entries, struct luff_entries *, luff_entries_close);
+
+#endif
