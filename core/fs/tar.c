@@ -541,16 +541,19 @@ int luff_tar_next(const struct luff_entry **out, struct luff_tar *tar, struct lu
 /* Of a sparse file: a hole's zeros, or the bytes of a piece. */
 static int read_sparse(size_t *n_out, struct luff_tar *tar, void *buf, size_t len, struct luff_error *err)
 {
-	const struct luff_piece *p = tar->sparse.pieces, *end = p + tar->sparse.count;
+	const struct luff_sparse *s = &tar->sparse;
+	const struct luff_piece *p;
 	int64_t until;
 
-	for (p += tar->piece; p < end && p->offset + p->size <= tar->at; p++)
+	while (tar->piece < s->count &&
+	       s->pieces[tar->piece].offset + s->pieces[tar->piece].size <= tar->at)
 		tar->piece++;
-	if (p < end && p->offset <= tar->at) {
+	p = tar->piece < s->count ? &s->pieces[tar->piece] : NULL;
+	if (p && p->offset <= tar->at) {
 		until = p->offset + p->size - tar->at;
 		return read_stored(n_out, tar, buf, (int64_t)len < until ? len : (size_t)until, err);
 	}
-	until = (p < end ? p->offset : tar->entry.size) - tar->at;
+	until = (p ? p->offset : tar->entry.size) - tar->at;
 	*n_out = (int64_t)len < until ? len : (size_t)until;
 	memset(buf, 0, *n_out);
 	return 0;
