@@ -141,12 +141,17 @@ static int lent_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len
 	return luff_reader_read(n_out, ((struct lent_reader *)r)->owner, buf, len, err);
 }
 
+static int lent_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	return luff_reader_seek(((struct lent_reader *)r)->owner, offset, err);
+}
+
 static void lent_close(struct luff_reader *r)
 {
 	free(r);
 }
 
-static const struct luff_reader_ops lent_ops = {.read = lent_read, .close = lent_close};
+static const struct luff_reader_ops lent_ops = {.read = lent_read, .close = lent_close, .seek = lent_seek};
 
 int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		     struct luff_error *err)

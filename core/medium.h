@@ -74,9 +74,11 @@ struct luff_reader_ops {
 	int (*read)(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err);
 	/* Required. Frees r and closes what it wraps. */
 	void (*close)(struct luff_reader *r);
+	/* Optional. luff_reader_seek()'s contract. NULL: what was read is gone. */
+	int (*seek)(struct luff_reader *r, int64_t offset, struct luff_error *err);
 };
 
-/* The first member of every reader. `begun`, `ended` and `failed` belong to luff_reader_read(). */
+/* The first member of every reader. `begun`, `ended` and `failed` belong to luff_reader_read() and luff_reader_seek(). */
 struct luff_reader {
 	const struct luff_reader_ops *ops;
 	bool begun, ended, failed;

@@ -66,6 +66,18 @@ void luff_hash_init(struct luff_hash *h, enum luff_algorithm algorithm)
 #endif
 }
 
+void luff_hash_copy(struct luff_hash *out, const struct luff_hash *h)
+{
+	*out = *h;
+#ifdef LUFF_HASH_WOLFSSL
+	/* it may hold pointers */
+	if (h->algorithm == LUFF_SHA512)
+		wc_Sha512Copy(&state_of((struct luff_hash *)h)->sha512, &state_of(out)->sha512);
+	else
+		wc_Sha256Copy(&state_of((struct luff_hash *)h)->sha256, &state_of(out)->sha256);
+#endif
+}
+
 void luff_hash_update(struct luff_hash *h, const void *bytes, size_t len)
 {
 #ifdef LUFF_HASH_WOLFSSL

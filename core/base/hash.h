@@ -23,6 +23,8 @@ enum luff_algorithm luff_digest_algorithm(const struct luff_digest *d);
 const char *luff_algorithm_name(enum luff_algorithm algorithm);
 
 void luff_hash_init(struct luff_hash *h, enum luff_algorithm algorithm);
+/** The same state once more, to go on from in two ways. */
+void luff_hash_copy(struct luff_hash *out, const struct luff_hash *h);
 void luff_hash_update(struct luff_hash *h, const void *bytes, size_t len);
 /** h must be initialised anew afterwards. */
 void luff_hash_final(struct luff_digest *out, struct luff_hash *h);

@@ -130,7 +130,7 @@ static int memory_stat(int64_t *size_out, struct luff_store *s, const struct luf
 struct blob_reader {
 	struct luff_reader base;
 	struct blob *blob;
-	int64_t offset;
+	int64_t start, offset;
 };
 
 static int blob_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
@@ -150,13 +150,22 @@ static int blob_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len
 	return 0;
 }
 
+static int blob_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	struct blob_reader *b = (struct blob_reader *)r;
+
+	(void)err;
+	b->offset = b->start + offset;
+	return 0;
+}
+
 static void blob_close(struct luff_reader *r)
 {
 	blob_unref(((struct blob_reader *)r)->blob);
 	free(r);
 }
 
-static const struct luff_reader_ops blob_ops = {.read = blob_read, .close = blob_close};
+static const struct luff_reader_ops blob_ops = {.read = blob_read, .close = blob_close, .seek = blob_seek};
 
 static int memory_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
 			int64_t offset, struct luff_error *err)
@@ -174,7 +183,7 @@ static int memory_fetch(struct luff_reader **out, struct luff_store *s, const st
 		return r ? luff_fail(err, LUFF_ESIZE, "blob %s has only %lld bytes", d->text, (long long)size)
 			 : luff_fail_nomem(err);
 	}
-	*r = (struct blob_reader){.base.ops = &blob_ops, .blob = blob, .offset = offset};
+	*r = (struct blob_reader){.base.ops = &blob_ops, .blob = blob, .start = offset, .offset = offset};
 	*out = &r->base;
 	return 0;
 }

@@ -137,19 +137,54 @@ static int ahead_read(size_t *n_out, struct luff_reader *r, void *buf, size_t le
 	return a->alone ? luff_reader_read(n_out, a->inner, buf, len, err) : take(n_out, a, buf, len, err);
 }
 
+static bool start(struct ahead_reader *a)
+{
+	if (atomic_fetch_add(&producers, 1) < sysconf(_SC_NPROCESSORS_ONLN)) {
+		if (!a->ring)
+			a->ring = malloc(SLOTS * SLOT_SIZE);
+		if (a->ring && luff_pool_start(&a->job))
+			return true;
+	}
+	atomic_fetch_sub(&producers, 1);
+	return false;
+}
+
+static void stop(struct ahead_reader *a)
+{
+	pthread_mutex_lock(&a->lock);
+	a->closing = true;
+	luff_scope_cancel(&a->scope);
+	pthread_cond_signal(&a->changed);
+	pthread_mutex_unlock(&a->lock);
+	luff_pool_wait(&a->job);
+	atomic_fetch_sub(&producers, 1);
+}
+
+static int ahead_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	struct ahead_reader *a = (struct ahead_reader *)r;
+	int rc;
+
+	if (!a->alone)
+		stop(a);
+	a->alone = true;
+	rc = luff_reader_seek(a->inner, offset, err);
+	if (rc < 0)
+		return rc;
+	a->scope = (struct luff_scope){0};
+	a->err = (struct luff_error){0};
+	a->head = a->filled = a->taken = 0;
+	a->ended = a->closing = false;
+	a->alone = !start(a);
+	return 0;
+}
+
 static void ahead_close(struct luff_reader *r)
 {
 	struct ahead_reader *a = (struct ahead_reader *)r;
 
-	if (!a->alone) {
-		pthread_mutex_lock(&a->lock);
-		a->closing = true;
-		luff_scope_cancel(&a->scope);
-		pthread_cond_signal(&a->changed);
-		pthread_mutex_unlock(&a->lock);
-		luff_pool_wait(&a->job);
-		atomic_fetch_sub(&producers, 1);
-	}
+	if (!a->alone)
+		stop(a);
 	luff_reader_close(a->inner);
 	pthread_cond_destroy(&a->changed);
 	pthread_mutex_destroy(&a->lock);
@@ -157,18 +192,8 @@ static void ahead_close(struct luff_reader *r)
 	free(a);
 }
 
-static const struct luff_reader_ops ahead_ops = {.read = ahead_read, .close = ahead_close};
-
-static bool start(struct ahead_reader *a)
-{
-	if (atomic_fetch_add(&producers, 1) < sysconf(_SC_NPROCESSORS_ONLN)) {
-		a->ring = malloc(SLOTS * SLOT_SIZE);
-		if (a->ring && luff_pool_start(&a->job))
-			return true;
-	}
-	atomic_fetch_sub(&producers, 1);
-	return false;
-}
+static const struct luff_reader_ops ahead_ops = {
+	.read = ahead_read, .close = ahead_close, .seek = ahead_seek};
 
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
 {

@@ -31,6 +31,19 @@ int luff_reader_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len
 	return rc;
 }
 
+int luff_reader_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	int rc;
+
+	if (r->ops->seek)
+		rc = r->ops->seek(r, offset, err);
+	else
+		rc = luff_fail(err, LUFF_ENOTSUP, "this source can be read once only");
+	r->failed = rc < 0;
+	r->ended = false;
+	return rc;
+}
+
 void luff_reader_close(struct luff_reader *r)
 {
 	if (r)
@@ -104,7 +117,7 @@ struct bytes_reader {
 	struct luff_reader base;
 	const char *bytes;
 	char *owned;
-	size_t left;
+	size_t at, len;
 };
 
 static int bytes_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
@@ -112,10 +125,16 @@ static int bytes_read(size_t *n_out, struct luff_reader *r, void *buf, size_t le
 	struct bytes_reader *b = (struct bytes_reader *)r;
 
 	(void)err;
-	*n_out = len < b->left ? len : b->left;
-	memcpy(buf, b->bytes, *n_out);
-	b->bytes += *n_out;
-	b->left -= *n_out;
+	*n_out = len < b->len - b->at ? len : b->len - b->at;
+	memcpy(buf, b->bytes + b->at, *n_out);
+	b->at += *n_out;
+	return 0;
+}
+
+static int bytes_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	(void)err;
+	((struct bytes_reader *)r)->at = (size_t)offset;
 	return 0;
 }
 
@@ -125,7 +144,8 @@ static void bytes_close(struct luff_reader *r)
 	free(r);
 }
 
-static const struct luff_reader_ops bytes_ops = {.read = bytes_read, .close = bytes_close};
+static const struct luff_reader_ops bytes_ops = {
+	.read = bytes_read, .close = bytes_close, .seek = bytes_seek};
 
 int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err)
 {
@@ -134,7 +154,7 @@ int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t l
 	*out = NULL;
 	if (!b)
 		return luff_fail_nomem(err);
-	*b = (struct bytes_reader){.base.ops = &bytes_ops, .bytes = len ? bytes : "", .left = len};
+	*b = (struct bytes_reader){.base.ops = &bytes_ops, .bytes = len ? bytes : "", .len = len};
 	*out = &b->base;
 	return 0;
 }
@@ -155,7 +175,7 @@ int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, st
 struct fd_reader {
 	struct luff_reader base;
 	int fd;
-	int64_t offset;
+	int64_t start, offset;
 };
 
 static int fd_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
@@ -173,13 +193,22 @@ static int fd_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, 
 	return 0;
 }
 
+static int fd_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	struct fd_reader *f = (struct fd_reader *)r;
+
+	(void)err;
+	f->offset = f->start + offset;
+	return 0;
+}
+
 static void fd_close(struct luff_reader *r)
 {
 	close(((struct fd_reader *)r)->fd);
 	free(r);
 }
 
-static const struct luff_reader_ops fd_ops = {.read = fd_read, .close = fd_close};
+static const struct luff_reader_ops fd_ops = {.read = fd_read, .close = fd_close, .seek = fd_seek};
 
 int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err)
 {
@@ -190,7 +219,7 @@ int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct
 		close(fd);
 		return luff_fail_nomem(err);
 	}
-	*f = (struct fd_reader){.base.ops = &fd_ops, .fd = fd, .offset = offset};
+	*f = (struct fd_reader){.base.ops = &fd_ops, .fd = fd, .start = offset, .offset = offset};
 	*out = &f->base;
 	return 0;
 }

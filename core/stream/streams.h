@@ -20,7 +20,7 @@ int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, 
 			   int64_t size, struct luff_error *err);
 /** The reader's bytes are read in a thread of its own, up to 256 KiB ahead. */
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
-/** Calls fn with the number of bytes of each read. */
+/** Calls fn with the number of bytes of each read, without those that were read before. */
 int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
 /** Plain bytes of gzip, zstd, xz, bzip2 (all members) or none of them, found by magic number; within luff_limits_set(). */
@@ -31,6 +31,14 @@ int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t l
 int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, struct luff_error *err);
 /** From `offset` of a regular file to its end. Takes the descriptor over. */
 int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err);
+/**
+ * Goes back to what was read before, also after a failure: the next byte is the one that came after the first `offset`. What a
+ * reader checks it goes on to check, over the same bytes.
+ *
+ * @param offset  at most as far as r ever came
+ * @return 0; LUFF_ENOTSUP if r or one that it wraps can be read once only; r has failed then, as after any other failure
+ */
+int luff_reader_seek(struct luff_reader *r, int64_t offset, struct luff_error *err);
 /** Reads to the end, checking all there is to check, and keeps nothing. */
 int luff_reader_drain(struct luff_reader *r, struct luff_error *err);
 /** All `size` bytes, which are few, NUL-terminated, and the end that checks them; free() it. LUFF_ESIZE for more or fewer. */

@@ -7,6 +7,9 @@
 #include "base/hash.h"
 #include "stream/streams.h"
 
+#define MARKS_MAX 512      /* places in the middle from which hashing can go on */
+#define STEP_MIN (1 << 20) /* bytes between two of them */
+
 struct verify_reader {
 	struct luff_reader base;
 	struct luff_reader *inner;
@@ -15,9 +18,22 @@ struct verify_reader {
 	bool hashes; /* false: the size alone is checked */
 	struct luff_hash hash;
 	struct luff_digest digest;
+	/* For whoever goes back: the hash after each `step` bytes. What is read again has to be what was read before. */
+	struct luff_hash *marks; /* room for size / step of them; NULL: none are made */
+	int64_t step, mark_count;
+	int64_t reached; /* how far it came before it went back */
+	struct luff_hash reached_hash;
 };
 
-static int verify_end(struct verify_reader *v, struct luff_error *err)
+static void digest_so_far(struct luff_digest *out, const struct luff_hash *h)
+{
+	struct luff_hash copy;
+
+	luff_hash_copy(&copy, h);
+	luff_hash_final(out, &copy);
+}
+
+static int verify_end(const struct verify_reader *v, struct luff_error *err)
 {
 	struct luff_digest actual = {""};
 
@@ -26,7 +42,7 @@ static int verify_end(struct verify_reader *v, struct luff_error *err)
 				 v->digest.text, v->done, v->size);
 	if (!v->hashes)
 		return 0;
-	luff_hash_final(&actual, &v->hash);
+	digest_so_far(&actual, &v->hash);
 	if (!luff_digest_equal(&actual, &v->digest))
 		return luff_fail(err, LUFF_EDIGEST, "the bytes of %s have the digest %s", v->digest.text,
 				 actual.text);
@@ -36,6 +52,37 @@ static int verify_end(struct verify_reader *v, struct luff_error *err)
 static int blame(const struct verify_reader *v, struct luff_error *err)
 {
 	return v->owner ? luff_fail_context(err, "%s", luff_medium_place(v->owner)) : err->code;
+}
+
+static bool is_another(const struct verify_reader *v)
+{
+	struct luff_digest before, now;
+
+	digest_so_far(&before, &v->reached_hash);
+	digest_so_far(&now, &v->hash);
+	return !luff_digest_equal(&before, &now);
+}
+
+static int take(struct verify_reader *v, const char *bytes, size_t len, struct luff_error *err)
+{
+	while (len > 0) {
+		int64_t left = (int64_t)len;
+
+		if (v->marks && left > v->step - v->done % v->step)
+			left = v->step - v->done % v->step;
+		if (v->done < v->reached && left > v->reached - v->done)
+			left = v->reached - v->done;
+		luff_hash_update(&v->hash, bytes, (size_t)left);
+		bytes += left;
+		len -= (size_t)left;
+		v->done += left;
+		if (v->done == v->reached && is_another(v))
+			return luff_fail(err, LUFF_EDIGEST, "%s has other bytes than when it was read before",
+					 v->digest.text);
+		if (v->marks && v->done == (v->mark_count + 1) * v->step)
+			luff_hash_copy(&v->marks[v->mark_count++], &v->hash);
+	}
+	return 0;
 }
 
 static int verify_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
@@ -53,9 +100,50 @@ static int verify_read(size_t *n_out, struct luff_reader *r, void *buf, size_t l
 		return blame(v, err);
 	}
 	if (v->hashes)
-		luff_hash_update(&v->hash, buf, *n_out);
+		return take(v, buf, *n_out, err) < 0 ? blame(v, err) : 0;
 	v->done += (int64_t)*n_out;
 	return 0;
+}
+
+/* From the mark before, to where the hash is right again. */
+static int read_up_to(struct verify_reader *v, int64_t offset, struct luff_error *err)
+{
+	char buf[16 << 10];
+	size_t n;
+	int rc = 0;
+
+	while (rc == 0 && v->done < offset) {
+		int64_t left = offset - v->done;
+
+		rc = verify_read(&n, &v->base, buf, left < (int64_t)sizeof buf ? (size_t)left : sizeof buf,
+				 err);
+		if (rc == 0 && n == 0)
+			rc = luff_fail(err, LUFF_EFORMAT, "%s is shorter than before", v->digest.text);
+	}
+	return rc;
+}
+
+static int verify_seek(struct luff_reader *r, int64_t offset, struct luff_error *err)
+{
+	struct verify_reader *v = (struct verify_reader *)r;
+	int64_t mark = v->marks ? offset / v->step : 0, from = offset;
+	int rc;
+
+	if (v->hashes) {
+		if (v->done > v->reached) {
+			v->reached = v->done;
+			luff_hash_copy(&v->reached_hash, &v->hash);
+		}
+		mark = mark < v->mark_count ? mark : v->mark_count;
+		from = mark * v->step;
+		if (mark > 0)
+			luff_hash_copy(&v->hash, &v->marks[mark - 1]);
+		else
+			luff_hash_init(&v->hash, luff_digest_algorithm(&v->digest));
+	}
+	v->done = from;
+	rc = luff_reader_seek(v->inner, from, err);
+	return rc < 0 ? rc : read_up_to(v, offset, err);
 }
 
 static void verify_close(struct luff_reader *r)
@@ -64,10 +152,12 @@ static void verify_close(struct luff_reader *r)
 
 	luff_reader_close(v->inner);
 	luff_medium_unref(v->owner);
+	free(v->marks);
 	free(v);
 }
 
-static const struct luff_reader_ops verify_ops = {.read = verify_read, .close = verify_close};
+static const struct luff_reader_ops verify_ops = {
+	.read = verify_read, .close = verify_close, .seek = verify_seek};
 
 static int open_checked(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
 			const struct luff_digest *digest, int64_t size, struct luff_error *err)
@@ -92,6 +182,9 @@ static int open_checked(struct luff_reader **out, struct luff_reader *inner, str
 		v->base.digest = &v->digest;
 		v->base.size = size;
 		luff_hash_init(&v->hash, luff_digest_algorithm(digest));
+		v->step = size / MARKS_MAX > STEP_MIN ? size / MARKS_MAX : STEP_MIN;
+		if (inner->ops->seek && size > v->step) /* without marks it goes back to the start */
+			v->marks = calloc((size_t)(size / v->step), sizeof *v->marks);
 	}
 	*out = &v->base;
 	return 0;

@@ -18,7 +18,7 @@ struct download {
 	struct luff_reader base;
 	struct luff_medium *medium;
 	struct luff_descriptor d;
-	int64_t offset; /* of the next byte to hand out */
+	int64_t start, offset; /* of the first byte and of the next one to hand out */
 	struct luff_exchange *x;
 	int64_t broke_at;
 	int tries; /* since there was progress */
@@ -138,6 +138,16 @@ static int download_read(size_t *n_out, struct luff_reader *base, void *buf, siz
 	return 0;
 }
 
+static int download_seek(struct luff_reader *base, int64_t offset, struct luff_error *err)
+{
+	struct download *w = (struct download *)base;
+
+	luff_exchange_close(luff_take(w->x));
+	w->offset = w->broke_at = w->start + offset;
+	w->tries = 0;
+	return open_part(&w->x, luff_registry_of(w->medium), &w->d, w->offset, err);
+}
+
 static void download_close(struct luff_reader *base)
 {
 	struct download *w = (struct download *)base;
@@ -147,7 +157,8 @@ static void download_close(struct luff_reader *base)
 	free(w);
 }
 
-static const struct luff_reader_ops download_ops = {.read = download_read, .close = download_close};
+static const struct luff_reader_ops download_ops = {
+	.read = download_read, .close = download_close, .seek = download_seek};
 
 int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			int64_t offset, struct luff_error *err)
@@ -168,7 +179,7 @@ int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const s
 	w->base.ops = &download_ops;
 	w->medium = luff_medium_ref(m);
 	w->d = *d;
-	w->offset = w->broke_at = offset;
+	w->start = w->offset = w->broke_at = offset;
 	*out = &w->base;
 	return 0;
 }
