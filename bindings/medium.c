@@ -114,11 +114,15 @@ bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lu
 {
 	struct luff_open_options options = {.plain_http = plain_http};
 	struct luff_error err = {0};
-	const char *text, *tag = name->tag;
+	const char *text = lua_tostring(L, i), *tag = name->tag;
 	char buf[1200];
-	int rc = open_place(out, name, &text, buf, L, i, &options, &err);
-	bool missing = (rc == LUFF_ENOTFOUND || rc == LUFF_EFORMAT) && strncmp(text, "oci:", 4) == 0;
+	bool missing;
+	int rc;
 
+	/* a layout's folder waits until the source was found; other places need no preparation */
+	options.create = text && strncmp(text, "oci:", 4) != 0;
+	rc = open_place(out, name, &text, buf, L, i, &options, &err);
+	missing = (rc == LUFF_ENOTFOUND || rc == LUFF_EFORMAT) && strncmp(text, "oci:", 4) == 0;
 	if (rc < 0 && !missing)
 		luff_raise(L, &err);
 	if (missing)

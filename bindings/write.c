@@ -68,14 +68,12 @@ static int write_all(int fd, const char *bytes, size_t len, struct luff_error *e
 static int spool(struct push_call *c, struct luff_error *err)
 {
 	struct luff_reader_box *src = c->src;
-	char path[] = "/tmp/luff-XXXXXX", buf[32 << 10];
+	char buf[32 << 10];
 	size_t n = 1;
-	int rc;
+	int rc = luff_spool_open(&c->fd, err);
 
-	c->fd = mkostemp(path, O_CLOEXEC);
-	if (c->fd < 0)
-		return luff_fail_errno(err, errno, "cannot make a temporary file");
-	unlink(path);
+	if (rc < 0)
+		return rc;
 	rc = src->rest.len > 0
 		     ? write_all(c->fd, src->rest.data + src->start, src->rest.len - src->start, err)
 		     : 0;
@@ -149,7 +147,10 @@ static int push_run(struct luff_work *base, struct luff_error *err)
 {
 	struct push_call *c = (struct push_call *)base;
 
-	return c->is_manifest ? push_manifest_run(c, err) : push_blob_run(c, err);
+	int rc = c->is_manifest ? push_manifest_run(c, err) : push_blob_run(c, err);
+
+	/* the place is closed afterwards */
+	return rc < 0 ? rc : luff_medium_flush(c->medium, err);
 }
 
 static int push_finish(lua_State *L, struct luff_work *base)

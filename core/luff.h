@@ -88,6 +88,7 @@ LUFF_API const char *luff_error_name(int code);
 #define LUFF_ENTRIES_MAX (16 << 20) /* entries of an image's layers, where they are held at once */
 #define LUFF_UNPACKED_MAX ((int64_t)128 << 30) /* bytes that one layer unpacks to; luff_limits_set() */
 #define LUFF_RATIO_MAX 250 /* times its size that a layer unpacks to, from 1 GiB on; luff_limits_set() */
+#define LUFF_SPOOL_MAX ((int64_t)64 << 30) /* bytes of one temporary file ($TMPDIR, else /var/tmp) */
 
 /* ---- The process --------------------------------------------------------------------------------------------- */
 
@@ -272,7 +273,11 @@ struct luff_medium;
 
 struct luff_open_options {
 	bool plain_http; /* speak http to a registry whose host is not loopback (loopback always may) */
-	bool create;     /* make the layout folder where it is missing; without it: LUFF_ENOTFOUND */
+	/*
+	 * For a destination: make the layout folder where it is missing (without it: LUFF_ENOTFOUND), write to standard output
+	 * where "-" is the file. An archive comes into being by what is written to it.
+	 */
+	bool create;
 };
 
 /**
@@ -280,6 +285,10 @@ struct luff_open_options {
  *
  *	nginx:1.27  docker://ghcr.io/org/app@sha256:…   a registry repository
  *	oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…          an OCI layout folder (image-spec, image-layout.md)
+ *	oci-archive:FILE  oci-archive:FILE:TAG          a tar of one, compressed or not; FILE may be "-"
+ *	docker-archive:FILE  docker-archive:FILE:NAME   what docker save writes; NAME is that of an image, "app:v1"
+ *
+ * In these, "@2" in place of a tag is the third of the manifests. No name at all is the only manifest that there is.
  *
  * @param name_out  what the text picks there; all empty for "oci:DIR"
  * @param options   may be NULL
@@ -326,6 +335,11 @@ LUFF_API int luff_medium_push_bytes(struct luff_medium *m, const struct luff_des
 /** Stores a manifest's bytes as d and gives them the name, the last step of a write: others see all of it or nothing. */
 LUFF_API int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 			     const char *tag, struct luff_error *err);
+/**
+ * Makes what was pushed without a name stay: an archive is only written as a whole, and does that here and in luff_medium_tag().
+ * Elsewhere there is nothing to do.
+ */
+LUFF_API int luff_medium_flush(struct luff_medium *m, struct luff_error *err);
 /** Tags in the medium's own order. */
 LUFF_API int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
 /**

@@ -199,7 +199,7 @@ int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, cons
 
 	if (!m->ops->tag)
 		return read_only(m, err);
-	if (!*tag || strlen(tag) > LUFF_TAG_MAX)
+	if ((!*tag && m->naming == LUFF_NAMES_TAGS) || strlen(tag) > LUFF_TAG_MAX)
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place, *tag ? "too long" : "empty");
 	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes,
 			    (size_t)d->size, err);
@@ -207,6 +207,11 @@ int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, cons
 		rc = luff_fail(err, LUFF_EDIGEST, "%s: manifest %s has the digest %s", m->place,
 			       d->digest.text, actual.text);
 	return rc < 0 ? rc : m->ops->tag(m, d, bytes, tag, err);
+}
+
+int luff_medium_flush(struct luff_medium *m, struct luff_error *err)
+{
+	return m->ops->flush ? m->ops->flush(m, err) : 0;
 }
 
 int luff_medium_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err)

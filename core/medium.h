@@ -36,9 +36,14 @@ struct luff_medium_ops {
 		     struct luff_medium *from, struct luff_error *err);
 	/* Optional, for wrappers. The medium inside that holds d; borrowed. NULL: this one does. */
 	struct luff_medium *(*origin)(struct luff_medium *m, const struct luff_descriptor *d);
-	/* Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. */
+	/*
+	 * Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. The tag
+	 * may be "" where names are optional.
+	 */
 	int (*tag)(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
 		   struct luff_error *err);
+	/* Optional. NULL: what was pushed is there. Makes what was pushed stay, where a tag would else do that. */
+	int (*flush)(struct luff_medium *m, struct luff_error *err);
 	/* Optional. NULL: LUFF_ENOTSUP. */
 	int (*tags)(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
 	/* Optional. What has that subject, as descriptors in JSON; artifact_type "" is any. NULL: LUFF_ENOTSUP. */
@@ -56,11 +61,20 @@ struct luff_medium_ops {
 	void (*destroy)(struct luff_medium *m);
 };
 
+/* What the names in a medium are. */
+enum luff_naming {
+	LUFF_NAMES_TAGS,     /* tags; what is written has one */
+	LUFF_NAMES_OPTIONAL, /* tags, or none */
+	LUFF_NAMES_IMAGES    /* whole names of images, "app:v1", or none */
+};
+
 /* The first member of every medium. */
 struct luff_medium {
 	const struct luff_medium_ops *ops;
 	atomic_int refs;
-	char *place; /* luff_medium_place(); owned by the medium's own struct */
+	enum luff_naming naming;
+	bool unpacked; /* layers lie here as plain tars by nature: a copy that goes elsewhere compresses them */
+	char *place;   /* luff_medium_place(); owned by the medium's own struct */
 };
 
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */

@@ -13,6 +13,7 @@
 #include "mediums/mediums.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
+#include "store/docker.h"
 #include "stream/streams.h"
 
 #define PUSH_SIZE (128 << 10)
@@ -113,13 +114,50 @@ static int resolve_digest(struct luff_descriptor *out, char **document, struct l
 	return 0;
 }
 
+/* "@2" is the third of the manifests, of which each counts once, however many names it has. */
+static const cJSON *find_position(const cJSON *entries, int64_t position)
+{
+	const cJSON *entry, *before;
+
+	cJSON_ArrayForEach(entry, entries)
+	{
+		const char *digest = luff_json_string(entry, "digest"), *other = NULL;
+
+		for (before = entries->child; digest && before != entry; before = before->next) {
+			other = luff_json_string(before, "digest");
+			if (other && strcmp(other, digest) == 0)
+				break;
+		}
+		if (before == entry && position-- == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+static const cJSON *find_entry(const cJSON *entries, const char *tag)
+{
+	const cJSON *entry;
+	int64_t position;
+
+	if (!*tag)
+		return find_position(entries, 1) ? NULL : entries->child;
+	cJSON_ArrayForEach(entry, entries)
+	{
+		const char *name = ref_name(entry);
+
+		if (name && strcmp(name, tag) == 0)
+			return entry;
+	}
+	return *tag == '@' && luff_text_int64(&position, tag + 1) ? find_position(entries, position) : NULL;
+}
+
 static int layout_resolve(struct luff_descriptor *out, char **document, struct luff_medium *m,
 			  const struct luff_name *name, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
 	LUFF_AUTO(json) tree = NULL;
-	cJSON *entries, *entry;
-	const cJSON *found = NULL;
+	const cJSON *found;
+	cJSON *entries;
 	int rc;
 
 	if (name->digest.text[0])
@@ -127,14 +165,7 @@ static int layout_resolve(struct luff_descriptor *out, char **document, struct l
 	rc = read_index(&tree, &entries, l, err);
 	if (rc < 0)
 		return here(m, rc, err);
-	if (!name->tag[0] && cJSON_GetArraySize(entries) == 1)
-		found = entries->child;
-	for (entry = entries->child; entry && name->tag[0] && !found; entry = entry->next) {
-		const char *tag = ref_name(entry);
-
-		if (tag && strcmp(tag, name->tag) == 0)
-			found = entry;
-	}
+	found = find_entry(entries, name->tag);
 	rc = found ? luff_descriptor_parse(out, found, "index.json", err)
 		   : no_such_tag(name->tag, entries, err);
 	out->manifest = true;
@@ -175,6 +206,7 @@ static int push_content(struct luff_medium *m, const struct luff_descriptor *d, 
 	rc = luff_store_write(&w, layout_of(m)->store, false, LUFF_SHA256, err);
 	if (rc < 0)
 		return here(m, rc, err);
+	luff_store_writer_expect(w, d);
 	while (n > 0) {
 		rc = luff_reader_read(&n, src, buf, PUSH_SIZE, err);
 		if (rc == 0 && n > 0)
@@ -334,9 +366,16 @@ static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 		      const char *tag, struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
-	struct change change = {.store = l->store, .descriptor = d, .bytes = bytes, .tag = tag};
-	int rc;
+	struct change change = {.store = l->store, .descriptor = d, .bytes = bytes, .tag = *tag ? tag : NULL};
+	char whole[LUFF_TAG_MAX + 1];
+	int rc = 0;
 
+	if (*tag && m->naming == LUFF_NAMES_IMAGES) {
+		rc = luff_docker_name(whole, tag, err);
+		change.tag = whole;
+	}
+	if (rc < 0)
+		return here(m, rc, err);
 	if (!luff_text_utf8(tag, strlen(tag)))
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
 	/* also where one is there already: it may be damaged. And again, where somebody removed it before it had its name */
@@ -347,6 +386,11 @@ static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 				  err);
 	} while (rc == 0 && change.gone);
 	return rc;
+}
+
+static int layout_flush(struct luff_medium *m, struct luff_error *err)
+{
+	return here(m, luff_store_flush(layout_of(m)->store, err), err);
 }
 
 struct tags_cursor {
@@ -583,6 +627,7 @@ static const struct luff_medium_ops layout_ops = {
 	.exists = layout_exists,
 	.push = layout_push,
 	.tag = layout_tag,
+	.flush = layout_flush,
 	.tags = layout_tags,
 	.referrers = layout_referrers,
 	.remove = layout_remove,

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "mediums/mediums.h"
+#include "store/archive.h"
+#include "store/docker.h"
 
 /* The last "@sha256:…" or "@sha512:…", which a folder's name may hide an @ before. NULL: none. */
 static const char *find_digest(const char *text)
@@ -20,37 +22,83 @@ static const char *find_digest(const char *text)
 	return found;
 }
 
-/* DIR[:TAG][@DIGEST]. The first colon ends the folder, as with skopeo: tags of layouts contain colons, folders seldom do. */
+/* PLACE[:TAG][@DIGEST] behind a transport, taken apart. */
+struct spot {
+	char *path, *place; /* "./dir" and "oci:./dir" */
+};
+
+static void spot_release(struct spot *spot)
+{
+	free(spot->path);
+	free(spot->place);
+}
+
+/* The first colon ends the path, as with skopeo: tags contain colons, paths seldom do. `text` starts with "SCHEME:". */
+static int parse_spot(struct spot *out, struct luff_name *name_out, const char *text, const char *what,
+		      struct luff_error *err)
+{
+	size_t scheme = strcspn(text, ":") + 1;
+	const char *path = text + scheme;
+	const char *at = find_digest(path), *end = at ? at : path + strlen(path);
+	const char *colon = memchr(path, ':', (size_t)(end - path));
+	LUFF_AUTO(text) tag = strndup(colon ? colon + 1 : "", colon ? (size_t)(end - colon - 1) : 0);
+	int rc;
+
+	*out = (struct spot){.path = strndup(path, (size_t)((colon ? colon : end) - path))};
+	if (out->path && asprintf(&out->place, "%.*s%s", (int)scheme, text, out->path) < 0)
+		out->place = NULL;
+	if (!out->place || !tag)
+		return luff_fail_nomem(err);
+	if (!*out->path)
+		return luff_fail(err, LUFF_ENAME, "%.*s the %s is missing, write %.*s%s", (int)scheme, text,
+				 what, (int)scheme, text,
+				 strcmp(what, "folder") == 0 ? "FOLDER:TAG" : "FILE:NAME");
+	if ((colon && !*tag) || !luff_text_copy(name_out->tag, sizeof name_out->tag, tag))
+		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", out->place,
+				 *tag ? "too long" : "empty");
+	rc = at ? luff_digest_parse(&name_out->digest, at + 1, err) : 0;
+	return rc < 0 ? luff_fail_context(err, "%s", out->place) : 0;
+}
+
 static int open_layout(struct luff_medium **out, struct luff_name *name_out, const char *text, bool create,
 		       struct luff_error *err)
 {
 	struct luff_store *store = NULL;
-	const char *at = find_digest(text), *end = at ? at : text + strlen(text);
-	const char *colon = memchr(text, ':', (size_t)(end - text));
-	LUFF_AUTO(text) folder = strndup(text, (size_t)((colon ? colon : end) - text));
-	LUFF_AUTO(text) tag = strndup(colon ? colon + 1 : "", colon ? (size_t)(end - colon - 1) : 0);
-	LUFF_AUTO(text) place = NULL;
-	int rc = 0;
+	struct spot spot;
+	int rc = parse_spot(&spot, name_out, text, "folder", err);
 
-	if (!folder || !tag)
-		return luff_fail_nomem(err);
-	if (!*folder)
-		return luff_fail(err, LUFF_ENAME, "oci: the folder is missing, write oci:FOLDER:TAG");
-	if ((colon && !*tag) || !luff_text_copy(name_out->tag, sizeof name_out->tag, tag))
-		return luff_fail(err, LUFF_ENAME, "oci:%s: the tag is %s", folder,
-				 *tag ? "too long" : "empty");
-	if (at)
-		rc = luff_digest_parse(&name_out->digest, at + 1, err);
-	if (rc < 0)
-		return luff_fail_context(err, "oci:%s", folder);
-	if (asprintf(&place, "oci:%s", folder) < 0) {
-		place = NULL;
-		return luff_fail_nomem(err);
-	}
-	rc = luff_store_open_folder(&store, folder, create, err);
 	if (rc == 0)
-		rc = luff_layout_new(out, store, place, err);
+		rc = luff_store_open_folder(&store, spot.path, create, err);
+	if (rc == 0)
+		rc = luff_layout_new(out, store, spot.place, err);
 	luff_store_unref(store);
+	spot_release(&spot);
+	return rc;
+}
+
+static int open_archive(struct luff_medium **out, struct luff_name *name_out, const char *text, bool create,
+			bool docker, struct luff_error *err)
+{
+	struct luff_store *store = NULL;
+	struct spot spot;
+	int rc = parse_spot(&spot, name_out, text, "file", err);
+
+	if (rc == 0 && docker && name_out->tag[0] && name_out->tag[0] != '@') {
+		rc = luff_docker_name(name_out->tag, name_out->tag, err);
+		if (rc < 0)
+			luff_fail_context(err, "%s", spot.place);
+	}
+	if (rc == 0)
+		rc = luff_store_open_archive(&store, spot.path, create,
+					     docker ? &luff_archive_docker : &luff_archive_oci, err);
+	if (rc == 0)
+		rc = luff_layout_new(out, store, spot.place, err);
+	if (rc == 0) {
+		(*out)->naming = docker ? LUFF_NAMES_IMAGES : LUFF_NAMES_OPTIONAL;
+		(*out)->unpacked = docker;
+	}
+	luff_store_unref(store);
+	spot_release(&spot);
 	return rc;
 }
 
@@ -79,7 +127,9 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 	memset(name_out, 0, sizeof *name_out);
 	options = options ? options : &defaults;
 	if (luff_text_starts(text, "oci:"))
-		rc = open_layout(out, name_out, text + 4, options->create, err);
+		rc = open_layout(out, name_out, text, options->create, err);
+	else if (luff_text_starts(text, "docker-archive:") || luff_text_starts(text, "oci-archive:"))
+		rc = open_archive(out, name_out, text, options->create, *text == 'd', err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "medium.h"
 #include "model/descriptor.h"
+#include "store/docker.h"
 #include "stream/streams.h"
 
 #define JOBS_DEFAULT 4
@@ -424,12 +427,12 @@ static int write_manifests(struct copy *c, const char *tag, struct luff_error *e
 	const struct node *root = c->manifests.nodes;
 	int top = 0, rc = 0;
 
-	c->tagged = *tag;
+	c->tagged = *tag || c->dst->naming != LUFF_NAMES_TAGS;
 	for (size_t i = 0; i < c->manifests.count; i++)
 		top = root[i].height > top ? root[i].height : top;
 	for (c->height = 1; rc == 0 && c->height <= top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
-	if (rc == 0 && *tag && !(c->current && root->there)) {
+	if (rc == 0 && c->tagged && !(c->current && root->there)) {
 		rc = luff_medium_tag(c->dst, &root->descriptor, root->document, tag, err);
 		c->result.manifests += rc == 0;
 	}
@@ -454,15 +457,33 @@ static int select_platform(struct luff_descriptor *root, char **document, struct
 	return luff_medium_fetch_all(document, c->src, root, LUFF_MANIFEST_MAX, err);
 }
 
-/* The tag under which the root goes to the destination; "" for none. */
-static int choose_tag(const char **tag, const struct copy *c, const struct luff_name *dst,
-		      const struct luff_name *src, const struct luff_descriptor *root, struct luff_error *err)
+/* A whole name where the source has one, in `buf`; a tag alone does not say what it is a tag of. */
+static const char *image_name(char buf[LUFF_TAG_MAX + 1], const struct luff_medium *src, const char *tag)
 {
-	*tag = dst->tag[0] || dst->digest.text[0] ? dst->tag : src->tag;
+	struct luff_error none = {0};
+	char whole[1200];
+
+	if (src->naming == LUFF_NAMES_IMAGES || strchr(tag, ':'))
+		return *tag == '@' ? "" : tag;
+	if (strcmp(src->ops->scheme, "docker") != 0 || !*tag)
+		return "";
+	snprintf(whole, sizeof whole, "%s:%s", luff_medium_place(src), tag);
+	return luff_docker_name(buf, whole, &none) < 0 ? "" : buf;
+}
+
+/* The tag under which the root goes to the destination; "" for none. */
+static int choose_tag(const char **tag, char buf[LUFF_TAG_MAX + 1], const struct copy *c,
+		      const struct luff_name *dst, const struct luff_name *src,
+		      const struct luff_descriptor *root, struct luff_error *err)
+{
+	*tag = dst->tag[0] || dst->digest.text[0]    ? dst->tag
+	       : c->dst->naming == LUFF_NAMES_IMAGES ? image_name(buf, c->src, src->tag)
+	       : *src->tag == '@'                    ? ""
+						     : src->tag;
 	if (dst->digest.text[0] && !luff_digest_equal(&dst->digest, &root->digest))
 		return luff_fail(err, LUFF_EDIGEST, "%s: asked to become %s, but the source is %s",
 				 luff_medium_place(c->dst), dst->digest.text, root->digest.text);
-	if (!**tag && !dst->digest.text[0])
+	if (!**tag && !dst->digest.text[0] && c->dst->naming == LUFF_NAMES_TAGS)
 		return luff_fail(err, LUFF_EINVAL, "%s: name a tag for the destination",
 				 luff_medium_place(c->dst));
 	return 0;
@@ -491,20 +512,42 @@ static int is_up_to_date(bool *out, const struct copy *c, const char *tag, const
 	return rc;
 }
 
+/* A source that was opened without a name, since there is but one image, still tells the name of that. */
+static int find_name(struct luff_name *name, struct luff_medium *src, struct luff_error *err)
+{
+	LUFF_AUTO(cursor) tags = NULL;
+	const char *tag = NULL;
+	int rc;
+
+	if (name->tag[0] || name->digest.text[0] || src->naming != LUFF_NAMES_IMAGES)
+		return 0;
+	rc = luff_medium_tags(&tags, src, err);
+	if (rc == 0)
+		rc = luff_cursor_next(&tag, tags, err);
+	if (rc == 0 && tag)
+		luff_text_copy(name->tag, sizeof name->tag, tag);
+	return rc;
+}
+
 static int run(struct copy *c, const struct luff_name *dst_name, const struct luff_name *src_name,
 	       struct luff_error *err)
 {
 	LUFF_AUTO(text) document = NULL;
 	struct luff_descriptor root;
+	struct luff_name from = *src_name;
 	const char *tag = "";
+	char name[LUFF_TAG_MAX + 1];
 	bool current;
 	size_t first;
 	int rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
 
+	if (rc == 0)
+		rc = find_name(&from, c->src, err);
+
 	if (rc == 0 && c->options->platform && luff_media_is_index(root.media_type))
 		rc = select_platform(&root, &document, c, err);
 	if (rc == 0)
-		rc = choose_tag(&tag, c, dst_name, src_name, &root, err);
+		rc = choose_tag(&tag, name, c, dst_name, &from, &root, err);
 	if (rc < 0)
 		return rc;
 	c->result.root = root;
@@ -521,7 +564,8 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 		rc = move_blobs(c, err);
 	if (rc == 0)
 		rc = write_manifests(c, tag, err);
-	return rc;
+	/* by digest alone, or referrers of what was there */
+	return rc < 0 ? rc : luff_medium_flush(c->dst, err);
 }
 
 int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,

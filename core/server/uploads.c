@@ -182,7 +182,7 @@ int luff_uploads_finish_begin(struct luff_call *r, struct luff_error *err)
 					 "the last request of an upload names its digest: ?digest=sha256:…");
 	rc = claim(r, err);
 	if (rc == 0)
-		luff_store_writer_expect(r->upload->writer, luff_digest_algorithm(&r->route.content));
+		luff_store_writer_hash_as(r->upload->writer, luff_digest_algorithm(&r->route.content));
 	return rc < 0 ? rc : check_chunk(r, err);
 }
 

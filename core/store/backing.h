@@ -6,8 +6,9 @@
 
 #include "store/store.h"
 
-/* All required; contracts as of the functions of the same names in store.h. */
+/* All functions are required; their contracts are those of the functions of the same names in store.h. */
 struct luff_store_ops {
+	bool deferred; /* what is written stays with the next change of the root document, even one that changes nothing */
 	int (*stat)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
 		    struct luff_error *err);
 	int (*fetch)(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,
@@ -27,6 +28,7 @@ struct luff_store_ops {
 	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
 	/* After a commit, too: frees the writer, and what was not committed. `keep`: an upload stays for who resumes it. */
 	void (*discard)(struct luff_store_writer *w, bool keep);
+	/* Uploads: NULL where no server stands on such a store. */
 	int (*resume)(struct luff_store_writer **out, struct luff_store *s, const char *id,
 		      struct luff_error *err);
 	void (*rest)(struct luff_store_writer *w);
@@ -49,6 +51,7 @@ struct luff_store_writer {
 	struct luff_store *store; /* a reference */
 	int64_t size;
 	bool upload; /* others may take it up again */
+	struct luff_descriptor expected; /* its size is -1 where nothing is known */
 	bool hashes;
 	bool unhashed; /* bytes came that the hash did not see: all are read again at the end */
 	struct luff_hash hash;

@@ -57,6 +57,7 @@ static void set_up(struct luff_store_writer *w, struct luff_store *s, bool hash,
 		   enum luff_algorithm algorithm)
 {
 	w->store = luff_store_ref(s);
+	w->expected.size = -1;
 	w->hashes = hash;
 	if (hash)
 		luff_hash_init(&w->hash, algorithm);
@@ -85,6 +86,11 @@ int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, siz
 		luff_hash_update(&w->hash, bytes, len);
 	w->size += (int64_t)len;
 	return 0;
+}
+
+void luff_store_writer_expect(struct luff_store_writer *w, const struct luff_descriptor *d)
+{
+	w->expected = *d;
 }
 
 int64_t luff_store_writer_size(const struct luff_store_writer *w)
@@ -185,7 +191,7 @@ int luff_store_writer_wake(struct luff_store_writer *w, struct luff_error *err)
 	return w->store->ops->wake(w, err);
 }
 
-void luff_store_writer_expect(struct luff_store_writer *w, enum luff_algorithm algorithm)
+void luff_store_writer_hash_as(struct luff_store_writer *w, enum luff_algorithm algorithm)
 {
 	if (w->size == 0)
 		luff_hash_init(&w->hash, algorithm);
@@ -244,4 +250,19 @@ int luff_store_change_index(struct luff_store *s,
 	struct checked_change checked = {.change = change, .arg = arg};
 
 	return s->ops->change_index(s, change_checked, &checked, removed, err);
+}
+
+static int no_change(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
+{
+	(void)out_text;
+	(void)arg;
+	(void)text;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
+int luff_store_flush(struct luff_store *s, struct luff_error *err)
+{
+	return s->ops->deferred ? s->ops->change_index(s, no_change, NULL, NULL, err) : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Content by digest plus one root document (an OCI layout's index.json), in a folder or in memory. Writes are atomic:
+ * Content by digest plus one root document (an OCI layout's index.json), in a folder, in memory or in an archive (archive.h). Writes are atomic:
  * a temporary file under ingest/, checked, synced, renamed. What a killed writer left in ingest/ goes when the next writer opens
  * the store. Any thread; on a folder also any number of processes.
  */
@@ -49,6 +49,8 @@ int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool 
 		     enum luff_algorithm algorithm, struct luff_error *err);
 int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
 			     struct luff_error *err);
+/** Says before the first byte what will come: where one blob lies behind the other, its place is taken then. */
+void luff_store_writer_expect(struct luff_store_writer *w, const struct luff_descriptor *d);
 /** Bytes so far. */
 int64_t luff_store_writer_size(const struct luff_store_writer *w);
 /**
@@ -80,7 +82,7 @@ void luff_store_writer_rest(struct luff_store_writer *w);
 /** Goes on behind what others may have written; failures as of luff_store_resume(). */
 int luff_store_writer_wake(struct luff_store_writer *w, struct luff_error *err);
 /** While nothing has come, another algorithm costs nothing. */
-void luff_store_writer_expect(struct luff_store_writer *w, enum luff_algorithm algorithm);
+void luff_store_writer_hash_as(struct luff_store_writer *w, enum luff_algorithm algorithm);
 /** The writer is gone, its upload stays, if it is one and not in memory. NULL is fine. */
 void luff_store_writer_leave(struct luff_store_writer *w);
 /** Bytes that an upload has, whoever writes to it. LUFF_ENOTFOUND; LUFF_ENOTSUP in memory. */
@@ -99,5 +101,10 @@ int luff_store_change_index(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					  struct luff_error *err),
 			    void *arg, const struct luff_digest *removed, struct luff_error *err);
+/**
+ * Makes what was written stay though the root document does not change; folders and memory do that by themselves, an archive
+ * is written anew.
+ */
+int luff_store_flush(struct luff_store *s, struct luff_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* The contract of luff_reader_read(), kept in one place for all readers, and the readers over bytes and files. */
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,20 +176,46 @@ int luff_reader_open_owned(struct luff_reader **out, char *bytes, size_t len, st
 struct fd_reader {
 	struct luff_reader base;
 	int fd;
-	int64_t start, offset;
+	int64_t start;
+	int64_t offset; /* -1: a pipe, which has none */
+	int64_t left;   /* -1: to the file's end */
 };
+
+/* Who writes into a pipe may take long; a scope that is cancelled does not wait for that. */
+static int await_input(int fd, struct luff_error *err)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc = luff_scope_check(err);
+
+	while (rc == 0 && poll(&p, 1, 100) == 0)
+		rc = luff_scope_check(err);
+	return rc;
+}
 
 static int fd_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
 {
 	struct fd_reader *f = (struct fd_reader *)r;
 	ssize_t n;
 
+	if (f->left >= 0 && (int64_t)len > f->left)
+		len = (size_t)f->left;
+	if (len == 0)
+		return 0;
+	if (f->offset < 0) {
+		int rc = await_input(f->fd, err);
+
+		if (rc < 0)
+			return rc;
+	}
 	do
-		n = pread(f->fd, buf, len, f->offset);
+		n = f->offset < 0 ? read(f->fd, buf, len) : pread(f->fd, buf, len, f->offset);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return luff_fail_errno(err, errno, "cannot read");
-	f->offset += n;
+	if (n == 0 && f->left > 0)
+		return luff_fail(err, LUFF_EFORMAT, "the file became shorter");
+	f->offset += f->offset < 0 ? 0 : n;
+	f->left -= f->left < 0 ? 0 : n;
 	*n_out = (size_t)n;
 	return 0;
 }
@@ -198,6 +225,8 @@ static int fd_seek(struct luff_reader *r, int64_t offset, struct luff_error *err
 	struct fd_reader *f = (struct fd_reader *)r;
 
 	(void)err;
+	if (f->left >= 0)
+		f->left += f->offset - (f->start + offset);
 	f->offset = f->start + offset;
 	return 0;
 }
@@ -209,8 +238,9 @@ static void fd_close(struct luff_reader *r)
 }
 
 static const struct luff_reader_ops fd_ops = {.read = fd_read, .close = fd_close, .seek = fd_seek};
+static const struct luff_reader_ops pipe_ops = {.read = fd_read, .close = fd_close};
 
-int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err)
+static int open_fd(struct luff_reader **out, int fd, int64_t offset, int64_t left, struct luff_error *err)
 {
 	struct fd_reader *f = calloc(1, sizeof *f);
 
@@ -219,7 +249,24 @@ int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct
 		close(fd);
 		return luff_fail_nomem(err);
 	}
-	*f = (struct fd_reader){.base.ops = &fd_ops, .fd = fd, .start = offset, .offset = offset};
+	*f = (struct fd_reader){
+		.base.ops = offset < 0 ? &pipe_ops : &fd_ops, .fd = fd, .start = offset, .offset = offset, .left = left};
 	*out = &f->base;
 	return 0;
+}
+
+int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct luff_error *err)
+{
+	return open_fd(out, fd, offset, -1, err);
+}
+
+int luff_reader_open_range(struct luff_reader **out, int fd, int64_t offset, int64_t size,
+			   struct luff_error *err)
+{
+	return open_fd(out, fd, offset, size, err);
+}
+
+int luff_reader_open_pipe(struct luff_reader **out, int fd, struct luff_error *err)
+{
+	return open_fd(out, fd, -1, -1, err);
 }

@@ -39,9 +39,22 @@ int luff_reader_open_fd(struct luff_reader **out, int fd, int64_t offset, struct
  * @return 0; LUFF_ENOTSUP if r or one that it wraps can be read once only; r has failed then, as after any other failure
  */
 int luff_reader_seek(struct luff_reader *r, int64_t offset, struct luff_error *err);
+/** `size` bytes from `offset` of a regular file on, which must be there: LUFF_EFORMAT where the file ends before. Takes fd over. */
+int luff_reader_open_range(struct luff_reader **out, int fd, int64_t offset, int64_t size,
+			   struct luff_error *err);
+/** What comes through a pipe, to its end. Takes the descriptor over. */
+int luff_reader_open_pipe(struct luff_reader **out, int fd, struct luff_error *err);
 /** Reads to the end, checking all there is to check, and keeps nothing. */
 int luff_reader_drain(struct luff_reader *r, struct luff_error *err);
 /** All `size` bytes, which are few, NUL-terminated, and the end that checks them; free() it. LUFF_ESIZE for more or fewer. */
 int luff_reader_read_all(char **out, struct luff_reader *r, int64_t size, struct luff_error *err);
+
+/* ---- spools: what waits on disk, in $TMPDIR or /var/tmp, in a file without a name ---- */
+
+int luff_spool_open(int *fd_out, struct luff_error *err);
+/** All that src yields, from the file's beginning; LUFF_ELIMIT over LUFF_SPOOL_MAX. Does not close src. */
+int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct luff_error *err);
+/** All of the bytes, at their place in the file. */
+int luff_write_at(int fd, const void *bytes, size_t len, int64_t offset, struct luff_error *err);
 
 #endif

@@ -18,6 +18,18 @@ function images.tar(files)
 	return archive.tar(entries)
 end
 
+--- A tar of members in their order, as no tool would write it: { name, content, type =, link =, size = (a lie) } each.
+-- ended = false: without the two blocks of zeros.
+function images.tar_of(members, ended)
+	local parts = {}
+	for _, m in ipairs(members) do
+		local content = m[2] or ""
+		parts[#parts + 1] = archive.header { path = m[1], size = m.size or #content, flag = m.type, link = m.link }
+			.. content .. ("\0"):rep(-#content % 512)
+	end
+	return table.concat(parts) .. (ended == false and "" or ("\0"):rep(1024))
+end
+
 --- Bytes that no compression makes smaller.
 function images.random(size)
 	local file = assert(io.open("/dev/urandom", "rb"))
@@ -39,8 +51,8 @@ end
 -- "oci:DIR:TAG" and "host/repository:tag" without what names something in the place.
 local function place_of(name)
 	local bare = name:gsub("@[%w:]+$", "")
-	if bare:match("^oci:") or bare:match("^memory:") then
-		return (bare:gsub("^(%l+:[^:]+):.*$", "%1"))
+	if bare:match("^oci:") or bare:match("^memory:") or bare:match("^%l+%-archive:") then
+		return (bare:gsub("^([%l-]+:[^:]+):.*$", "%1"))
 	end
 	return (bare:gsub(":[%w._-]+$", ""))
 end

@@ -38,6 +38,9 @@ return {
 	{ name = "an OCI layout", start = nothing, stop = nothing, place = function()
 		return "oci:" .. process.scratch() .. "/" .. fresh()
 	end },
+	{ name = "an OCI layout in a tar", start = nothing, stop = nothing, place = function()
+		return "oci-archive:" .. process.scratch() .. "/" .. fresh()
+	end },
 	served("the embedded registry in memory", {}),
 	served("the embedded registry on disk", { folder = true }),
 	{ name = "docker-registry",

@@ -20,6 +20,11 @@ local function sum_up(result, seconds)
 	return ("%s in %.1f s\n"):format(table.concat(parts, ", "), seconds)
 end
 
+-- The archive itself goes there.
+local function to_stdout(name)
+	return name:find "^%l+%-archive:%-$" or name:find "^%l+%-archive:%-[:@]"
+end
+
 return {
 	summary = "copy an image or index from one place to another",
 	usage = "[options] SOURCE DESTINATION",
@@ -44,6 +49,9 @@ examples
   luff copy oci:./mirror:alpine registry.example.com/base/alpine:3
 ]],
 	run = function(args, opts)
+		if opts.json and to_stdout(args[2]) then
+			error("--json and an archive cannot both go to stdout", 0)
+		end
 		local bars <close> = not opts.quiet and progress.new() or nil
 		local before = core.clock()
 		local result = luff.copy(args[1], args[2], {
@@ -60,6 +68,8 @@ examples
 		if opts.json then
 			result.mediaType, result.media_type = result.media_type, nil
 			terminal.write(luff.json.encode(result, { indent = true }), "\n")
+		elseif to_stdout(args[2]) then
+			io.stderr:write(result.digest, "\n")
 		else
 			terminal.write(result.digest, "\n")
 		end
