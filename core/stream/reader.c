@@ -249,8 +249,11 @@ static int open_fd(struct luff_reader **out, int fd, int64_t offset, int64_t lef
 		close(fd);
 		return luff_fail_nomem(err);
 	}
-	*f = (struct fd_reader){
-		.base.ops = offset < 0 ? &pipe_ops : &fd_ops, .fd = fd, .start = offset, .offset = offset, .left = left};
+	*f = (struct fd_reader){.base.ops = offset < 0 ? &pipe_ops : &fd_ops,
+				.fd = fd,
+				.start = offset,
+				.offset = offset,
+				.left = left};
 	*out = &f->base;
 	return 0;
 }
