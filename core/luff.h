@@ -640,13 +640,14 @@ struct luff_server_request {
 
 /*
  * On disk a repository is the OCI layout root/<name>/, so repositories nest as folders do: after its first component a
- * name must not have one of a layout's own (blobs, ingest, index.json, oci-layout).
+ * name must not have one of a layout's own (blobs, ingest, index.json, oci-layout). A root that is a layout itself is the only
+ * repository, named after its folder: "serve ./MyApp" has "myapp" (lower case, a dash for what no name may have).
  */
 struct luff_server_options {
 	const char *
 		listen; /* "127.0.0.1:5000", "[::1]:5000", ":5000"; port 0 picks a free one; NULL: "127.0.0.1:0" */
 	const char *
-		root; /* folder that holds one OCI layout per repository, made where missing; NULL: in memory */
+		root; /* folder that is an OCI layout or holds one per repository, made where missing; NULL: in memory */
 	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
 	const char *cert,
 		*key; /* PEM files for TLS 1.2 and 1.3: the certificate with its chain, its key; NULL: plain HTTP */

@@ -4,34 +4,7 @@ local support = require "spec.support"
 
 local oci_manifest = "application/vnd.oci.image.manifest.v1+json"
 
--- One request by curl: { status, headers (names in lower case), body }.
-local function request(method, url, opts)
-	opts = opts or {}
-	local argv = { "curl", "-s", "-S", "-g", "--path-as-is", "-i", "-X", method, "--max-time", "20" }
-	if method == "HEAD" then
-		argv[#argv + 1] = "--head"
-	end
-	for name, value in pairs(opts.headers or {}) do
-		argv[#argv + 1] = "-H"
-		argv[#argv + 1] = name .. ": " .. value
-	end
-	if opts.body then
-		table.move({ "--data-binary", "@-", "-H", "Expect:" }, 1, 4, #argv + 1, argv)
-		if not (opts.headers or {})["Content-Type"] then
-			table.move({ "-H", "Content-Type: application/octet-stream" }, 1, 2, #argv + 1, argv)
-		end
-	end
-	argv[#argv + 1] = url
-	local result = support.run(argv, { stdin = opts.body })
-	assert(result.code == 0 or opts.may_fail, method .. " " .. url .. ": " .. result.stderr)
-	local text = result.stdout:gsub("^HTTP/1.1 100 Continue\r\n\r\n", "")
-	local head, body = text:match("^(.-\r\n)\r\n(.*)$")
-	local headers = {}
-	for name, value in (head or ""):gmatch("([%w-]+): ([^\r]*)\r\n") do
-		headers[name:lower()] = value
-	end
-	return { status = tonumber((head or ""):match("^HTTP/1.1 (%d+)")), headers = headers, body = body }
-end
+local request = support.http
 
 local function error_code(response)
 	return luff.json.decode(response.body).errors[1].code

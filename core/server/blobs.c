@@ -86,15 +86,24 @@ int luff_blobs_get(struct luff_call *r, struct luff_error *err)
 int luff_blobs_delete(struct luff_call *r, struct luff_error *err)
 {
 	const struct luff_name name = {.digest = r->route.digest};
-	struct luff_error ignored = {0};
+	struct luff_error other = {0};
 	struct luff_descriptor d;
 	int rc = luff_call_open(r, false, "BLOB_UNKNOWN", err);
 
 	if (rc < 0)
 		return rc;
-	/* a layout keeps both in one place, but a manifest goes by its own address, with its tags */
-	if (luff_medium_resolve(&d, NULL, r->repository->medium, &name, &ignored) == 0)
+	/*
+	 * A layout keeps both in one place, but a manifest goes by its own address, with its tags. The bytes alone say which it is, and
+	 * no other bytes can come by this digest: what is no manifest now is none when it goes. What could not be read is not judged.
+	 */
+	rc = luff_medium_resolve(&d, NULL, r->repository->medium, &name, &other);
+	if (rc == 0 || rc == LUFF_ENOTFOUND)
 		return no_blob(r, err);
+	if (rc != LUFF_EFORMAT && rc != LUFF_ELIMIT && rc != LUFF_ENOTSUP && rc != LUFF_EDIGEST &&
+	    rc != LUFF_ESIZE) {
+		*err = other;
+		return rc;
+	}
 	rc = luff_store_remove(r->repository->store, &r->route.digest, err);
 	if (rc == LUFF_ENOTFOUND)
 		return no_blob(r, err);

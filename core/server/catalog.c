@@ -40,6 +40,25 @@ static int add_folders(struct luff_names *names, int root, const char *parent, s
 	return rc;
 }
 
+/* A layout in which there is more than uploads that are under way. */
+static int has_content(bool *out, int root, const char *name, struct luff_error *err)
+{
+	static const char *const files[] = {"oci-layout", "blobs"};
+
+	*out = true;
+	for (size_t i = 0; i < sizeof files / sizeof *files && *out; i++) {
+		LUFF_AUTO(text) path = NULL;
+
+		if (asprintf(&path, "%s/%s", name, files[i]) < 0) {
+			path = NULL;
+			*out = false;
+			return luff_fail_nomem(err);
+		}
+		*out = faccessat(root, path, F_OK, 0) == 0;
+	}
+	return 0;
+}
+
 /* The list is the queue of folders that are still to be looked into; at the end only layouts stay in it. */
 int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_error *err)
 {
@@ -53,13 +72,11 @@ int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_er
 	for (size_t i = 0; i < names->count && rc == 0; i++)
 		rc = add_folders(names, fd, names->items[i], err);
 	for (size_t i = 0; i < names->count; i++) {
-		LUFF_AUTO(text) marker = NULL;
+		bool there = false;
 
-		if (asprintf(&marker, "%s/oci-layout", names->items[i]) < 0) {
-			marker = NULL;
-			rc = luff_fail_nomem(err);
-		}
-		if (marker && faccessat(fd, marker, F_OK, 0) == 0)
+		if (rc == 0)
+			rc = has_content(&there, fd, names->items[i], err);
+		if (there)
 			names->items[kept++] = names->items[i];
 		else
 			free(names->items[i]);

@@ -4,7 +4,7 @@
 
 #include "server/names.h"
 
-/** Adds the name of each OCI layout below root, in no order; what is there under other names is passed over. */
+/** Adds the name of each OCI layout with content below root, in no order; what is there under other names is passed over. */
 int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_error *err);
 
 #endif

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "mediums/mediums.h"
 #include "server/catalog.h"
+#include "server/route.h"
 
 #define MEMORY_MAX 16384 /* repositories in memory, whose cap counts blobs alone */
 
@@ -22,24 +24,53 @@ struct luff_repositories {
 	pthread_mutex_t opening; /* taken before `lock` */
 	pthread_mutex_t lock;
 	char *root;               /* absolute; NULL: in memory */
+	char *only;               /* the root is a layout: the name of the one repository that there is */
 	struct luff_store *share; /* in memory: the store whose cap all share */
 	struct luff_repository **items;
 	size_t count, size, keep;
 	uint64_t clock; /* counts uses */
 };
 
-/* A layout's own folders would be taken for repositories, and repositories would be made among them. */
-static int check_root(const char *root, struct luff_error *err)
+/* The folder's name as a repository may have it: lower case, and a dash for what it may not have. */
+static char *name_of_folder(const char *path)
+{
+	const char *base = strrchr(path, '/') + 1;
+	char *name = strdup(*base ? base : "layout");
+	size_t n = 0;
+
+	for (const char *p = name; p && *p; p++) {
+		bool upper = *p >= 'A' && *p <= 'Z';
+		bool plain = upper || (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9');
+
+		if (plain)
+			name[n++] = (char)(upper ? *p | 0x20 : *p);
+		else if (n > 0 && name[n - 1] != '-' && name[n - 1] != '.' && name[n - 1] != '_')
+			name[n++] = *p == '.' || *p == '_' ? *p : '-';
+	}
+	while (n > 0 && (name[n - 1] == '-' || name[n - 1] == '.' || name[n - 1] == '_'))
+		n--;
+	if (!name)
+		return NULL;
+	name[n] = '\0';
+	if (luff_route_is_repository(name))
+		return name;
+	free(name);
+	return strdup("layout");
+}
+
+/* A layout's own folders are no repositories, and no repository may be made among them. */
+static int look_at_root(struct luff_repositories *table, struct luff_error *err)
 {
 	LUFF_AUTO(text) marker = NULL;
 
-	if (asprintf(&marker, "%s/oci-layout", root) < 0) {
+	if (asprintf(&marker, "%s/oci-layout", table->root) < 0) {
 		marker = NULL;
 		return luff_fail_nomem(err);
 	}
-	return access(marker, F_OK) < 0 ? 0
-					: luff_fail(err, LUFF_EINVAL,
-						    "%s is a layout itself: serve the folder above it", root);
+	if (access(marker, F_OK) < 0)
+		return 0;
+	table->only = name_of_folder(table->root);
+	return table->only ? 0 : luff_fail_nomem(err);
 }
 
 int luff_repositories_new(struct luff_repositories **out, const char *root, int64_t cap, size_t keep,
@@ -67,7 +98,7 @@ int luff_repositories_new(struct luff_repositories **out, const char *root, int6
 		if (rc == 0 && !table->root)
 			rc = luff_fail_errno(err, errno, "%s", root);
 		if (rc == 0)
-			rc = check_root(table->root, err);
+			rc = look_at_root(table, err);
 	}
 	if (rc < 0)
 		luff_repositories_free(table);
@@ -94,6 +125,7 @@ void luff_repositories_free(struct luff_repositories *table)
 	free(table->items);
 	luff_store_unref(table->share);
 	free(table->root);
+	free(table->only);
 	pthread_mutex_destroy(&table->opening);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
@@ -137,7 +169,11 @@ static char *path_of(const struct luff_repositories *table, const char *name, co
 {
 	char *path;
 
-	return asprintf(&path, "%s/%s%s%s", table->root, name, *file ? "/" : "", file) < 0 ? NULL : path;
+	if (table->only)
+		name = "";
+	return asprintf(&path, "%s%s%s%s%s", table->root, *name ? "/" : "", name, *file ? "/" : "", file) < 0
+		       ? NULL
+		       : path;
 }
 
 /* Somebody removed the folder, or put another in its place. */
@@ -178,12 +214,17 @@ static int open_folder(struct luff_repository *r, bool create, struct luff_error
 	LUFF_AUTO(text) path = path_of(r->table, r->name, "");
 	LUFF_AUTO(text) marker = path_of(r->table, r->name, "oci-layout");
 	struct stat st;
+	bool missing;
 	int rc;
 
 	if (!path || !marker)
 		return luff_fail_nomem(err);
-	r->empty = stat(marker, &st) < 0;
-	if (r->empty && !create)
+	if (r->table->only && strcmp(r->table->only, r->name) != 0)
+		return luff_fail(err, LUFF_ENOTFOUND, "no repository %s: the only one is %s", r->name,
+				 r->table->only);
+	missing = stat(marker, &st) < 0;
+	r->empty = missing && !r->table->only;
+	if (missing && !create)
 		return luff_fail(err, LUFF_ENOTFOUND, "no repository %s", r->name);
 	rc = luff_store_open_folder(&r->store, path, create, err);
 	/* another process may be about to unmake it: then it is stale from the start */
@@ -363,15 +404,55 @@ void luff_repository_unref(struct luff_repository *r)
 		unmake(table, name);
 }
 
+/* Without opening it, so that looking through many costs little. */
+static bool has_blob(const struct luff_repositories *table, const char *name, const struct luff_digest *d)
+{
+	char file[LUFF_DIGEST_MAX + 16];
+	LUFF_AUTO(text) path = NULL;
+
+	if (!table->root)
+		return true;
+	snprintf(file, sizeof file, "blobs/%s/%s", luff_algorithm_name(luff_digest_algorithm(d)),
+		 luff_digest_hex(d));
+	path = path_of(table, name, file);
+	return path && access(path, F_OK) == 0;
+}
+
+int luff_repositories_find(struct luff_repository **out, struct luff_repositories *table,
+			   const struct luff_digest *d, struct luff_error *err)
+{
+	LUFF_AUTO(names) names = {0};
+	int rc = luff_repositories_list(&names, table, err);
+
+	*out = NULL;
+	for (size_t i = 0; i < names.count && rc == 0; i++) {
+		LUFF_AUTO(repository) repository = NULL;
+		struct luff_error missing = {0};
+		int64_t size;
+
+		if (has_blob(table, names.items[i], d) &&
+		    luff_repository_open(&repository, table, names.items[i], false, &missing) == 0 &&
+		    luff_store_stat(&size, repository->store, d, &missing) == 0) {
+			*out = luff_take(repository);
+			return 0;
+		}
+	}
+	return rc < 0 ? rc : luff_fail(err, LUFF_ENOTFOUND, "no blob %s", d->text);
+}
+
 int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, struct luff_error *err)
 {
 	int rc = 0;
 
+	if (table->only)
+		return luff_names_add(out, table->only, err);
 	if (table->root)
 		return luff_catalog_walk(out, table->root, err);
 	pthread_mutex_lock(&table->lock);
-	for (size_t i = 0; i < table->count && rc == 0; i++)
-		rc = luff_names_add(out, table->items[i]->name, err);
+	for (size_t i = 0; i < table->count && rc == 0; i++) {
+		if (!table->items[i]->empty)
+			rc = luff_names_add(out, table->items[i]->name, err);
+	}
 	pthread_mutex_unlock(&table->lock);
 	return rc;
 }

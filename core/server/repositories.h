@@ -1,6 +1,7 @@
 /*
  * A server's repositories by name, each an OCI layout of its own: root/<name>/ on disk, or in memory under one cap. Opened
- * when they are asked for and kept as long as they are in use and then some.
+ * when they are asked for and kept as long as they are in use and then some. A root that is a layout itself is the only
+ * repository, under the name of its folder.
  */
 #ifndef LUFF_SERVER_REPOSITORIES_H
 #define LUFF_SERVER_REPOSITORIES_H
@@ -43,7 +44,10 @@ void luff_repository_keep(struct luff_repository *repository);
 void luff_repository_unref(struct luff_repository *repository);
 LUFF_DEFINE_AUTO(repository, struct luff_repository *, luff_repository_unref);
 
-/** Adds the names of all, in no order. */
+/** One that has the blob, whichever. LUFF_ENOTFOUND. */
+int luff_repositories_find(struct luff_repository **out, struct luff_repositories *table,
+			   const struct luff_digest *d, struct luff_error *err);
+/** Adds the names of all that have content, in no order. */
 int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, struct luff_error *err);
 
 #endif

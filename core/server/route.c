@@ -256,8 +256,13 @@ static int take_parameter(struct luff_route *route, const char *key, size_t key_
 		luff_text_copy(route->artifact_type, sizeof route->artifact_type, text);
 		return 0;
 	default:
-		if (!luff_route_is_tag(text) || route->also_count == LUFF_ROUTE_ALSO_MAX)
-			return refuse(route, "TAG_INVALID", err, "malformed tag, or too many of them", text);
+		if (!luff_route_is_tag(text) || !route->digest.text[0])
+			return refuse(route, "MANIFEST_INVALID", err,
+				      route->digest.text[0] ? "malformed tag" : "a tag beside a tag", text);
+		route->too_many = route->also_count == LUFF_ROUTE_ALSO_MAX;
+		if (route->too_many)
+			return refuse(route, "MANIFEST_INVALID", err, "too many tags, from this one on",
+				      text);
 		luff_text_copy(route->also[route->also_count++], sizeof *route->also, text);
 		return 0;
 	}

@@ -41,6 +41,7 @@ struct luff_route {
 	char also[LUFF_ROUTE_ALSO_MAX]
 		 [129]; /* tag=, names for a manifest that is put by its digest (end-7b) */
 	size_t also_count;
+	bool too_many; /* names, for what the URL of a request may hold */
 };
 
 /**

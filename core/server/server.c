@@ -81,6 +81,8 @@ static int refuse_route(struct luff_call *r, struct luff_error *err)
 
 	if (strcmp(code, "BLOB_UPLOAD_UNKNOWN") == 0)
 		status = MHD_HTTP_NOT_FOUND;
+	if (r->route.too_many)
+		status = MHD_HTTP_URI_TOO_LONG;
 	/* a name that nothing can have is not there; nor can anything get it */
 	if (strcmp(code, "MANIFEST_INVALID") == 0 && strcmp(r->method, MHD_HTTP_METHOD_PUT) != 0) {
 		status = MHD_HTTP_NOT_FOUND;

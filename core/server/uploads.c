@@ -68,15 +68,19 @@ static int check_chunk(struct luff_call *r, struct luff_error *err)
 	return 0;
 }
 
-/* The blob from another repository here, without its bytes. */
+/* The blob from another repository here, without its bytes. Where none is named, any that has it will do (end-11). */
 static int mount(bool *mounted, struct luff_call *r, struct luff_error *err)
 {
 	LUFF_AUTO(repository) from = NULL;
 	struct luff_error missing = {0};
 	int64_t size;
-	int rc = luff_repository_open(&from, r->repositories, r->route.from, false, &missing);
+	int rc;
 
 	*mounted = false;
+	if (r->route.from[0])
+		rc = luff_repository_open(&from, r->repositories, r->route.from, false, &missing);
+	else
+		rc = luff_repositories_find(&from, r->repositories, &r->route.mount, &missing);
 	if (rc == 0)
 		rc = luff_store_stat(&size, from->store, &r->route.mount, &missing);
 	if (rc == LUFF_ENOTFOUND)
@@ -102,7 +106,7 @@ int luff_uploads_start_begin(struct luff_call *r, struct luff_error *err)
 	bool whole = r->route.content.text[0], sha512 = strcmp(r->route.algorithm, "sha512") == 0, mounted;
 	int rc;
 
-	if (r->route.mount.text[0] && r->route.from[0]) {
+	if (r->route.mount.text[0]) {
 		rc = mount(&mounted, r, err);
 		if (rc == 0 && mounted)
 			return reply_created(r, &r->route.mount, err);

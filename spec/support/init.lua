@@ -4,7 +4,9 @@ local busted = require "busted"
 local images = require "spec.support.images"
 local process = require "spec.support.process"
 
-local support = { canned = require "spec.support.canned", archive = require "spec.support.archive" }
+local support = {
+	archive = require "spec.support.archive", canned = require "spec.support.canned", http = require "spec.support.http",
+}
 
 for _, module in ipairs { process, images } do
 	for name, value in pairs(module) do
