@@ -15,8 +15,9 @@ local types = {
 local missing = "sha256:" .. ("0"):rep(64)
 -- The codes of the spec's table, and nothing else.
 local codes = {}
-for code in ([[BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN DIGEST_INVALID MANIFEST_BLOB_UNKNOWN MANIFEST_INVALID
-	MANIFEST_UNKNOWN NAME_INVALID NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED TOOMANYREQUESTS]]):gmatch "%S+" do
+for code in ([[BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN DIGEST_INVALID MANIFEST_BLOB_UNKNOWN
+	MANIFEST_INVALID MANIFEST_UNKNOWN NAME_INVALID NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED
+	TOOMANYREQUESTS]]):gmatch "%S+" do
 	codes[code] = true
 end
 
@@ -77,7 +78,8 @@ local function suite(on_disk)
 		return { mediaType = media_type, digest = luff.digest(bytes, algorithm or "sha256"), size = #bytes }
 	end
 	local function manifest(more, algorithm)
-		local config = luff.json.encode { architecture = "amd64", os = "linux", author = tostring(more or random(8)):gsub("%W", "") }
+		local author = tostring(more or random(8)):gsub("%W", "")
+		local config = luff.json.encode { architecture = "amd64", os = "linux", author = author }
 		local layer = random(64)
 		push(config, nil, algorithm)
 		push(layer, nil, algorithm)
@@ -526,7 +528,8 @@ local function suite(on_disk)
 		local subject, expected
 
 		local function referrers(query, digest)
-			local got = is(200, request("GET", ("%s/referrers/%s%s"):format(base, digest or luff.digest(subject), query or "")))
+			local of = digest or luff.digest(subject)
+			local got = is(200, request("GET", ("%s/referrers/%s%s"):format(base, of, query or "")))
 			local index = luff.json.decode(got.body)
 			assert.equal(types.index, got.headers["content-type"])
 			assert.equal(types.index, index.mediaType)
@@ -537,10 +540,11 @@ local function suite(on_disk)
 			subject, expected = manifest(), {}
 			is(201, put("image", subject))
 			push "{}"
+			local empty = descriptor("{}", types.empty)
 			for i, more in ipairs {
 				{},
-				{ artifactType = "application/vnd.example+1", config = descriptor("{}", types.empty), annotations = { key = "one" } },
-				{ artifactType = "application/vnd.example+2", config = descriptor("{}", types.empty), annotations = { key = "two" } },
+				{ artifactType = "application/vnd.example+1", config = empty, annotations = { key = "one" } },
+				{ artifactType = "application/vnd.example+2", config = empty, annotations = { key = "two" } },
 			} do
 				more.subject = descriptor(subject, types.manifest)
 				local text, value = manifest(more)
@@ -594,11 +598,7 @@ local function suite(on_disk)
 			assert.equal(luff.digest(text), referrers("", missing)[1].digest)
 		end)
 		it("what is deleted is listed no more; what stays, is", function()
-			for digest in pairs(expected) do
-				is(202, request("DELETE", base .. "/manifests/" .. digest))
-				expected[digest] = nil
-				break
-			end
+			is(202, request("DELETE", base .. "/manifests/" .. next(expected)))
 			assert.equal(3, #referrers())
 			is(202, request("DELETE", base .. "/manifests/" .. luff.digest(subject)))
 			assert.equal(3, #referrers())

@@ -37,9 +37,11 @@ describe("an upload", function()
 		assert.equal(204, status.status)
 		assert.equal("0-99999", status.headers.range)
 		assert.equal(416, request("PATCH", url, { body = "x", headers = { ["Content-Range"] = "0-0" } }).status)
-		assert.equal(202, request("PATCH", url, { body = bytes:sub(100001), headers = { ["Content-Range"] = "100000-299999" } }).status)
+		assert.equal(202, request("PATCH", url, { body = bytes:sub(100001),
+			headers = { ["Content-Range"] = "100000-299999" } }).status)
 		assert.equal(201, finish(url, bytes).status)
-		assert.equal(bytes, request("GET", ("http://%s/v2/team/app/blobs/%s"):format(server:address(), luff.digest(bytes))).body)
+		assert.equal(bytes, request("GET",
+			("http://%s/v2/team/app/blobs/%s"):format(server:address(), luff.digest(bytes))).body)
 		assert.equal(404, request("GET", url).status)
 	end)
 
