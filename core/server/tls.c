@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -45,6 +46,9 @@ static struct {
 	WOLFSSL_FUNCTIONS(MEMBER)
 #undef MEMBER
 	__typeof__(&wolfSSLv23_server_method) method;
+#ifdef FP_ECC
+	__typeof__(&wc_ecc_fp_free) forget_points;
+#endif
 } wolf;
 
 struct connection {
@@ -74,7 +78,11 @@ static int load(struct luff_error *err)
 {
 #define SYMBOL(function) {"wolfSSL_" #function, &wolf.function},
 	static const struct luff_lazy_symbol symbols[] = {
-		WOLFSSL_FUNCTIONS(SYMBOL){"wolfSSLv23_server_method", &wolf.method}, {NULL, NULL}};
+		WOLFSSL_FUNCTIONS(SYMBOL){"wolfSSLv23_server_method", &wolf.method},
+#ifdef FP_ECC
+		{"wc_ecc_fp_free", &wolf.forget_points},
+#endif
+		{NULL, NULL}};
 #undef SYMBOL
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static bool loaded;
@@ -315,6 +323,9 @@ static void *run_connection(void *arg)
 	serve(c);
 	if (c->ssl)
 		wolf.free(c->ssl);
+#ifdef FP_ECC /* points that it has computed, which each thread has its own of */
+	wolf.forget_points();
+#endif
 	if (c->plain >= 0)
 		close(c->plain);
 	pthread_mutex_lock(&tls->lock);
@@ -416,7 +427,7 @@ int luff_tls_new(struct luff_tls **out, const struct luff_tls_options *options, 
 	else if (wolf.CTX_use_certificate_chain_file(tls->context, options->cert) != WOLFSSL_SUCCESS)
 		rc = luff_fail(err, LUFF_EINVAL, "%s: no certificate in PEM that can be read", options->cert);
 	else if (wolf.CTX_use_PrivateKey_file(tls->context, options->key, WOLFSSL_FILETYPE_PEM) !=
-			 WOLFSSL_SUCCESS)
+		 WOLFSSL_SUCCESS)
 		rc = luff_fail(err, LUFF_EINVAL, "%s: no key in PEM that can be read", options->key);
 	if (rc < 0) {
 		luff_tls_free(tls);
