@@ -59,6 +59,8 @@ struct luff_work {
 void *luff_work_new(lua_State *L, size_t size);
 /** Runs the call on top of the stack: right here, or inside of a task on a worker thread while the task sleeps. */
 int luff_work_go(lua_State *L);
+/** On any thread: whoever waits for a call on the Lua thread looks for other things to do there (luff_hooks_answer). */
+void luff_work_poke(void);
 void luff_job_open(lua_State *L);
 
 /* ---- one function per file that adds its share to the table on top of the stack ---- */
@@ -81,6 +83,23 @@ void luff_version_functions(lua_State *L);
 
 /** Option "faults" of the table at i, and the table that holds what out borrows; keep it. Raises. [-0, +1] */
 void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
+
+/* ---- hooks.c ---- */
+
+/* The functions of one server, which its threads ask. In the server's box. */
+struct luff_hooks {
+	const void *state; /* the main lua_State's address, to tell states apart */
+	unsigned decides;  /* LUFF_ASK_…: which there are */
+};
+
+/** Options "authorize", "on_push" and "on_pull" of the table at i. Raises. [-0, +0] */
+void luff_option_hooks(struct luff_server_options *out, struct luff_hooks *hooks, lua_State *L, int i);
+/** The server has stopped. [-0, +0] */
+void luff_hooks_close(lua_State *L, struct luff_hooks *hooks);
+/** Whether any server may ask, so that calls that block have to look. */
+bool luff_hooks_open(void);
+/** Answers what the threads of this state's servers ask. Does not raise. [-0, +0] */
+void luff_hooks_answer(lua_State *L);
 
 /* ---- medium.c ---- */
 

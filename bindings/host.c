@@ -133,6 +133,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	main_state = L;
+	lua_warning(L, "@on", 0);
 	luff_scope_enter(&root);
 	listen_for(SIGINT);
 	listen_for(SIGTERM);

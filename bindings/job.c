@@ -29,7 +29,16 @@ struct luff_work_state {
 /* One for the process: whoever waits looks at calls of its own. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+static unsigned news;    /* counts the pokes; under `lock` */
 static const char tasks; /* its address is the registry's key for the set of task coroutines */
+
+void luff_work_poke(void)
+{
+	pthread_mutex_lock(&lock);
+	news++;
+	pthread_cond_broadcast(&finished);
+	pthread_mutex_unlock(&lock);
+}
 
 static void work(struct luff_job *job)
 {
@@ -167,6 +176,7 @@ static void until(struct timespec *t, double seconds)
 static void watch(lua_State *L)
 {
 	struct luff_work_state *s = ((struct luff_work *)lua_touserdata(L, -1))->state;
+	unsigned old = 0;
 	bool done = false;
 
 	while (!done) {
@@ -174,10 +184,12 @@ static void watch(lua_State *L)
 
 		until(&t, 0.1);
 		pthread_mutex_lock(&lock);
-		while (!s->done && pthread_cond_timedwait(&finished, &lock, &t) == 0)
+		while (!s->done && news == old && pthread_cond_timedwait(&finished, &lock, &t) == 0)
 			;
 		done = s->done;
+		old = news;
 		pthread_mutex_unlock(&lock);
+		luff_hooks_answer(L);
 		tell(L, -1);
 	}
 }
@@ -188,7 +200,7 @@ int luff_work_go(lua_State *L)
 	struct luff_work_state *s = call->state;
 	bool task = in_task(L);
 
-	if (task || call->deliver)
+	if (task || call->deliver || luff_hooks_open())
 		s->submitted = luff_pool_submit(&s->job, &s->err) == 0;
 	if (!s->submitted)
 		s->rc = call->run(call, &s->err);
@@ -205,9 +217,11 @@ int luff_work_go(lua_State *L)
 static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
 {
 	lua_Integer n = (lua_Integer)lua_rawlen(L, 1), found = 0;
+	static unsigned old; /* under the lock: news that were looked at */
 	bool timeout = false;
 
 	pthread_mutex_lock(&lock);
+	timeout = news != old;
 	while (!found && !timeout) {
 		for (lua_Integer i = 1; i <= n && !found; i++) {
 			const struct luff_work *call;
@@ -218,8 +232,9 @@ static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
 			lua_pop(L, 1);
 		}
 		if (!found)
-			timeout = pthread_cond_timedwait(&finished, &lock, t) != 0;
+			timeout = pthread_cond_timedwait(&finished, &lock, t) != 0 || news != old;
 	}
+	old = news;
 	pthread_mutex_unlock(&lock);
 	return found;
 }
@@ -239,6 +254,7 @@ static int wait_calls(lua_State *L)
 	lua_settop(L, 3);
 	until(&t, seconds < 0.1 ? seconds : 0.1);
 	lua_rawgeti(L, 1, wait_for_one(L, &t));
+	luff_hooks_answer(L);
 	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
 		const struct luff_work *call;
 

@@ -1,43 +1,58 @@
 /* luff.serve: the embedded registry as a to-be-closed value. Its faults are read in faults.c. */
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/scope.h"
 #include "bind.h"
 
 #define REQUESTS "luff.Requests"
 
-static struct luff_server **check_server(lua_State *L)
-{
-	struct luff_server **box = luaL_checkudata(L, 1, LUFF_SERVER);
+struct server_box {
+	struct luff_server *server; /* NULL: closed */
+	struct luff_hooks hooks;
+};
 
-	if (!*box)
+static struct luff_server *check_server(lua_State *L)
+{
+	const struct server_box *box = luaL_checkudata(L, 1, LUFF_SERVER);
+
+	if (!box->server)
 		luaL_error(L, "the server is closed");
-	return box;
+	return box->server;
 }
 
 static int serve(lua_State *L)
 {
-	static const char *const options[] = {"root", "listen", "faults", "record", "cert", "key", NULL};
+	static const char *const options[] = {"root",      "listen",  "faults",   "record",
+					      "cert",      "key",     "htpasswd", "read_only",
+					      "authorize", "on_push", "on_pull",  NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
-	struct luff_server **box;
+	struct server_box *box;
 
 	luff_check_options(L, 1, options);
 	o.root = luff_option_string(L, 1, "root");
 	o.listen = luff_option_string(L, 1, "listen");
 	o.cert = luff_option_string(L, 1, "cert");
 	o.key = luff_option_string(L, 1, "key");
+	o.htpasswd = luff_option_string(L, 1, "htpasswd");
+	o.read_only = luff_option_bool(L, 1, "read_only");
 	o.record = luff_option_bool(L, 1, "record");
 	box = luff_box(L, sizeof *box, LUFF_SERVER);
 	luff_option_faults(&o, L, 1);
-	lua_setiuservalue(L, -2,
-			  1); /* the server borrows them; it is stopped before the box lets go of them */
-	return luff_server_start(box, &o, &err) < 0 ? luff_raise(L, &err) : 1;
+	/* the server borrows them; it is stopped before the box lets go of them */
+	lua_setiuservalue(L, -2, 1);
+	luff_option_hooks(&o, &box->hooks, L, 1);
+	if (luff_server_start(&box->server, &o, &err) < 0) {
+		luff_hooks_close(L, &box->hooks);
+		return luff_raise(L, &err);
+	}
+	return 1;
 }
 
 static int server_address(lua_State *L)
 {
-	lua_pushstring(L, luff_server_address(*check_server(L)));
+	lua_pushstring(L, luff_server_address(check_server(L)));
 	return 1;
 }
 
@@ -91,7 +106,7 @@ static int requests_gc(lua_State *L)
 
 static int server_requests(lua_State *L)
 {
-	struct luff_server *server = *check_server(L);
+	struct luff_server *server = check_server(L);
 	struct luff_server_request **box = luff_box(L, sizeof *box, REQUESTS);
 	struct luff_error err = {0};
 	lua_Integer n = 0;
@@ -110,10 +125,10 @@ static int server_requests(lua_State *L)
 
 static int server_close(lua_State *L)
 {
-	struct luff_server **box = luaL_checkudata(L, 1, LUFF_SERVER);
+	struct server_box *box = luaL_checkudata(L, 1, LUFF_SERVER);
 
-	luff_server_stop(*box);
-	*box = NULL;
+	luff_server_stop(luff_take(box->server));
+	luff_hooks_close(L, &box->hooks);
 	return 0;
 }
 

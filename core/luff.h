@@ -638,6 +638,26 @@ struct luff_server_request {
 	int status; /* of the answer; 0: none went out */
 };
 
+/* What a program may have a word on, and is told of. */
+enum {
+	LUFF_ASK_AUTHORIZE = 1, /* any request, before its body is read */
+	LUFF_ASK_PUSH = 2,      /* a manifest that came in, before it is stored */
+	LUFF_ASK_PULL = 4,      /* a manifest before it goes out */
+};
+
+struct luff_server_ask {
+	unsigned kind;            /* LUFF_ASK_… */
+	const char *action;       /* "pull", "push", "delete", or "list" for the catalog */
+	const char *method;       /* of HTTP */
+	const char *repository;   /* NULL for the catalog and for GET /v2/ */
+	const char *tag, *digest; /* of the manifest or blob; NULL where the address has none */
+	const char *user;         /* NULL: the request brings no login */
+	const char *password;     /* to LUFF_ASK_AUTHORIZE, where no htpasswd has checked it */
+	const char *client;       /* "192.0.2.7:41573" */
+	const char *manifest;     /* to LUFF_ASK_PUSH: its bytes, checked by nobody yet */
+	size_t manifest_len;
+};
+
 /*
  * On disk a repository is the OCI layout root/<name>/, so repositories nest as folders do: after its first component a
  * name must not have one of a layout's own (blobs, ingest, index.json, oci-layout). A root that is a layout itself is the only
@@ -651,6 +671,19 @@ struct luff_server_options {
 	int64_t memory_cap; /* bytes held in memory in all; 0: 1 GiB */
 	const char *cert,
 		*key; /* PEM files for TLS 1.2 and 1.3: the certificate with its chain, its key; NULL: plain HTTP */
+	const char *
+		htpasswd; /* file of users and their bcrypt hashes, read anew when it changes; NULL: no logins */
+	bool read_only;
+	/*
+	 * Optional. The program's word on requests of the kinds in `decides` (LUFF_ASK_… | …). From many threads at a time, and it
+	 * may block. Returns 0: let it through; LUFF_EDENIED: not, with `refusal` for the client, or without ("") a plain
+	 * word; LUFF_ETIMEOUT or another failure: the client hears that it was not decided. With htpasswd it is asked about requests
+	 * without a login, too, and may let them through; those with a wrong one it never sees.
+	 */
+	int (*decide)(void *arg, const struct luff_server_ask *ask, char *refusal, size_t refusal_size,
+		      struct luff_error *err);
+	void *decide_arg;
+	unsigned decides;
 	const struct luff_fault *faults; /* with all they point to borrowed until the server has stopped */
 	size_t fault_count;
 	bool record; /* remember requests, as faults do anyway */

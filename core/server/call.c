@@ -1,6 +1,11 @@
 /* What a call is made of, and what all endpoints ask of it. */
 #include "server/call.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "server/endpoints.h"
@@ -44,6 +49,21 @@ int64_t luff_call_length(const struct luff_call *r)
 	int64_t length;
 
 	return header && luff_text_int64(&length, header) ? length : -1;
+}
+
+const char *luff_call_client(char buf[LUFF_CLIENT_MAX], const struct luff_call *r)
+{
+	const union MHD_ConnectionInfo *info =
+		luff_mhd.get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *from = info ? info->client_addr : NULL;
+	bool six = from && from->sa_family == AF_INET6;
+	char host[LUFF_CLIENT_MAX - 8], port[8];
+
+	if (!from || getnameinfo(from, six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in), host,
+				 sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return "";
+	snprintf(buf, LUFF_CLIENT_MAX, six ? "[%s]:%s" : "%s:%s", host, port);
+	return buf;
 }
 
 int luff_call_open(struct luff_call *r, bool create, const char *code, struct luff_error *err)

@@ -3,10 +3,13 @@
 #define LUFF_SERVER_CALL_H
 
 #include "base/buffer.h"
+#include "server/htpasswd.h"
 #include "server/microhttpd.h"
 #include "server/repositories.h"
 #include "server/route.h"
 #include "server/upload.h"
+
+#define LUFF_CLIENT_MAX 80
 
 struct luff_call;
 struct luff_watch;
@@ -48,6 +51,7 @@ struct luff_call {
 	unsigned status;
 	struct MHD_Response *response; /* the answer, once it is made */
 	struct luff_watch *watch;      /* see faults.h; NULL where nobody watches */
+	char user[LUFF_USER_MAX + 1];  /* who has logged in, or empty */
 };
 
 /** For libmicrohttpd, which calls it with the request line; NULL when out of memory. */
@@ -58,6 +62,8 @@ void luff_call_free(struct luff_call *r);
 const char *luff_call_header(const struct luff_call *r, const char *name);
 /** Content-Length, or -1. */
 int64_t luff_call_length(const struct luff_call *r);
+/** "192.0.2.7:41573", "[::1]:41573". Returns buf. */
+const char *luff_call_client(char buf[LUFF_CLIENT_MAX], const struct luff_call *r);
 /** The repository that the route names, in r->repository. `code`: the spec's error code where it does not exist. */
 int luff_call_open(struct luff_call *r, bool create, const char *code, struct luff_error *err);
 

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "server/endpoints.h"
 #include "server/faults.h"
+#include "server/guard.h"
 #include "server/listen.h"
 #include "server/microhttpd.h"
 #include "server/tls.h"
@@ -34,6 +35,7 @@ struct luff_server {
 	struct luff_tls *tls; /* NULL: plain HTTP */
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
+	struct luff_guard *guard;
 	sem_t parsing[LUFF_PARSING_COUNT];
 	struct luff_faults *faults; /* NULL: none, and no records */
 	struct luff_scope scope;    /* of every request */
@@ -91,9 +93,13 @@ static int refuse_route(struct luff_call *r, struct luff_error *err)
 	return luff_reply_refuse(r, err, status, code, "%s", r->malformed.msg);
 }
 
-static int begin(struct luff_call *r, struct luff_error *err)
+static int begin(struct luff_server *server, struct luff_call *r, struct luff_error *err)
 {
 	const char *method = strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : r->method;
+	int rc = luff_guard_begin(r, server->guard, err);
+
+	if (rc < 0)
+		return rc;
 
 	if (r->malformed.code)
 		return refuse_route(r, err);
@@ -157,8 +163,10 @@ static int end(struct luff_server *server, struct luff_call *r, struct luff_erro
 {
 	sem_t *turn = &server->parsing[r->endpoint->parsing];
 	bool parses = r->endpoint->parsing != LUFF_PARSES_NOTHING;
-	int rc = parses ? wait_for_turn(turn, err) : 0;
+	int rc = luff_guard_end(r, server->guard, err);
 
+	if (rc == 0 && parses)
+		rc = wait_for_turn(turn, err);
 	if (rc < 0)
 		return rc;
 	rc = r->endpoint->end(r, err);
@@ -177,7 +185,7 @@ static enum MHD_Result step(struct luff_server *server, struct luff_call *r, con
 		if (r->watch && !luff_watch_begin(r))
 			return MHD_NO;
 		if (!r->response)
-			fail(r, begin(r, &err), &err);
+			fail(r, begin(server, r, &err), &err);
 		return r->response && answers_early(r) ? answer(r) : MHD_YES;
 	}
 	if (*len > 0) {
@@ -345,6 +353,8 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 	if (rc == 0)
 		rc = luff_faults_new(&server->faults, options, server->address, &server->scope, err);
 	if (rc == 0)
+		rc = luff_guard_new(&server->guard, options, err);
+	if (rc == 0)
 		rc = prepare_tls(server, options, err);
 	if (rc == 0)
 		rc = start_daemon(server, fd, err);
@@ -388,5 +398,6 @@ void luff_server_stop(struct luff_server *server)
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)
 		sem_destroy(&server->parsing[i]);
 	luff_faults_free(server->faults);
+	luff_guard_free(server->guard);
 	free(server);
 }

@@ -322,8 +322,26 @@ function Reader:close() end
 ---@field listen string? "127.0.0.1:0" where absent; port 0 picks a free one
 ---@field cert string? PEM file with the certificate and its chain, for TLS 1.2 and 1.3; with `key`
 ---@field key string? PEM file with the certificate's key
+---@field htpasswd string? file of "user:hash" lines with bcrypt's hashes, as `htpasswd -B` writes it; read anew when it changes
+---@field read_only boolean? takes nothing, deletes nothing
+---@field authorize (fun(request: luff.Asked): boolean?, string?)? true lets a request through; else the client hears the message, or is asked for a login where it brings none. Beside htpasswd it decides about requests without a login, too
+---@field on_push (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that comes in, before it is stored
+---@field on_pull (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that is asked for
 ---@field faults luff.Fault[]? how it misbehaves
 ---@field record boolean? keep what Server:requests gives, as faults do anyway
+
+---What the functions of luff.serve are asked about. They are called on the program's thread, while it is in a call of luff that
+---waits (luff.copy, Server:wait, …); the client hears 503 where that takes half a minute, and 500 where they raise.
+---@class luff.Asked
+---@field action "pull"|"push"|"delete"|"list"
+---@field method string "GET"
+---@field repository string? absent for the catalog and GET /v2/
+---@field tag string?
+---@field digest string? of the manifest or blob, where the address has one
+---@field user string? absent where the request brings no login
+---@field password string? to authorize, where no htpasswd has checked it
+---@field client string "192.0.2.7:41573"
+---@field manifest string? to on_push: its bytes, which nobody has checked yet
 
 ---A registry in this process (distribution-spec).
 ---@param opts luff.ServeOptions?

@@ -10,10 +10,13 @@ return {
 		{ name = "listen", value = "ADDRESS", help = "127.0.0.1:5000 by default; port 0 picks a free one" },
 		{ name = "cert", value = "FILE", help = "speak TLS, with the certificate (and its chain) in this PEM file" },
 		{ name = "key", value = "FILE", help = "the certificate's key" },
+		{ name = "htpasswd", value = "FILE", help = "let in only who is in this file, as htpasswd -B writes it" },
+		{ name = "read-only", help = "take nothing, delete nothing" },
 	},
 	help = [[
 Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout.
-Its address is printed once it answers. Whoever can reach the address can read, write and delete.
+Its address is printed once it answers. Without --htpasswd whoever can reach the address
+can read, write and delete. A script decides about more by luff.serve's authorize, on_push and on_pull.
 
 examples
   luff serve ./store
@@ -26,6 +29,8 @@ examples
 			listen = opts.listen or "127.0.0.1:5000",
 			cert = opts.cert,
 			key = opts.key,
+			htpasswd = opts.htpasswd,
+			read_only = opts.read_only,
 		}
 		local ok, err = pcall(function()
 			terminal.write(server:address(), "\n")
