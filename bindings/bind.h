@@ -75,9 +75,15 @@ void luff_copy_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
+void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
+
+/* ---- notice.c ---- */
+
+/** Tells the script's function what registries warn of. Not LUA_OK: it raised, and the error is on top. [-0, +(0|1)] */
+int luff_tell_warnings(lua_State *L);
 
 /* ---- faults.c ---- */
 

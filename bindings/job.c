@@ -131,6 +131,10 @@ static int finish(lua_State *L)
 		luff_pool_wait(&call->state->job);
 	err = call->state->err;
 	tell(L, -1);
+	if (!call->state->spoiled && luff_tell_warnings(L) != LUA_OK) {
+		lua_setiuservalue(L, -2, 1);
+		call->state->spoiled = true;
+	}
 	if (call->state->spoiled) {
 		release(call);
 		lua_getiuservalue(L, -1, 1);

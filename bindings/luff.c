@@ -95,6 +95,7 @@ static int open_core(lua_State *L)
 	luff_login_functions(L);
 	luff_server_functions(L);
 	luff_settings_functions(L);
+	luff_notice_functions(L);
 	luff_json_functions(L);
 	luff_terminal_functions(L);
 	lua_pushcfunction(L, host_platform);

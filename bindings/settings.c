@@ -70,6 +70,7 @@ static int set_host(lua_State *L)
 					      "total_timeout",
 					      "requests",
 					      "rate",
+					      "bandwidth",
 					      NULL};
 	const char *host = luff_check_name(L, 1), *mirrors[MIRRORS_MAX + 1];
 	struct luff_settings s = {0};
@@ -93,6 +94,7 @@ static int set_host(lua_State *L)
 	s.total_timeout = option_count(L, 2, "total_timeout");
 	s.requests = option_count(L, 2, "requests");
 	s.rate = option_number(L, 2, "rate");
+	s.bandwidth = option_number(L, 2, "bandwidth");
 	if (luff_settings_set(host, &s, &err) < 0)
 		return luff_raise(L, &err);
 	return 0;

@@ -246,6 +246,7 @@ struct luff_settings {
 	int total_timeout;   /* seconds of one request; default: as long as bytes keep moving */
 	int requests;        /* that wait for their answer at a time; default 16 */
 	double rate;         /* requests per second; default: as many as there are */
+	double bandwidth; /* bytes per second, of all bodies together that come and go; default: as many as there are */
 };
 
 /**
@@ -266,6 +267,35 @@ struct luff_limits {
 
 /** For all that is read from now on in this process. LUFF_EINVAL. */
 LUFF_API int luff_limits_set(const struct luff_limits *limits, struct luff_error *err);
+
+/* ---- What registries say beside their answers ------------------------------------------------------------------------ */
+
+#define LUFF_WARNING_MAX 255
+
+/* Words for people (distribution-spec, "Warnings"): one line, printable. */
+struct luff_warning {
+	char registry[LUFF_NAME_MAX + 1]; /* "docker.io" */
+	char text[LUFF_WARNING_MAX + 1];
+};
+/** The oldest that nobody has taken. Each text comes once from each registry, however many answers carry it. */
+LUFF_API bool luff_warning_take(struct luff_warning *out);
+
+/* How many requests a registry allows, as it last said. -1: it did not say. */
+struct luff_rate_limit {
+	int64_t limit, remaining;
+	int64_t window;  /* seconds for which the limit is */
+	int64_t reset;   /* seconds until there are as many again */
+	char source[64]; /* whom it counts, an address or an account; "": it did not say */
+};
+/**
+ * Makes no request: what the answers that this process got from the registry said last. Docker Hub says it of manifests alone;
+ * a HEAD, as luff_medium_resolve() sends it, does not count there.
+ *
+ * @param known     false: none of them said anything
+ * @param registry  "docker.io"
+ */
+LUFF_API int luff_rate_limit_of(bool *known, struct luff_rate_limit *out, const char *registry,
+				bool plain_http, struct luff_error *err);
 
 /* ---- Mediums ----------------------------------------------------------------------------------------------------- */
 

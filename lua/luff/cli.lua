@@ -18,6 +18,7 @@ cli.commands = {
 	"tag",
 	"delete",
 	"ping",
+	"ratelimit",
 	"login",
 	"logout",
 	"auth",
@@ -227,7 +228,13 @@ local function load_script(name)
 	return loadfile(name, "t")
 end
 
+local function warn(registry, text)
+	local line = ("luff: %s warns: %s"):format(terminal.printable(registry), terminal.printable(text))
+	require("luff.progress").say(line)
+end
+
 local function run(program, words)
+	core.on_warning(warn)
 	local opts, args = options.parse(declared, words, 1, true)
 	if opts.help then
 		terminal.write(cli.help())

@@ -5,14 +5,18 @@ local options = require "luff.options"
 
 local config = {}
 
---- Applies { hosts = { [name] = settings }, limits = { … } }; luff.config in meta.lua says what there is.
+--- Applies { hosts = { [name] = settings }, limits = { … }, on_warning = f }; luff.config in meta.lua says what there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
 		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	options.check(settings, { "hosts", "limits" }, "setting")
+	options.check(settings, { "hosts", "limits", "on_warning" }, "setting")
 	if settings.limits then
 		core.set_limits(settings.limits)
+	end
+	local f = settings.on_warning
+	if f and type(f) ~= "function" then
+		fail("invalid", "on_warning is a function of a registry and a text, or false")
 	end
 	local names = {}
 	for name, host in pairs(settings.hosts or {}) do
@@ -24,6 +28,9 @@ function config.apply(settings)
 	table.sort(names)
 	for _, name in ipairs(names) do
 		core.set_host(name, settings.hosts[name])
+	end
+	if f ~= nil then
+		core.on_warning(f or nil)
 	end
 end
 

@@ -60,13 +60,18 @@ function luff.platform() end
 ---@field total_timeout integer? seconds of one request; default: as long as bytes keep moving
 ---@field requests integer? that wait for their answer at a time; default 16
 ---@field rate number? requests per second; default: as many as there are
+---@field bandwidth number? bytes per second, of all that come from it and go to it together; default: as many as there are
 
 ---How hosts are spoken to by this process from now on, by name: { hosts = { ["registry.example:5000"] = { … } } }. What was
 ---said of a host before is replaced. The luff program reads the same table from luff/config.lua in $XDG_CONFIG_HOME or
 ---~/.config, a file of Lua that returns it. Certificates in the certs.d folders of Docker and Podman are found without.
 ---`limits` says how far compressed layers may unpack before they are taken for bombs ("too_large"): bytes of one layer
 ---(`unpacked`, 128 GiB where absent), and bytes for each one that is stored, where they are more than 1 GiB (`ratio`, 250).
----@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }? }
+---
+---on_warning hears what registries have to say to people (Warning headers): each text once from each registry, on one line
+---without control characters, after the call that met it. What it raises, that call raises. False: nobody hears it. The luff
+---program begins with one that writes to stderr, the module alone with none.
+---@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, on_warning: false|fun(registry: string, text: string)? }
 function luff.config(settings) end
 
 ---Digest of bytes at hand or of a file.
@@ -228,6 +233,20 @@ function luff.logout(which) end
 ---@param name string
 ---@return { registry: string, user: string?, password: string?, token: string? }? # token: what some registries give out in place of a password
 function luff.auth(name) end
+
+---How many requests a registry allows, as its answers to this process said last (RateLimit-Limit and their like); nil where
+---they said nothing. Makes no request: Docker Hub says it with each manifest, of which luff.resolve asks without being counted.
+---@param registry string "docker.io"
+---@param opts { plain_http: boolean? }?
+---@return luff.RateLimit?
+function luff.rate_limit(registry, opts) end
+
+---@class luff.RateLimit what the registry did not say is nil
+---@field limit integer? requests
+---@field remaining integer?
+---@field window integer? seconds for which the limit is
+---@field reset integer? seconds until there are as many again
+---@field source string? whom it counts: an address or an account
 
 ---An image: immutable, read when asked for. Equal if the digests are.
 ---@class luff.Image

@@ -8,6 +8,8 @@ local terminal = require "luff.terminal"
 
 local progress = {}
 
+local shown -- the one whose lines move on the terminal
+
 local Progress = {}
 Progress.__index = Progress
 
@@ -38,7 +40,7 @@ function progress.new(opts)
 	if columns == nil then
 		columns = terminal.columns "stderr"
 	end
-	return setmetatable({
+	local self = setmetatable({
 		stream = opts.stream or io.stderr,
 		now = opts.now or core.clock,
 		columns = columns or nil,
@@ -49,6 +51,17 @@ function progress.new(opts)
 		drawn = 0, -- lines of the picture on the terminal
 		painted = -math.huge,
 	}, Progress)
+	shown = columns and self or shown
+	return self
+end
+
+--- Writes a line to stderr that stays there, above what moves.
+function progress.say(line)
+	if shown then
+		shown:paint(line)
+	else
+		io.stderr:write(line, "\n")
+	end
 end
 
 -- Rate over the last seconds: a line through the first and last of some samples.
@@ -208,6 +221,7 @@ end
 --- Takes the moving lines away; what stays are the lines of the blobs that are done.
 function Progress:close()
 	self.running = {}
+	shown = shown ~= self and shown or nil
 	if self.drawn > 0 then
 		self:paint()
 	end

@@ -160,8 +160,65 @@ static void media_types(void)
 	CHECK_STR(buf, "");
 }
 
+/* All texts of a value with "|" behind each. */
+static const char *warnings_of(const char *value)
+{
+	static char all[256];
+	char text[12];
+
+	all[0] = '\0';
+	while (luff_header_warning(text, sizeof text, &value))
+		strcat(strcat(all, text), "|");
+	return all;
+}
+
+static void warnings(void)
+{
+	CHECK_STR(warnings_of("299 - \"one\""), "one|");
+	CHECK_STR(warnings_of("299 - \"a\", 299  -\t\"b, c\" \"Wed, 21 Oct\" , 299 - \"d\""), "a|b, c|d|");
+	CHECK_STR(warnings_of("110 x \"stale\", 2990 - \"x\", 299 -- \"x\", 299 a \"x\", 299 - \"y\""), "y|");
+	CHECK_STR(warnings_of("299 - \"much too long a text\", 299 - \"b\""), "much too lo|b|");
+	CHECK_STR(warnings_of("299 - \"a\x01\x7f\\\"b\\\\\""), "a\"b\\|");
+	CHECK_STR(warnings_of("299 - \"\""), "");
+	CHECK_STR(warnings_of("299 - open, 299 - \"x\""), "");
+	CHECK_STR(warnings_of("299 - \"open"), "");
+	CHECK_STR(warnings_of("299"), "");
+	CHECK_STR(warnings_of(" ,, "), "");
+	CHECK_STR(warnings_of(""), "");
+}
+
+static void rates(void)
+{
+	static const struct {
+		const char *value;
+		int64_t count, window;
+	} good[] = {
+		{"100;w=21600", 100, 21600},
+		{" 0 ; W=1", 0, 1},
+		{"100", 100, -1},
+		{"100, 10;w=1", 100, -1},
+		{"100;burst=5;w=60, 7", 100, 60},
+		{"100;w=", 100, -1},
+		{"100;w=99999999999999999999", 100, -1},
+		{"100;", 100, -1},
+		{"100;w", 100, -1},
+	};
+	static const char *const bad[] = {"", "x", "-1", "1.5", "99999999999999999999", ";w=1", "100w=1"};
+	int64_t count, window;
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		CHECK(luff_header_rate(&count, &window, good[i].value));
+		CHECK_INT(count, good[i].count);
+		CHECK_INT(window, good[i].window);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		CHECK(!luff_header_rate(&count, &window, bad[i]));
+}
+
 int main(void)
 {
+	warnings();
+	rates();
 	bearer();
 	several();
 	no_challenge();

@@ -39,6 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(first >= 0 && first <= last && (total == -1 || last < total));
 	if (luff_text_time(&first, text))
 		assert(first >= -62167305600 && first < 253402400000);
+	for (at = text, before = at; luff_header_warning(buf, sizeof buf, &at); before = at) {
+		assert(at > before && at <= text + size && buf[0]);
+		check_line(buf, sizeof buf);
+	}
+	if (luff_header_rate(&first, &last, text))
+		assert(first >= 0 && last >= -1);
 	luff_header_media_type(type, text);
 	check_line(type, sizeof type);
 	free(text);

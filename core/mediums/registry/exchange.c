@@ -37,6 +37,7 @@ struct luff_exchange {
 	char place[384];                       /* of the URL, for messages */
 	int64_t began, limit, stall, moved_at; /* ms */
 	int64_t moved;                         /* grows with whatever is sent or received */
+	struct luff_pacer *pacer;
 
 	const char *bytes;
 	struct luff_reader *src;
@@ -151,10 +152,13 @@ static size_t on_send(char *buf, size_t one, size_t len, void *arg)
 		return 0;
 	if (x->headed) /* answered before all was sent: bytes and src may be gone */
 		return CURL_READFUNC_ABORT;
+	if (luff_pacer_wait(x->pacer, &x->failure) < 0)
+		return CURL_READFUNC_ABORT;
 	if (x->bytes)
 		memcpy(buf, x->bytes + (x->size - x->left), n);
 	else if (read_source(&n, x, buf, n) < 0)
 		return CURL_READFUNC_ABORT;
+	luff_pacer_spend(x->pacer, n);
 	x->left -= (int64_t)n;
 	x->moved += (int64_t)n;
 	return n;
@@ -245,7 +249,7 @@ static int wait_tick(struct luff_exchange *x, struct luff_error *err)
 static int exchange_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
 {
 	struct luff_exchange *x = (struct luff_exchange *)r;
-	int rc = 0;
+	int rc = luff_pacer_wait(x->pacer, err);
 
 	x->buf = buf;
 	x->room = len;
@@ -269,6 +273,7 @@ static int exchange_read(size_t *n_out, struct luff_reader *r, void *buf, size_t
 	}
 	if (rc == 0 && x->filled == 0 && x->result != CURLE_OK)
 		rc = fail_transfer(x, err);
+	luff_pacer_spend(x->pacer, x->filled);
 	*n_out = x->filled;
 	x->buf = NULL;
 	x->room = x->filled = 0;
@@ -370,6 +375,7 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 	luff_buffer_init(&x->head, HEADERS_CAP);
 	x->began = x->moved_at = luff_clock_ms();
 	x->limit = request->limit_ms;
+	x->pacer = request->pacer;
 	x->bytes = request->bytes;
 	x->src = request->src;
 	x->size = x->left = request->size;

@@ -5,6 +5,7 @@
 #ifndef LUFF_REGISTRY_EXCHANGE_H
 #define LUFF_REGISTRY_EXCHANGE_H
 
+#include "base/pacer.h"
 #include "medium.h"
 #include "mediums/registry/address.h"
 
@@ -20,6 +21,8 @@ struct luff_exchange_request {
 	int64_t size;
 	enum luff_address least; /* what the server must be, see connection.h */
 	int limit_ms;            /* for all of it; 0: as long as bytes keep moving */
+	struct luff_pacer
+		*pacer; /* of the bodies' bytes, either way; borrowed while the exchange lives; NULL: none */
 };
 
 struct luff_exchange;

@@ -203,7 +203,7 @@ bool luff_header_next_link(char *buf, size_t size, const char *value)
 	}
 }
 
-/* ---- Content-Range, Content-Type ---- */
+/* ---- Content-Range ---- */
 
 /* Digits up to one of `stops`, which is skipped. */
 static bool read_number(int64_t *out, const char **at, char stop)
@@ -231,6 +231,70 @@ bool luff_header_content_range(int64_t *first_out, int64_t *last_out, int64_t *t
 	*total_out = -1;
 	return strcmp(p, "*") == 0 || (read_number(total_out, &p, '\0') && *last_out < *total_out);
 }
+
+/* ---- Warning, RateLimit-* ---- */
+
+bool luff_header_warning(char *buf, size_t size, const char **at)
+{
+	for (const char *p = *at; *p; *at = p) {
+		size_t code, agent;
+		bool fits, known;
+
+		p += strspn(p, " \t,");
+		code = strspn(p, "0123456789");
+		known = code == 3 && strncmp(p, "299", 3) == 0;
+		p = skip_blanks(p + code);
+		agent = strcspn(p, " \t,\"");
+		known = known && agent == 1 && *p == '-';
+		p = skip_blanks(p + agent);
+		if (code == 0 || *p != '"')
+			break;
+		p = read_value(buf, size, &fits, p);
+		if (!p)
+			break;
+		p = skip_blanks(p);
+		if (*p == '"') /* a date */
+			p = read_value(NULL, SIZE_MAX, &fits, p);
+		if (!p)
+			break;
+		p += strcspn(p, ",");
+		if (known && buf[0]) {
+			*at = p;
+			return true;
+		}
+	}
+	buf[0] = '\0';
+	return false;
+}
+
+bool luff_header_rate(int64_t *count_out, int64_t *window_out, const char *value)
+{
+	char digits[20];
+	const char *p = skip_blanks(value);
+	size_t n = strspn(p, "0123456789");
+
+	*window_out = -1;
+	if (n == 0 || n >= sizeof digits || (p[n] && !strchr(" \t;,", p[n])))
+		return false;
+	memcpy(digits, p, n);
+	digits[n] = '\0';
+	if (!luff_text_int64(count_out, digits))
+		return false;
+	for (p = skip_blanks(p + n); *p == ';'; p = skip_blanks(p)) {
+		p = skip_blanks(p + 1);
+		n = strncasecmp(p, "w=", 2) == 0 ? strspn(p + 2, "0123456789") : 0;
+		if (n > 0 && n < sizeof digits) {
+			memcpy(digits, p + 2, n);
+			digits[n] = '\0';
+			if (!luff_text_int64(window_out, digits))
+				*window_out = -1;
+		}
+		p += strcspn(p, ";,");
+	}
+	return true;
+}
+
+/* ---- Content-Type ---- */
 
 void luff_header_media_type(char buf[LUFF_MEDIA_TYPE_MAX + 1], const char *value)
 {

@@ -30,4 +30,13 @@ bool luff_header_content_range(int64_t *first_out, int64_t *last_out, int64_t *t
 /** Type and subtype of a Content-Type, in lower case and without parameters; "" where there is none. */
 void luff_header_media_type(char buf[LUFF_MEDIA_TYPE_MAX + 1], const char *value);
 
+/**
+ * The text of the next warning for people in a Warning header (distribution-spec, "Warnings": 299 - "text"), of whose value
+ * `*at` starts at the first byte. Cut at size - 1, without control characters; others than these are passed over.
+ */
+bool luff_header_warning(char *buf, size_t size, const char **at);
+
+/** "100;w=21600" or "100, 10;w=1": the first number and the seconds of its window, -1 where it names none. */
+bool luff_header_rate(int64_t *count_out, int64_t *window_out, const char *value);
+
 #endif

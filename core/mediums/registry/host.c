@@ -35,6 +35,7 @@ static int host_new(struct luff_host **out, const char *name, const char *url,
 		return luff_fail_nomem(err);
 	atomic_init(&h->refs, 1);
 	pthread_mutex_init(&h->lock, NULL);
+	luff_pacer_init(&h->pacer, settings ? settings->settings.bandwidth : 0);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&h->changed, &monotonic);
@@ -124,6 +125,7 @@ void luff_host_unref(struct luff_host *h)
 	luff_settings_unref(h->settings);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);
+	luff_pacer_release(&h->pacer);
 	free(h->name);
 	free(h->url);
 	free(h->origin);

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "luff.h"
+#include "base/pacer.h"
 #include "mediums/registry/address.h"
 
 #define LUFF_HOST_WAITING_MAX                                                                                \
@@ -30,6 +30,7 @@ struct luff_host {
 		*given;        /* the only login there is, borrowed; NULL: what settings and files know */
 	atomic_bool is_public; /* it has answered from the open internet */
 	atomic_llong shunned_until; /* ms; as a mirror it is left out until then */
+	struct luff_pacer pacer;    /* of the bytes of all bodies, also of those that it has elsewhere */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -38,6 +39,8 @@ struct luff_host {
 	int64_t next_at;           /* ms, when the next request may go out */
 	int64_t rests_until;       /* ms: it wants to be left alone */
 	struct luff_token *tokens; /* see auth.c */
+	struct luff_rate_limit rate_limit;
+	int64_t limited_at; /* ms, when it said that; 0: never */
 };
 
 /**

@@ -86,10 +86,11 @@ static int verify(const char *registry, bool plain_http, const struct luff_crede
 		struct luff_request request = {.host = h, .method = "GET", .url = "/v2/", .scope = ""};
 
 		rc = luff_request_send(&x, &request, err);
-		luff_host_unref(h);
 	}
 	if (rc == 0 && luff_exchange_status(x) != 200)
 		rc = luff_request_refused(x, registry, "cannot log in", err);
+	luff_exchange_close(luff_take(x));
+	luff_host_unref(h);
 	return rc;
 }
 

@@ -19,6 +19,7 @@
 #include "mediums/registry/connection.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/helper.h"
+#include "mediums/registry/notice.h"
 #include "mediums/registry/settings.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
@@ -541,5 +542,6 @@ void luff_registry_shutdown(void)
 	luff_hosts_close();
 	luff_settings_close();
 	luff_helpers_forget();
+	luff_notices_close();
 	luff_curl_unload();
 }

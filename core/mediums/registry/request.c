@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "mediums/registry/auth.h"
+#include "mediums/registry/notice.h"
 #include "mediums/registry/retry.h"
 #include "mediums/registry/url.h"
 
@@ -68,6 +69,7 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 		.size = request->size,
 		.least = least,
 		.limit_ms = request->limit_ms,
+		.pacer = &request->host->pacer,
 	};
 	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX];
 	LUFF_AUTO(text) login = NULL;
@@ -210,8 +212,10 @@ static int attempt(struct luff_exchange **out, struct course *course, const stru
 	if (rc == 0)
 		rc = open_exchange(&x, request, course->url, authorization, least_of(course, request->host),
 				   err);
-	if (rc == 0 && ours)
+	if (rc == 0 && ours) {
 		heed(request->host, x);
+		luff_notice_take_in(request->host, x);
+	}
 	if (rc == 0 && luff_exchange_status(x) == 401 && ours && !request->limit_ms &&
 	    course->challenges < CHALLENGES_MAX) {
 		course->challenges++;

@@ -18,6 +18,7 @@
 #define TIMEOUT_MAX (24 * 60 * 60)
 #define REQUESTS_MAX 1000
 #define RATE_MAX 100000
+#define BANDWIDTH_MAX 1e12
 #define ORIGINS_MAX 256 /* remembered; servers choose where redirects lead */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -191,6 +192,9 @@ static int check_numbers(const char *host, const struct luff_settings *s, struct
 				 REQUESTS_MAX);
 	if (!(s->rate >= 0 && s->rate <= RATE_MAX))
 		return luff_fail(err, LUFF_EINVAL, "%s: requests per second are at most %d", host, RATE_MAX);
+	if (!(s->bandwidth >= 0 && s->bandwidth <= BANDWIDTH_MAX))
+		return luff_fail(err, LUFF_EINVAL, "%s: bytes per second are at most %.0e", host,
+				 BANDWIDTH_MAX);
 	return 0;
 }
 
