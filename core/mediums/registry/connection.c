@@ -110,8 +110,6 @@ static void set_options(struct luff_connection *c)
 	luff_curl.easy_setopt(easy, CURLOPT_SHARE, luff_curl.share);
 	luff_curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	luff_curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)connect_timeout(c));
-	/* A connection carries one transfer at a time, for which HTTP/2 has nothing to give and libcurl uploads slowly. */
-	luff_curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	luff_curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075500
 	luff_curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -220,6 +218,7 @@ static struct luff_connection *connection_new(const char *origin, struct luff_se
 		return NULL;
 	}
 	c->settings = settings;
+	c->there = LUFF_ADDRESS_PUBLIC;
 	c->easy = luff_curl.easy_init();
 	c->multi = luff_curl.multi_init();
 	c->origin = strdup(origin);
@@ -260,10 +259,11 @@ bool luff_connection_is_private(const struct luff_connection *c)
 
 void luff_connection_give(struct luff_connection *c, bool keep)
 {
+	enum luff_address there = find_address(c);
 	struct luff_connection **at, *surplus = c;
 	int count = 0;
 
-	c->there = find_address(c);
+	c->there = there < c->there ? there : c->there;
 	luff_curl.easy_reset(c->easy); /* what the request pointed to is gone */
 	if (keep) {
 		pthread_mutex_lock(&lock);

@@ -19,7 +19,7 @@ struct luff_connection {
 	struct luff_settings_kept *settings; /* of the origin; NULL: none */
 	bool proxied;
 	enum luff_address least; /* what this request may connect to */
-	enum luff_address there; /* what the kept socket is connected to; public if that is a proxy */
+	enum luff_address there; /* the least that kept sockets are connected to; a proxy is public */
 	char refused[LUFF_ADDRESS_TEXT_MAX]; /* an address that was less; "" for none */
 	bool all_authorities; /* trusts what the file of all authorities holds, not only what their folder holds */
 };

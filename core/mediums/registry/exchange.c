@@ -22,8 +22,9 @@
 
 #define RECEIVE_SIZE (64L << 10) /* what libcurl takes from the socket at once */
 #define SEND_SIZE (64L << 10)
-#define HEADERS_CAP (64 << 10) /* bytes of all headers of an answer */
-#define STALL_MS 60000         /* without a byte, unless settings say otherwise */
+#define HEADERS_CAP (64 << 10)  /* bytes of all headers of an answer */
+#define HTTP1_SIZE (256L << 10) /* bodies of more go by HTTP/1.1, see set_version() */
+#define STALL_MS 60000          /* without a byte, unless settings say otherwise */
 #define ANSWER_MS                                                                                            \
 	300000 /* the same at least once the body is sent: a registry may have to hash or move a large blob */
 #define TICK_MS 100
@@ -337,6 +338,18 @@ static void set_method(struct luff_exchange *x)
 	}
 }
 
+/*
+ * HTTP/2 where a TLS server offers it, one request at a time. Against nginx, libcurl 7.88 spent as much processor time on small
+ * blobs with it as without, for 300 MB it took 1.0 s in place of 0.9 s to download, and 3 to 4.5 s in place of 0.65 s
+ * to upload. So large bodies go out by HTTP/1.1, on a socket of their own, which libcurl keeps beside the other one.
+ */
+static void set_version(struct luff_exchange *x)
+{
+	long version = x->size > HTTP1_SIZE ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS;
+
+	luff_curl.easy_setopt(x->connection->easy, CURLOPT_HTTP_VERSION, version);
+}
+
 static void set_options(struct luff_exchange *x)
 {
 	CURL *easy = x->connection->easy;
@@ -349,6 +362,7 @@ static void set_options(struct luff_exchange *x)
 	luff_curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
 	luff_curl.easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_SIZE);
 	luff_curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, x->reason);
+	set_version(x);
 	set_method(x);
 }
 
