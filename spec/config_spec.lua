@@ -5,24 +5,6 @@ local support = require "spec.support"
 local oci_manifest = "application/vnd.oci.image.manifest.v1+json"
 local config = '{"architecture":"amd64","os":"linux"}'
 
--- A private authority, a server's certificate for 127.0.0.1 and a client's, as files of a folder.
-local function make_certificates()
-	local dir = support.scratch()
-	support.write(dir .. "/make", ([[
-set -e
-cd %s
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt
-printf 'subjectAltName=IP:127.0.0.1' >server.ext
-for name in server client; do
-	openssl req -newkey rsa:2048 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
-	openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out $name.cert \
-		$(test $name = client || echo -extfile server.ext)
-done
-]]):format(dir))
-	support.must { "sh", dir .. "/make" }
-	return dir
-end
-
 -- The rules of a registry that holds an image of that config under app:v1, below a path of its own.
 local function rules(path)
 	local manifest = luff.json.encode {
@@ -63,7 +45,7 @@ describe("luff.config", function()
 	describe("for TLS", function()
 		local certificates, docker
 		setup(function()
-			certificates = make_certificates()
+			certificates = support.certificates()
 			docker = support.docker_registry {
 				tls = ('certificate: %s/server.cert, key: %s/server.key, clientcas: ["%s/ca.crt"]')
 					:format(certificates, certificates, certificates),

@@ -219,6 +219,48 @@ function process.peers(name)
 	return found
 end
 
+--- A private authority (ca.crt), a server's certificate for loopback (server.cert, .key) and a client's, in a folder.
+function process.certificates()
+	local dir = process.scratch()
+	process.write(dir .. "/make", ([[
+set -e
+cd %s
+new="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+openssl req -x509 $new -days 2 -subj /CN=authority -keyout ca.key -out ca.crt
+printf 'subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost' >server.ext
+for name in server client; do
+	openssl req $new -subj /CN=$name -keyout $name.key -out $name.csr
+	openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out $name.cert \
+		$(test $name = client || echo -extfile server.ext)
+done
+]]):format(dir))
+	process.must { "sh", dir .. "/make" }
+	return dir
+end
+
+--- nginx with what stands inside of its http { … }; nil where it is not installed. Returns a Background with .folder, in which
+-- the configuration's relative paths are.
+function process.nginx(http)
+	local program = process.peer "nginx" or process.exists "/usr/sbin/nginx" and "/usr/sbin/nginx"
+	if not program then
+		return nil
+	end
+	local dir = process.scratch()
+	local lines = { "daemon off; master_process off; pid nginx.pid; events {}", "http {", "access_log off;" }
+	for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
+		lines[#lines + 1] = name .. "_temp_path " .. name .. ";"
+	end
+	lines[#lines + 1] = http .. "}"
+	process.write(dir .. "/nginx.conf", table.concat(lines, "\n"))
+	local nginx = process.start { program, "-p", dir, "-c", "nginx.conf", "-e", "error.log" }
+	nginx.folder = dir
+	process.eventually(function() -- written once it listens
+		return process.exists(dir .. "/nginx.pid") and process.read(dir .. "/nginx.pid") ~= ""
+			or not nginx:running() and error("nginx: " .. nginx:stderr())
+	end, 20, "nginx")
+	return nginx
+end
+
 -- The bcrypt of the system's crypt(), which is what docker-registry reads.
 local function htpasswd(users)
 	local lines = {}
