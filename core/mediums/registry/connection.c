@@ -152,8 +152,16 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 			 int64_t moved, struct luff_error *err)
 {
 	char why[CURL_ERROR_SIZE], word[96];
-	long sys_errno = 0, connects = 1;
+	long sys_errno = 0, connects = 1, proxy_status = 0;
 
+	luff_curl.easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+	if (c->proxied && proxy_status >= 300) {
+		luff_fail(err, LUFF_ENET, "%s: the proxy %s (%ld)", place,
+			  proxy_status == 407 ? "wants a user and a password" : "refuses to connect",
+			  proxy_status);
+		err->http_status = (int)proxy_status;
+		return err->code;
+	}
 	luff_text_printable(why, sizeof why, reason[0] ? reason : luff_curl.easy_strerror(result));
 	luff_curl.easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &sys_errno);
 	switch (result) {
