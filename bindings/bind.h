@@ -74,11 +74,23 @@ void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
+void luff_credentials_type(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
+
+/* ---- credentials.c ---- */
+
+/** Option "credentials" of the table at i. Raises. [-0, +0] */
+void luff_option_credentials(struct luff_settings *out, lua_State *L, int i);
+/** Whether the script has functions that know logins: then no call may run on the Lua thread. */
+bool luff_has_askers(lua_State *L);
+/** Calls them, where calls that run want to know a login. Raises nothing. [-0, +0] */
+void luff_answer_questions(lua_State *L);
+/** Raises where the function of that place's host waits for this call ("ghcr.io/org/app", "oci:./dir"). */
+void luff_check_not_asked(lua_State *L, const char *place);
 
 /* ---- notice.c ---- */
 

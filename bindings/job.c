@@ -120,6 +120,8 @@ static void tell(lua_State *L, int at)
 	}
 }
 
+static void watch(lua_State *L);
+
 /* The call's box is on top. It has run, unless somebody else than task.lua resumed the task. */
 static int finish(lua_State *L)
 {
@@ -127,6 +129,8 @@ static int finish(lua_State *L)
 	struct luff_error err;
 	int n;
 
+	if (call->state->submitted && luff_has_askers(L))
+		watch(L); /* it may have something to ask */
 	if (call->state->submitted)
 		luff_pool_wait(&call->state->job);
 	err = call->state->err;
@@ -194,6 +198,7 @@ static void watch(lua_State *L)
 		old = news;
 		pthread_mutex_unlock(&lock);
 		luff_hooks_answer(L);
+		luff_answer_questions(L);
 		tell(L, -1);
 	}
 }
@@ -204,7 +209,7 @@ int luff_work_go(lua_State *L)
 	struct luff_work_state *s = call->state;
 	bool task = in_task(L);
 
-	if (task || call->deliver || luff_hooks_open())
+	if (task || call->deliver || luff_hooks_open() || luff_has_askers(L))
 		s->submitted = luff_pool_submit(&s->job, &s->err) == 0;
 	if (!s->submitted)
 		s->rc = call->run(call, &s->err);
@@ -259,6 +264,7 @@ static int wait_calls(lua_State *L)
 	until(&t, seconds < 0.1 ? seconds : 0.1);
 	lua_rawgeti(L, 1, wait_for_one(L, &t));
 	luff_hooks_answer(L);
+	luff_answer_questions(L);
 	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
 		const struct luff_work *call;
 

@@ -42,12 +42,13 @@ static int login_finish(lua_State *L, struct luff_work *base)
 		lua_pushboolean(L, c->any);
 		return 1;
 	}
-	if (!c->login.user && !c->login.token)
+	if (!c->login.user && !c->login.identity_token && !c->login.token)
 		return 0;
 	lua_createtable(L, 0, 4);
 	set_text(L, "registry", c->login.registry);
 	set_text(L, "user", c->login.user);
 	set_text(L, "password", c->login.password);
+	set_text(L, "identity_token", c->login.identity_token);
 	set_text(L, "token", c->login.token);
 	return 1;
 }

@@ -94,6 +94,7 @@ static int open_core(lua_State *L)
 	luff_copy_functions(L);
 	luff_login_functions(L);
 	luff_server_functions(L);
+	luff_credentials_type(L);
 	luff_settings_functions(L);
 	luff_notice_functions(L);
 	luff_json_functions(L);

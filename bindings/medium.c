@@ -105,6 +105,7 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 
 	if (open_place(out, name, &text, buf, L, i, &options, &err) < 0)
 		luff_raise(L, &err);
+	luff_check_not_asked(L, luff_medium_place(*out));
 	if (create)
 		check_plain(L, "a tag", name->tag, strlen(name->tag));
 }
@@ -125,6 +126,8 @@ bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lu
 	missing = (rc == LUFF_ENOTFOUND || rc == LUFF_EFORMAT) && strncmp(text, "oci:", 4) == 0;
 	if (rc < 0 && !missing)
 		luff_raise(L, &err);
+	if (!missing)
+		luff_check_not_asked(L, luff_medium_place(*out));
 	if (missing)
 		tag = strchr(text + 4, ':');
 	if (tag)
@@ -447,6 +450,7 @@ static int ping(lua_State *L)
 	lua_settop(L, 2);
 	luff_check_options(L, 2, options);
 	luaL_argcheck(L, strlen(registry) <= LUFF_NAME_MAX, 1, "the name is too long");
+	luff_check_not_asked(L, registry);
 	c = luff_work_new(L, sizeof *c);
 	c->base.run = ping_run;
 	c->base.finish = ping_finish;

@@ -71,6 +71,7 @@ static int set_host(lua_State *L)
 					      "requests",
 					      "rate",
 					      "bandwidth",
+					      "credentials",
 					      NULL};
 	const char *host = luff_check_name(L, 1), *mirrors[MIRRORS_MAX + 1];
 	struct luff_settings s = {0};
@@ -95,6 +96,7 @@ static int set_host(lua_State *L)
 	s.requests = option_count(L, 2, "requests");
 	s.rate = option_number(L, 2, "rate");
 	s.bandwidth = option_number(L, 2, "bandwidth");
+	luff_option_credentials(&s, L, 2);
 	if (luff_settings_set(host, &s, &err) < 0)
 		return luff_raise(L, &err);
 	return 0;

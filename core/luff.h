@@ -225,6 +225,8 @@ LUFF_API void luff_cursor_close(struct luff_cursor *c);
 
 /* ---- Settings of registries --------------------------------------------------------------------------------------- */
 
+struct luff_login;
+
 /* How the process speaks to a host. Zero and NULL are the defaults. */
 struct luff_settings {
 	const char *scheme; /* "http" or "https"; default: http for loopback hosts, https for all others */
@@ -236,6 +238,13 @@ struct luff_settings {
 	const char *proxy;  /* URL; "" is none; default: as the environment says */
 	const char *user;   /* with password; they go before all files and helpers */
 	const char *password;
+	/*
+	 * Optional. Knows the login of the host, before all others: fills members of *out (free() releases them), or none where
+	 * it knows nothing. Called when the host first wants a login, and again when it refuses that one. From any thread, and it
+	 * may block; LUFF_ECANCELED where its scope is cancelled.
+	 */
+	int (*credentials)(struct luff_login *out, void *arg, const char *host, struct luff_error *err);
+	void *credentials_arg;
 	/*
 	 * "host[:port][/prefix]" each, ended by NULL: asked first, in this order, for manifests and blobs that are read. What
 	 * they do not have or cannot give comes from the next one, in the end from the host itself. Nothing is pushed to them.
@@ -585,7 +594,9 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 struct luff_login {
 	char registry[LUFF_NAME_MAX + 1];
 	char *user, *password; /* both or neither */
-	char *token;           /* what some registries give out in place of a password; else NULL */
+	/* What some registries give out in place of a password, else NULL: */
+	char *identity_token; /* a token server takes it (OAuth2 "refresh_token") */
+	char *token;          /* the registry takes it as it is ("Bearer") */
 };
 
 /**

@@ -54,6 +54,7 @@ function luff.platform() end
 ---@field proxy string? URL; "" is none; default: as the environment says
 ---@field user string? with password; they go before all files and helpers
 ---@field password string?
+---@field credentials (fun(host: string): luff.Credentials?)? knows the login, before all others; called when the host first wants one, and once more when it refuses that one. Nil: the others are asked. It must not wait for the same host
 ---@field mirrors string[]? "host[:port][/prefix]": asked first, in this order, for manifests and blobs that are read; never pushed to
 ---@field connect_timeout integer? seconds; default 30
 ---@field idle_timeout integer? seconds without a byte; default 60
@@ -61,6 +62,12 @@ function luff.platform() end
 ---@field requests integer? that wait for their answer at a time; default 16
 ---@field rate number? requests per second; default: as many as there are
 ---@field bandwidth number? bytes per second, of all that come from it and go to it together; default: as many as there are
+
+---@class luff.Credentials user and password, or one of the tokens
+---@field user string?
+---@field password string?
+---@field identity_token string? that a token server takes in place of a password
+---@field token string? that the registry takes as it is
 
 ---How hosts are spoken to by this process from now on, by name: { hosts = { ["registry.example:5000"] = { … } } }. What was
 ---said of a host before is replaced. The luff program reads the same table from luff/config.lua in $XDG_CONFIG_HOME or
@@ -231,7 +238,7 @@ function luff.logout(which) end
 ---The login for a registry ("ghcr.io") or a repository ("ghcr.io/org/app"), from wherever people keep them: podman's
 ---auth.json, $DOCKER_AUTH_CONFIG, docker's config.json, credential helpers. Nil where nobody knows one.
 ---@param name string
----@return { registry: string, user: string?, password: string?, token: string? }? # token: what some registries give out in place of a password
+---@return { registry: string, user: string?, password: string?, identity_token: string?, token: string? }? # as luff.Credentials has them
 function luff.auth(name) end
 
 ---How many requests a registry allows, as its answers to this process said last (RateLimit-Limit and their like); nil where

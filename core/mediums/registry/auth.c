@@ -13,9 +13,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "mediums/registry/credentials.h"
 #include "mediums/registry/exchange.h"
 #include "mediums/registry/header.h"
+#include "mediums/registry/keyring.h"
 #include "mediums/registry/request.h"
 #include "mediums/registry/retry.h"
 #include "mediums/registry/settings.h"
@@ -242,41 +242,10 @@ static int read_token(char **header, int64_t *seconds, struct luff_host *h, stru
 	return bearer(header, h, token, err);
 }
 
-/* Settings go before all files and helpers. */
-static bool is_said(const struct luff_host *h)
-{
-	return h->settings && h->settings->settings.user;
-}
-
-static int copy_said(struct luff_credentials *out, const struct luff_settings *s, struct luff_error *err)
-{
-	struct luff_credentials c = {.user = (char *)s->user, .password = (char *)s->password};
-
-	return luff_credentials_copy(out, &c, err);
-}
-
-/* The login for what a scope begins with: "repository:NAME:…" */
-static int find_credentials(struct luff_credentials *out, struct luff_host *h, const char *scope,
-			    struct luff_error *err)
-{
-	const char *name = luff_text_starts(scope, "repository:") ? strchr(scope, ':') + 1 : "";
-	const char *end = memrchr(name, ':', strcspn(name, " "));
-	LUFF_AUTO(text) repository = strndup(name, end ? (size_t)(end - name) : 0);
-
-	*out = (struct luff_credentials){0};
-	if (!repository)
-		return luff_fail_nomem(err);
-	if (h->given)
-		return luff_credentials_copy(out, h->given, err);
-	if (is_said(h))
-		return copy_said(out, &h->settings->settings, err);
-	return luff_credentials_find(out, h->name, repository, err);
-}
-
 /* Says what is wrong, and where that may help, what to do. */
 static int fail_login(struct luff_host *h, const char *what, struct luff_error *err)
 {
-	if (h->given || is_said(h))
+	if (luff_keyring_is_said(h))
 		return luff_fail(err, LUFF_EAUTH, "%s: %s", h->name, what);
 	return luff_fail(err, LUFF_EAUTH, "%s: %s; try: luff login %s", h->name, what, h->name);
 }
@@ -396,6 +365,23 @@ static int get_from_server(char **header, int64_t *seconds, struct luff_host *h,
 					      : fail_answer(h, x, c->user ? "credentials" : NULL, err);
 }
 
+/* With that login, or without any. *header stays NULL where Basic is wanted and there is no password. */
+static int fetch_with(char **header, int64_t *seconds, struct luff_host *h, const struct luff_token *t,
+		      const struct luff_credentials *c, struct luff_error *err)
+{
+	if (!t->realm)
+		return c->user ? luff_credentials_basic(header, c, err) : 0;
+	if (c->bearer)
+		return bearer(header, h, c->bearer, err);
+	if (c->identity) {
+		int rc = post_to_server(header, seconds, h, t, c, err);
+
+		if (rc < 0 || *header)
+			return rc;
+	}
+	return get_from_server(header, seconds, h, t, c, err);
+}
+
 /*
  * The Authorization for the entry's scope; NULL where Basic is wanted and nobody knows a password. A token server is not
  * followed anywhere: the password goes to the realm that the registry named, and nowhere else.
@@ -404,21 +390,24 @@ static int fetch(char **header, int64_t *seconds, struct luff_host *h, const str
 		 struct luff_error *err)
 {
 	LUFF_AUTO(credentials) c = {0};
-	int rc = find_credentials(&c, h, t->scope, err);
+	struct luff_error failure = {0};
+	bool other = false;
+	int rc = luff_keyring_find(&c, h, t->scope, err);
 
 	*seconds = LIFETIME_MAX;
 	if (rc < 0)
 		return rc;
-	if (!t->realm)
-		return c.user ? luff_credentials_basic(header, &c, err) : 0;
-	if (c.bearer)
-		return bearer(header, h, c.bearer, err);
-	if (c.identity) {
-		rc = post_to_server(header, seconds, h, t, &c, err);
-		if (rc < 0 || *header)
-			return rc;
+	rc = fetch_with(header, seconds, h, t, &c, &failure);
+	if (rc == 0)
+		return 0;
+	if (failure.http_status == 400 || failure.http_status == 401 || failure.http_status == 403) {
+		int again = luff_keyring_renew(&other, &c, h, t->scope, err);
+
+		if (again < 0 || other)
+			return again < 0 ? again : fetch_with(header, seconds, h, t, &c, err);
 	}
-	return get_from_server(header, seconds, h, t, &c, err);
+	*err = failure;
+	return rc;
 }
 
 /* ---- What the host remembers; its lock is held ---- */
@@ -585,6 +574,20 @@ static int take_entry(struct luff_token **out, struct luff_host *h, const char *
 	return rc;
 }
 
+/* A login that goes to the registry as it is was refused there: is there another one by now? */
+static int renew_bearer(struct luff_host *h, const char *scope, const char *refused, struct luff_error *err)
+{
+	LUFF_AUTO(credentials) c = {0};
+	bool other;
+	int rc = luff_keyring_find(&c, h, scope, err);
+
+	if (rc < 0 || !c.bearer || !luff_text_starts(refused, "Bearer ") ||
+	    strcmp(strchr(refused, ' ') + 1, c.bearer) != 0)
+		return rc;
+	rc = luff_keyring_renew(&other, &c, h, scope, err);
+	return rc < 0 || other ? rc : fail_login(h, "refuses the token", err);
+}
+
 static int take_bearer(struct luff_host *h, const char *scope, const struct luff_challenge *c,
 		       const char *refused, bool from_private, struct luff_error *err)
 {
@@ -596,6 +599,9 @@ static int take_bearer(struct luff_host *h, const char *scope, const struct luff
 		rc = luff_url_may_lead(h->origin, realm, from_private || luff_settings_name(realm), err);
 	if (rc < 0)
 		return luff_fail_context(err, "%s: its token server cannot be used", h->name);
+	rc = refused ? renew_bearer(h, scope, refused, err) : 0;
+	if (rc < 0)
+		return rc;
 	pthread_mutex_lock(&h->lock);
 	rc = take_entry(&t, h, scope, realm, c->service, err);
 	if (rc == 0)
@@ -613,17 +619,23 @@ static int take_basic(struct luff_host *h, const char *scope, const char *refuse
 	LUFF_AUTO(credentials) c = {0};
 	LUFF_AUTO(secret) basic = NULL;
 	struct luff_token *t;
-	int rc = find_credentials(&c, h, scope, err);
+	bool other = true;
+	int rc = luff_keyring_find(&c, h, scope, err);
 
-	if (rc < 0)
-		return rc;
-	if (!c.user)
+	if (rc == 0 && c.user)
+		rc = luff_credentials_basic(&basic, &c, err);
+	if (rc == 0 && basic && refused && strcmp(refused, basic) == 0) {
+		wipe(luff_take(basic));
+		rc = luff_keyring_renew(&other, &c, h, scope, err);
+		if (rc == 0 && !other)
+			return fail_login(h, "refuses the user and password", err);
+		if (rc == 0 && c.user)
+			rc = luff_credentials_basic(&basic, &c, err);
+	}
+	if (rc == 0 && !basic)
 		return fail_login(h, "wants a user and a password", err);
-	rc = luff_credentials_basic(&basic, &c, err);
 	if (rc < 0)
 		return rc;
-	if (refused && strcmp(refused, basic) == 0)
-		return fail_login(h, "refuses the user and password", err);
 	pthread_mutex_lock(&h->lock);
 	rc = take_entry(&t, h, scope, NULL, "", err);
 	if (rc == 0) {

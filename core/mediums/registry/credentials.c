@@ -28,6 +28,17 @@ bool luff_credentials_empty(const struct luff_credentials *c)
 	return !c->user && !c->identity && !c->bearer;
 }
 
+static bool same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool luff_credentials_equal(const struct luff_credentials *a, const struct luff_credentials *b)
+{
+	return same(a->user, b->user) && same(a->password, b->password) && same(a->identity, b->identity) &&
+	       same(a->bearer, b->bearer);
+}
+
 void luff_credentials_release(struct luff_credentials *c)
 {
 	wipe(c->user);

@@ -51,6 +51,7 @@ int luff_credentials_docker_file(char **out, struct luff_error *err);
 /** All of a file, into a buffer that comes with its cap. LUFF_ENOTFOUND, LUFF_EIO, LUFF_ELIMIT; names no file. */
 int luff_credentials_read(struct luff_buffer *out, const char *path, struct luff_error *err);
 bool luff_credentials_empty(const struct luff_credentials *c);
+bool luff_credentials_equal(const struct luff_credentials *a, const struct luff_credentials *b);
 int luff_credentials_copy(struct luff_credentials *out, const struct luff_credentials *c,
 			  struct luff_error *err);
 /** Wipes them too. */

@@ -19,10 +19,9 @@ struct luff_exchange_request {
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;
-	enum luff_address least; /* what the server must be, see connection.h */
-	int limit_ms;            /* for all of it; 0: as long as bytes keep moving */
-	struct luff_pacer
-		*pacer; /* of the bodies' bytes, either way; borrowed while the exchange lives; NULL: none */
+	enum luff_address least;  /* what the server must be, see connection.h */
+	int limit_ms;             /* for all of it; 0: as long as bytes keep moving */
+	struct luff_pacer *pacer; /* of the bodies' bytes, either way; borrowed by the exchange; NULL: none */
 };
 
 struct luff_exchange;

@@ -190,6 +190,7 @@ struct answer {
 	struct luff_credentials credentials;
 	struct luff_error failure; /* code 0: none */
 	int64_t good_until;        /* ms */
+	int64_t renewed_at;        /* ms, when the answer was last refused; 0: never */
 	bool busy;                 /* somebody asks */
 };
 
@@ -216,6 +217,21 @@ void luff_helpers_forget(void)
 		}
 		*at = a->next;
 		answer_free(a);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void luff_helpers_refused(const struct luff_credentials *c)
+{
+	int64_t now = luff_clock_ms();
+
+	pthread_mutex_lock(&lock);
+	for (struct answer *a = answers; a; a = a->next) {
+		if (!a->busy && !a->failure.code && luff_credentials_equal(&a->credentials, c) &&
+		    (!a->renewed_at || now - a->renewed_at > FAILURE_MS)) {
+			a->good_until = 0;
+			a->renewed_at = now;
+		}
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -25,6 +25,8 @@ int luff_helper_get(struct luff_credentials *out, const char *helper, const char
 int luff_helper_store(const char *helper, const char *server, const struct luff_credentials *c,
 		      struct luff_error *err);
 int luff_helper_erase(const char *helper, const char *server, struct luff_error *err);
+/** Somebody refused them: the helper that answered so is asked again, though not more than once in a few seconds. */
+void luff_helpers_refused(const struct luff_credentials *c);
 /** Forgets and wipes all answers. */
 void luff_helpers_forget(void);
 

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "mediums/registry/auth.h"
 #include "mediums/registry/exchange.h"
+#include "mediums/registry/keyring.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
@@ -122,6 +123,7 @@ void luff_host_unref(struct luff_host *h)
 	if (!h || atomic_fetch_sub(&h->refs, 1) != 1)
 		return;
 	luff_auth_forget(h);
+	luff_keyring_forget(h);
 	luff_settings_unref(h->settings);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);

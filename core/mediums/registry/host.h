@@ -36,9 +36,12 @@ struct luff_host {
 	pthread_cond_t changed;
 	int waiting;
 	bool edited; /* somebody changes a document that nobody else of this process may change meanwhile */
-	int64_t next_at;           /* ms, when the next request may go out */
-	int64_t rests_until;       /* ms: it wants to be left alone */
-	struct luff_token *tokens; /* see auth.c */
+	int64_t next_at;                 /* ms, when the next request may go out */
+	int64_t rests_until;             /* ms: it wants to be left alone */
+	struct luff_token *tokens;       /* see auth.c */
+	struct luff_credentials *answer; /* of the settings' function; NULL: none so far */
+	bool asking;                     /* somebody calls it */
+	int64_t renewed_at;              /* ms, when it was last called again; 0: never */
 	struct luff_rate_limit rate_limit;
 	int64_t limited_at; /* ms, when it said that; 0: never */
 };

@@ -43,8 +43,10 @@ static const char *server_of(const char *registry)
 
 void luff_login_release(struct luff_login *login)
 {
-	struct luff_credentials c = {
-		.user = login->user, .password = login->password, .identity = login->token};
+	struct luff_credentials c = {.user = login->user,
+				     .password = login->password,
+				     .identity = login->identity_token,
+				     .bearer = login->token};
 
 	luff_credentials_release(&c);
 	memset(login, 0, sizeof *login);
@@ -68,7 +70,8 @@ int luff_login_find(struct luff_login *out, const char *name, struct luff_error 
 	memcpy(out->registry, ref.registry, sizeof out->registry);
 	out->user = luff_take(c.user);
 	out->password = luff_take(c.password);
-	out->token = c.identity ? luff_take(c.identity) : luff_take(c.bearer);
+	out->identity_token = luff_take(c.identity);
+	out->token = luff_take(c.bearer);
 	luff_credentials_release(&c);
 	return 0;
 }

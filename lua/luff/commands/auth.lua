@@ -28,8 +28,9 @@ examples
 			local name = terminal.printable(args[2])
 			fail("not_found", "%s: there is no login for it; try: luff login %s", name, name:match "^[^/]*")
 		end
+		local token = login.identity_token or login.token
 		terminal.write(luff.json.encode {
-			Username = login.token and "<token>" or login.user, Secret = login.token or login.password,
+			Username = token and "<token>" or login.user, Secret = token or login.password,
 		}, "\n")
 	end,
 }

@@ -25,7 +25,7 @@ end
 -- What podman keeps comes before what docker keeps: then the login that was just made is not the one that is used.
 local function warn_of_another(registry, user, password)
 	local known = luff.try(luff.auth, registry)
-	if known and (known.token or known.user ~= user or known.password ~= password) then
+	if known and (known.identity_token or known.token or known.user ~= user or known.password ~= password) then
 		io.stderr:write("luff: another login for ", terminal.printable(registry), " comes before this one: it is in ",
 			"podman's auth.json or in $DOCKER_AUTH_CONFIG\n")
 	end
