@@ -154,6 +154,23 @@ static int check_jobs(lua_State *L)
 	return jobs >= 1 && jobs <= 64 ? (int)jobs : luff_raise(L, &err);
 }
 
+/* [-0, +0] */
+static enum luff_compress check_compress(lua_State *L, int options)
+{
+	static const char *const names[] = {"none", "gzip", "zstd"};
+	static const enum luff_compress values[] = {LUFF_COMPRESS_NONE, LUFF_COMPRESS_GZIP,
+						    LUFF_COMPRESS_ZSTD};
+	struct luff_error err = {.code = LUFF_EINVAL,
+				 .msg = "option \"compress\" must be \"gzip\", \"zstd\" or \"none\""};
+	const char *text = luff_option_string(L, options, "compress");
+
+	for (int i = 0; text && i < 3; i++) {
+		if (strcmp(text, names[i]) == 0)
+			return values[i];
+	}
+	return text ? (enum luff_compress)luff_raise(L, &err) : LUFF_COMPRESS_DEFAULT;
+}
+
 static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
 {
 	if (luaL_testudata(L, 1, LUFF_IMAGE)) {
@@ -173,7 +190,7 @@ static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
 
 static int copy(lua_State *L)
 {
-	static const char *const options[] = {"platform", "jobs",       "referrers",
+	static const char *const options[] = {"platform", "jobs",       "referrers", "compress",
 					      "progress", "plain_http", NULL};
 	struct copy_call *c;
 	bool plain_http;
@@ -192,6 +209,7 @@ static int copy(lua_State *L)
 		c->options.platform = &c->platform;
 	if (lua_istable(L, 3)) {
 		c->options.referrers = luff_option_bool(L, 3, "referrers");
+		c->options.compress = check_compress(L, 3);
 		if (lua_getfield(L, 3, "jobs") != LUA_TNIL)
 			c->options.jobs = check_jobs(L);
 		lua_pop(L, 1);

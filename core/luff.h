@@ -558,7 +558,16 @@ struct luff_copy_event {
 	int64_t total; /* bytes of all blobs found so far, those that are there included */
 };
 
+/* What becomes of layers that are plain tars. It changes their digests, and those of the manifests above. */
+enum luff_compress {
+	LUFF_COMPRESS_DEFAULT, /* gzip where the source has all layers plain (docker-archive:) and the destination has not */
+	LUFF_COMPRESS_NONE, /* nothing changes */
+	LUFF_COMPRESS_GZIP,
+	LUFF_COMPRESS_ZSTD /* smaller and faster; manifests of Docker's kind cannot say it */
+};
+
 struct luff_copy_options {
+	enum luff_compress compress;
 	const struct luff_platform *platform; /* of an index, only the image for it; NULL: everything */
 	int jobs;                             /* blobs at a time, 1 to 64; 0: 4 */
 	bool referrers; /* also what refers to the manifests that are copied, and to that, and so on */
@@ -577,7 +586,7 @@ struct luff_copy_result {
 };
 
 /**
- * Copies what `src_name` stands for, bytes and digests unchanged. Blobs go before manifests, manifests before
+ * Copies what `src_name` stands for, bytes and digests unchanged unless layers are compressed. Blobs go before manifests, manifests before
  * indexes, the name last; killed at any moment the destination stays readable, and the next run moves only what is missing.
  *
  * @param out       may be NULL

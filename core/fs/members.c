@@ -410,7 +410,8 @@ static int finish(struct luff_members *m, struct luff_error *err)
 {
 	char word[160];
 
-	qsort(m->entries, m->count, sizeof *m->entries, compare);
+	if (m->count > 0)
+		qsort(m->entries, m->count, sizeof *m->entries, compare);
 	m->files = calloc(m->count + 1, sizeof *m->files);
 	if (!m->files)
 		return luff_fail_nomem(err);
@@ -510,7 +511,8 @@ int luff_members_find(struct luff_member *out, const struct luff_members *m, con
 				 luff_text_printable(word, sizeof word, path));
 	for (int i = 0; i < LINKS_MAX; i++) {
 		struct entry key = {.path = at.data};
-		const struct entry *e = bsearch(&key, m->entries, m->count, sizeof *m->entries, compare);
+		const struct entry *e =
+			m->count ? bsearch(&key, m->entries, m->count, sizeof *m->entries, compare) : NULL;
 		int rc;
 
 		if (!e)

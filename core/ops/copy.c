@@ -3,6 +3,7 @@
  * leaves to the root. The name comes last, so a reader of the destination sees the old image or the new one, and a
  * copy that was killed continues where it stopped.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <search.h>
 #include <stdio.h>
@@ -12,11 +13,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "medium.h"
 #include "model/descriptor.h"
+#include "ops/convert.h"
 #include "store/docker.h"
 #include "stream/streams.h"
 
@@ -31,9 +34,10 @@
 /* A manifest or a blob that has to be at the destination in the end. */
 struct node {
 	struct luff_descriptor descriptor;
-	char *document;   /* of a manifest */
-	bool there;       /* the destination has it */
-	size_t *children; /* of an index: where its manifests are in the list */
+	struct luff_descriptor becomes; /* at the destination, where layers are compressed */
+	char *document;                 /* of a manifest */
+	bool there;                     /* the destination has it */
+	size_t *children;               /* of an index: where its manifests are in the list */
 	size_t child_count;
 	struct luff_descriptor *referrers; /* of a manifest, where they are copied, too */
 	size_t referrer_count;
@@ -49,12 +53,13 @@ struct copy {
 	struct luff_medium *src, *dst;
 	const struct luff_copy_options *options;
 	int jobs;
-	struct luff_scope scope; /* cancelled by the first failure, so that the other transfers end */
-	struct list manifests;   /* the root first, then level by level; referrers below their subjects */
-	size_t level;            /* index of the first manifest of the level that is being read */
-	int height;              /* of the manifests that are being written */
-	bool current;            /* the destination's tag names the root already */
-	bool tagged;             /* the root is written by its name, after all others */
+	enum luff_compress compress; /* never the default */
+	struct luff_scope scope;     /* cancelled by the first failure, so that the other transfers end */
+	struct list manifests;       /* the root first, then level by level; referrers below their subjects */
+	size_t level;                /* index of the first manifest of the level that is being read */
+	int height;                  /* of the manifests that are being written */
+	bool current;                /* the destination's tag names the root already */
+	bool tagged;                 /* the root is written by its name, after all others */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
@@ -128,7 +133,7 @@ static int add(size_t *i_out, struct copy *c, struct list *list, const struct lu
 		list->nodes = nodes;
 		list->size = size;
 	}
-	list->nodes[list->count++] = (struct node){.descriptor = *d};
+	list->nodes[list->count++] = (struct node){.descriptor = *d, .becomes = *d};
 	return 0;
 }
 
@@ -178,7 +183,14 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 	struct node *node = &c->manifests.nodes[c->level + i];
 	LUFF_AUTO(text) document = NULL;
 	struct luff_error damaged = {0};
-	int rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
+	int rc;
+
+	/* what will change says nothing before it has */
+	if (c->compress != LUFF_COMPRESS_NONE)
+		return node->document ? 0
+				      : luff_medium_fetch_all(&node->document, c->src, &node->descriptor,
+							      LUFF_MANIFEST_MAX, err);
+	rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
 
 	if (rc == 0 && c->options->referrers)
 		rc = list_referrers(c, node, err);
@@ -362,12 +374,60 @@ static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct
 	return rc;
 }
 
+/* Compressed first, since only then its digest is known: the destination may have it. */
+static int compress_blob(struct copy *c, struct node *node, struct luff_error *err)
+{
+	struct transfer transfer = {.copy = c, .descriptor = &node->descriptor};
+	struct luff_descriptor *d = &node->becomes;
+	struct luff_error failure = {0};
+	LUFF_AUTO(fd) fd = -1;
+	bool there = false;
+	int rc;
+
+	report(c, LUFF_COPY_START, &node->descriptor, 0);
+	rc = luff_convert_layer(d, &fd, c->src, &node->descriptor, c->compress, count_bytes, &transfer, err);
+	if (rc == 0)
+		rc = luff_medium_exists(&there, c->dst, d, err);
+	if (rc < 0)
+		return rc;
+	if (fd < 0 && !there)
+		return transfer_blob(c, d, err);
+	for (int i = 0; !there && i <= AGAIN_MAX; i++) {
+		LUFF_AUTO(reader) r = NULL;
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+		if (i > 0 && luff_scope_sleep(luff_clock_backoff(AGAIN_MS, i), err) < 0)
+			return err->code;
+		if (copy < 0)
+			return luff_fail(err, LUFF_EIO, "too many open files");
+		failure = (struct luff_error){0};
+		rc = luff_reader_open_range(&r, copy, 0, d->size, &failure);
+		if (rc == 0)
+			rc = luff_medium_push(c->dst, d, r, &failure);
+		if (rc == 0 || !luff_error_may_pass(&failure))
+			break;
+	}
+	if (rc < 0)
+		*err = failure;
+	else
+		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_DONE, &node->descriptor, 0);
+	return rc;
+}
+
 static int move_blob(void *arg, size_t i, struct luff_error *err)
 {
 	struct copy *c = arg;
 	const struct luff_descriptor *d = &c->blobs.nodes[i].descriptor;
 	bool there = false, mounted = false;
-	int rc = luff_medium_exists(&there, c->dst, d, err);
+	int rc;
+
+	if (c->compress != LUFF_COMPRESS_NONE && luff_convert_concerns(d)) {
+		rc = compress_blob(c, &c->blobs.nodes[i], err);
+		if (rc < 0)
+			luff_scope_cancel(&c->scope);
+		return rc;
+	}
+	rc = luff_medium_exists(&there, c->dst, d, err);
 
 	if (rc == 0 && !there)
 		rc = luff_medium_mount(&mounted, c->dst, d, c->src, err);
@@ -402,6 +462,65 @@ static int move_blobs(struct copy *c, struct luff_error *err)
 	return luff_pool_each(c->blobs.count, c->jobs, move_blob, c, err);
 }
 
+/* ---- new manifests for layers that were compressed ---- */
+
+static int compare_nodes(const void *a, const void *b)
+{
+	return strcmp(((const struct node *)a)->descriptor.digest.text,
+		      ((const struct node *)b)->descriptor.digest.text);
+}
+
+static const struct luff_descriptor *find_new(void *arg, const struct luff_digest *d, bool manifest)
+{
+	struct copy *c = arg;
+	struct seen seen = {.digest = *d, .manifest = true}, *const * at;
+	struct node key = {.descriptor.digest = *d};
+	const struct node *blob;
+
+	if (manifest) {
+		at = tfind(&seen, &c->seen, compare_seen);
+		return at ? &c->manifests.nodes[(*at)->i].becomes : NULL;
+	}
+	blob = bsearch(&key, c->blobs.nodes, c->blobs.count, sizeof key, compare_nodes);
+	return blob ? &blob->becomes : NULL;
+}
+
+static int rewrite_manifest(struct copy *c, struct node *node, struct luff_error *err)
+{
+	struct luff_descriptor *d = &node->becomes;
+	char *text;
+	int rc = luff_convert_manifest(&text, node->document, (size_t)d->size, find_new, c, err);
+
+	if (rc < 0 || !text)
+		return rc;
+	free(node->document);
+	node->document = text;
+	d->size = (int64_t)strlen(text);
+	return luff_digest_of(&d->digest, luff_algorithm_name(luff_digest_algorithm(&d->digest)), text,
+			      (size_t)d->size, err);
+}
+
+/* From the images up: what an index lists has its new digest before the index. */
+static int rewrite_manifests(struct copy *c, const struct luff_name *dst, struct luff_error *err)
+{
+	struct node *root = c->manifests.nodes;
+	int rc = 0;
+
+	if (c->blobs.count > 0)
+		qsort(c->blobs.nodes, c->blobs.count, sizeof *c->blobs.nodes, compare_nodes);
+	for (int height = 1; rc == 0 && height <= LUFF_DEPTH_MAX; height++) {
+		for (size_t i = 0; rc == 0 && i < c->manifests.count; i++) {
+			if (root[i].height == height)
+				rc = rewrite_manifest(c, &root[i], err);
+		}
+	}
+	c->result.root = root->becomes;
+	if (rc == 0 && dst->digest.text[0] && !luff_digest_equal(&dst->digest, &root->becomes.digest))
+		rc = luff_fail(err, LUFF_EDIGEST, "%s: asked to become %s, but compressed it is %s",
+			       luff_medium_place(c->dst), dst->digest.text, root->becomes.digest.text);
+	return rc;
+}
+
 /* ---- writing the manifests ---- */
 
 static int write_manifest(void *arg, size_t i, struct luff_error *err)
@@ -412,7 +531,7 @@ static int write_manifest(void *arg, size_t i, struct luff_error *err)
 
 	if (node->height != c->height || node->there || (i == 0 && c->tagged))
 		return 0;
-	rc = luff_medium_push_bytes(c->dst, &node->descriptor, node->document, err);
+	rc = luff_medium_push_bytes(c->dst, &node->becomes, node->document, err);
 	if (rc == 0) {
 		pthread_mutex_lock(&c->lock);
 		c->result.manifests++;
@@ -433,7 +552,7 @@ static int write_manifests(struct copy *c, const char *tag, struct luff_error *e
 	for (c->height = 1; rc == 0 && c->height <= top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
 	if (rc == 0 && c->tagged && !(c->current && root->there)) {
-		rc = luff_medium_tag(c->dst, &root->descriptor, root->document, tag, err);
+		rc = luff_medium_tag(c->dst, &root->becomes, root->document, tag, err);
 		c->result.manifests += rc == 0;
 	}
 	return rc;
@@ -537,7 +656,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 	struct luff_name from = *src_name;
 	const char *tag = "";
 	char name[LUFF_TAG_MAX + 1];
-	bool current;
+	bool current = false;
 	size_t first;
 	int rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
 
@@ -551,7 +670,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 	if (rc < 0)
 		return rc;
 	c->result.root = root;
-	rc = is_up_to_date(&current, c, tag, &root, err);
+	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
 	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers))
 		return rc;
 	c->current = current;
@@ -562,10 +681,22 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 	rc = walk(c, err);
 	if (rc == 0)
 		rc = move_blobs(c, err);
+	if (rc == 0 && c->compress != LUFF_COMPRESS_NONE)
+		rc = rewrite_manifests(c, dst_name, err);
 	if (rc == 0)
 		rc = write_manifests(c, tag, err);
 	/* by digest alone, or referrers of what was there */
 	return rc < 0 ? rc : luff_medium_flush(c->dst, err);
+}
+
+/* Nobody who asks for a digest, or for what refers to it, wants another one unasked. */
+static enum luff_compress choose_compress(const struct copy *c, const struct luff_name *dst)
+{
+	if (c->options->compress != LUFF_COMPRESS_DEFAULT)
+		return c->options->compress;
+	return c->src->unpacked && !c->dst->unpacked && !dst->digest.text[0] && !c->options->referrers
+		       ? LUFF_COMPRESS_GZIP
+		       : LUFF_COMPRESS_NONE;
 }
 
 int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
@@ -583,6 +714,11 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 		return luff_fail(err, LUFF_EINVAL, "jobs must be 1 to %d", LUFF_POOL_MAX);
 	if (!dst->ops->push || !dst->ops->tag)
 		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium is read-only", luff_medium_place(dst));
+	c.compress = choose_compress(&c, dst_name);
+	if (c.compress != LUFF_COMPRESS_NONE && c.options->referrers)
+		return luff_fail(
+			err, LUFF_EINVAL,
+			"compressed layers change the digest that referrers refer to: copy without one of them");
 	pthread_mutex_init(&c.lock, NULL);
 	luff_scope_enter(&c.scope);
 	rc = run(&c, dst_name, src_name, err);

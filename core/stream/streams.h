@@ -25,6 +25,13 @@ int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
 /** Plain bytes of gzip, zstd, xz, bzip2 (all members) or none of them, found by magic number; within luff_limits_set(). */
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/**
+ * The bytes compressed: the same bytes always, however many processors help.
+ *
+ * @param zstd  zstd -3; else gzip -1, as one member
+ */
+int luff_reader_open_deflate(struct luff_reader **out, struct luff_reader *inner, bool zstd,
+			     struct luff_error *err);
 /** Bytes at hand; borrowed while the reader lives. */
 int luff_reader_open_bytes(struct luff_reader **out, const void *bytes, size_t len, struct luff_error *err);
 /** The same for bytes (malloc'ed) that it takes over. */

@@ -137,7 +137,7 @@ function luff.index(name, opts) end
 ---destination stays readable, and the next run moves only what is missing.
 ---@param src luff.name|luff.Image|luff.Index
 ---@param dst luff.name the source's tag where it names none
----@param opts { platform: string?, jobs: integer?, referrers: boolean?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on
+---@param opts { platform: string?, jobs: integer?, referrers: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
 

@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (luff_members_open(&members, fd, &err) == 0) {
 		for (size_t i = 0; i < luff_members_count(members); i++) {
 			luff_members_at(&member, members, i);
-			if (member.offset < 512 || member.size < 0 || member.size > (int64_t)size - member.offset)
+			if (member.offset < 512 || member.size < 0 ||
+			    member.size > (int64_t)size - member.offset)
 				abort();
 			if (luff_members_find(&found, members, member.path, &err) < 0 ||
 			    found.offset != member.offset)

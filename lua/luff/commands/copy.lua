@@ -34,6 +34,7 @@ return {
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
 			help = "blobs at a time (4)" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
+		{ name = "compress", value = "KIND", help = "layers that are plain tars: gzip, zstd or none" },
 		{ name = "json", help = "print what was done as JSON" },
 		{ name = "quiet", short = "q", help = "no progress" },
 		{ name = "plain-http", help = "speak http to the registries" },
@@ -43,9 +44,13 @@ Prints the digest that the destination's name stands for now; progress goes to s
 destination, the source's is taken. What the destination has already is not moved: a copy that was interrupted
 goes on where it stopped.
 
+Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise, which changes the
+image's digest; with --compress none it stays.
+
 examples
   luff copy alpine:3 oci:./mirror:alpine
   luff copy --platform linux/arm64 alpine:3 localhost:5000/alpine:3
+  docker save app:v1 | luff copy docker-archive:- localhost:5000/app:v1
   luff copy oci:./mirror:alpine registry.example.com/base/alpine:3
 ]],
 	run = function(args, opts)
@@ -58,6 +63,7 @@ examples
 			platform = opts.platform,
 			jobs = opts.jobs,
 			referrers = opts.referrers,
+			compress = opts.compress,
 			plain_http = opts.plain_http,
 			progress = bars and bars:watch(),
 		})
