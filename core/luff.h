@@ -326,6 +326,7 @@ struct luff_open_options {
  *	oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…          an OCI layout folder (image-spec, image-layout.md)
  *	oci-archive:FILE  oci-archive:FILE:TAG          a tar of one, compressed or not; FILE may be "-"
  *	docker-archive:FILE  docker-archive:FILE:NAME   what docker save writes; NAME is that of an image, "app:v1"
+ *	dir:DIR                                         a folder with one image, as skopeo has it
  *
  * In these, "@2" in place of a tag is the third of the manifests. No name at all is the only manifest that there is.
  *

@@ -199,6 +199,8 @@ int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, cons
 
 	if (!m->ops->tag)
 		return read_only(m, err);
+	if (*tag && m->naming == LUFF_NAMES_NONE)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: has no names, and holds one image", m->place);
 	if ((!*tag && m->naming == LUFF_NAMES_TAGS) || strlen(tag) > LUFF_TAG_MAX)
 		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place, *tag ? "too long" : "empty");
 	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes,

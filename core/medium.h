@@ -65,6 +65,7 @@ struct luff_medium_ops {
 enum luff_naming {
 	LUFF_NAMES_TAGS,     /* tags; what is written has one */
 	LUFF_NAMES_OPTIONAL, /* tags, or none */
+	LUFF_NAMES_NONE,     /* none: there is one image */
 	LUFF_NAMES_IMAGES    /* whole names of images, "app:v1", or none */
 };
 

@@ -102,6 +102,29 @@ static int open_archive(struct luff_medium **out, struct luff_name *name_out, co
 	return rc;
 }
 
+/* dir:DIR[@DIGEST]: it has no names, so colons are the folder's. */
+static int open_dir(struct luff_medium **out, struct luff_name *name_out, const char *text,
+		    struct luff_error *err)
+{
+	struct luff_store *store = NULL;
+	const char *at = find_digest(text + 4);
+	LUFF_AUTO(text) place = strndup(text, at ? (size_t)(at - text) : strlen(text));
+	int rc = at ? luff_digest_parse(&name_out->digest, at + 1, err) : 0;
+
+	if (!place)
+		return luff_fail_nomem(err);
+	if (rc == 0 && !place[4])
+		rc = luff_fail(err, LUFF_ENAME, "dir: the folder is missing, write dir:FOLDER");
+	if (rc == 0)
+		rc = luff_store_open_dir(&store, place + 4, err);
+	if (rc == 0)
+		rc = luff_layout_new(out, store, place, err);
+	if (rc == 0)
+		(*out)->naming = LUFF_NAMES_NONE;
+	luff_store_unref(store);
+	return rc;
+}
+
 static int open_registry(struct luff_medium **out, struct luff_name *name_out, const char *text,
 			 bool plain_http, struct luff_error *err)
 {
@@ -130,6 +153,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		rc = open_layout(out, name_out, text, options->create, err);
 	else if (luff_text_starts(text, "docker-archive:") || luff_text_starts(text, "oci-archive:"))
 		rc = open_archive(out, name_out, text, options->create, *text == 'd', err);
+	else if (luff_text_starts(text, "dir:"))
+		rc = open_dir(out, name_out, text, err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

@@ -595,10 +595,12 @@ static int choose_tag(const char **tag, char buf[LUFF_TAG_MAX + 1], const struct
 		      const struct luff_name *dst, const struct luff_name *src,
 		      const struct luff_descriptor *root, struct luff_error *err)
 {
-	*tag = dst->tag[0] || dst->digest.text[0]    ? dst->tag
-	       : c->dst->naming == LUFF_NAMES_IMAGES ? image_name(buf, c->src, src->tag)
-	       : *src->tag == '@'                    ? ""
-						     : src->tag;
+	if (dst->tag[0] || dst->digest.text[0])
+		*tag = dst->tag;
+	else if (c->dst->naming == LUFF_NAMES_IMAGES)
+		*tag = image_name(buf, c->src, src->tag);
+	else
+		*tag = c->dst->naming == LUFF_NAMES_NONE || *src->tag == '@' ? "" : src->tag;
 	if (dst->digest.text[0] && !luff_digest_equal(&dst->digest, &root->digest))
 		return luff_fail(err, LUFF_EDIGEST, "%s: asked to become %s, but the source is %s",
 				 luff_medium_place(c->dst), dst->digest.text, root->digest.text);

@@ -14,6 +14,8 @@ struct luff_store_writer;
 
 /** @param create  make the folder and its oci-layout and index.json where they are missing; else LUFF_ENOTFOUND */
 int luff_store_open_folder(struct luff_store **out, const char *path, bool create, struct luff_error *err);
+/** A folder as skopeo's "dir:" has it, which holds one manifest without a name; made by the first write. */
+int luff_store_open_dir(struct luff_store **out, const char *path, struct luff_error *err);
 /** As `mkdir -p`. */
 int luff_store_make_folder(const char *path, struct luff_error *err);
 /**
