@@ -545,8 +545,7 @@ static int read_sparse(size_t *n_out, struct luff_tar *tar, void *buf, size_t le
 	const struct luff_piece *p;
 	int64_t until;
 
-	while (tar->piece < s->count &&
-	       s->pieces[tar->piece].offset + s->pieces[tar->piece].size <= tar->at)
+	while (tar->piece < s->count && s->pieces[tar->piece].offset + s->pieces[tar->piece].size <= tar->at)
 		tar->piece++;
 	p = tar->piece < s->count ? &s->pieces[tar->piece] : NULL;
 	if (p && p->offset <= tar->at) {

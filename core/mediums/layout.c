@@ -184,7 +184,8 @@ static int layout_exists(bool *out, struct luff_medium *m, const struct luff_des
 {
 	struct luff_error missing = {0};
 	int64_t size;
-	int rc = luff_store_stat(&size, layout_of(m)->store, &d->digest, &missing);
+	/* who asks will name it in place of sending it */
+	int rc = luff_store_keep(&size, layout_of(m)->store, &d->digest, &missing);
 
 	*out = rc == 0 && size == d->size;
 	if (rc == 0 || rc == LUFF_ENOTFOUND)
@@ -291,7 +292,7 @@ static int check_there(struct change *c, struct luff_error *err)
 {
 	struct luff_error missing = {0};
 	int64_t size;
-	int rc = luff_store_stat(&size, c->store, &c->descriptor->digest, &missing);
+	int rc = luff_store_keep(&size, c->store, &c->descriptor->digest, &missing);
 
 	c->gone = rc == LUFF_ENOTFOUND;
 	if (rc == 0 || c->gone)

@@ -56,6 +56,9 @@ int luff_blobs_get(struct luff_call *r, struct luff_error *err)
 
 	if (rc == 0)
 		rc = open_blob(&fd, &size, r, err);
+	/* who asks whether it is there will name it in place of sending it */
+	if (rc == 0 && strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0)
+		rc = luff_store_keep(&size, r->repository->store, &r->route.digest, err);
 	if (rc == LUFF_ENOTFOUND)
 		return no_blob(r, err);
 	if (rc < 0)

@@ -45,11 +45,18 @@ int luff_manifests_get(struct luff_call *r, struct luff_error *err)
 {
 	bool head = strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0;
 	LUFF_AUTO(text) document = NULL;
+	struct luff_error gone = {0};
 	struct luff_descriptor d;
+	int64_t size;
 	int rc = resolve(&d, head ? NULL : &document, r, err);
 
 	if (rc < 0)
 		return rc;
+	if (head)
+		rc = luff_store_keep(&size, r->repository->store, &d.digest, &gone);
+	/* garbage collection was faster than the client, who will push it now */
+	if (rc == LUFF_ENOTFOUND)
+		return no_manifest(r, err);
 	if (head) {
 		rc = luff_reply_size(r, MHD_HTTP_OK, d.size, err);
 		luff_reply_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "%s", d.media_type);
@@ -101,7 +108,7 @@ static int check_content(struct luff_call *r, const struct luff_descriptor *d, s
 	int rc = LUFF_ENOTFOUND;
 
 	if (r->repository)
-		rc = luff_store_stat(&size, r->repository->store, &d->digest, err);
+		rc = luff_store_keep(&size, r->repository->store, &d->digest, err);
 	if (rc == LUFF_ENOTFOUND)
 		return may_be_elsewhere(d)
 			       ? 0

@@ -427,7 +427,7 @@ int luff_tls_new(struct luff_tls **out, const struct luff_tls_options *options, 
 	else if (wolf.CTX_use_certificate_chain_file(tls->context, options->cert) != WOLFSSL_SUCCESS)
 		rc = luff_fail(err, LUFF_EINVAL, "%s: no certificate in PEM that can be read", options->cert);
 	else if (wolf.CTX_use_PrivateKey_file(tls->context, options->key, WOLFSSL_FILETYPE_PEM) !=
-			 WOLFSSL_SUCCESS)
+		 WOLFSSL_SUCCESS)
 		rc = luff_fail(err, LUFF_EINVAL, "%s: no key in PEM that can be read", options->key);
 	if (rc < 0) {
 		luff_tls_free(tls);

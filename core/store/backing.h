@@ -34,6 +34,13 @@ struct luff_store_ops {
 	void (*rest)(struct luff_store_writer *w);
 	int (*wake)(struct luff_store_writer *w, struct luff_error *err);
 	int (*upload_size)(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err);
+	int (*keep)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err);
+	int (*list)(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
+		    struct luff_error *err);
+	int (*reap)(struct luff_store *s, const struct luff_digest *d, int64_t before,
+		    struct luff_error *err);
+	void (*reap_uploads)(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes);
 	int (*read_index)(char **out, size_t *len_out, struct luff_store *s, struct luff_error *err);
 	int (*change_index)(struct luff_store *s,
 			    int (*change)(char **out_text, void *arg, const char *text, size_t len,

@@ -56,15 +56,14 @@ static int open_blob(int *fd_out, int64_t *size_out, struct luff_folder *f, cons
 
 /* ---- folders to write into ---- */
 
-/* The folder of such blobs, which is no way out of the layout. `create`: made where it is missing. */
-static int open_blobs(int *fd_out, const struct luff_folder *f, const struct luff_digest *d, bool create,
-		      struct luff_error *err)
+int luff_folder_open_blobs(int *fd_out, const struct luff_folder *f, enum luff_algorithm algorithm,
+			   bool create, struct luff_error *err)
 {
 	char path[32];
 
-	snprintf(path, sizeof path, "blobs/%s", luff_algorithm_name(luff_digest_algorithm(d)));
+	snprintf(path, sizeof path, "blobs/%s", luff_algorithm_name(algorithm));
 	for (int tries = 0;; tries++) {
-		int fd = luff_inside_open(f->fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int fd = luff_inside_open(f->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		*fd_out = fd;
 		if (fd >= 0)
@@ -114,7 +113,7 @@ static int folder_open_file(int *fd_out, struct luff_store *s, const struct luff
 static int folder_remove(struct luff_store *s, const struct luff_digest *d, struct luff_error *err)
 {
 	LUFF_AUTO(fd) blobs = -1;
-	int rc = open_blobs(&blobs, folder_of(s), d, false, err);
+	int rc = luff_folder_open_blobs(&blobs, folder_of(s), luff_digest_algorithm(d), false, err);
 
 	if (rc < 0)
 		return luff_fail_context(err, "blob %s", d->text);
@@ -135,15 +134,18 @@ static int folder_link(bool *linked, struct luff_store *s, const struct luff_dig
 	struct stat st;
 	int rc;
 
-	if (open_blobs(&source, folder_of(from), d, false, &ignored) < 0 ||
+	if (luff_folder_open_blobs(&source, folder_of(from), luff_digest_algorithm(d), false, &ignored) < 0 ||
 	    fstatat(source, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	rc = open_blobs(&blobs, f, d, true, err);
+	rc = luff_folder_open_blobs(&blobs, f, luff_digest_algorithm(d), true, err);
 	if (rc == 0)
 		rc = luff_folder_check_alive(f, err);
 	if (rc < 0)
 		return rc;
+	luff_garbage_hold(blobs);
 	*linked = linkat(source, name, blobs, name, 0) == 0 || errno == EEXIST;
+	if (*linked)
+		luff_garbage_touch(blobs, name);
 	atomic_store(&f->dirty, true);
 	return 0;
 }
@@ -184,15 +186,28 @@ static int folder_commit(struct luff_store_writer *base, const struct luff_diges
 	struct folder_writer *w = (struct folder_writer *)base;
 	struct luff_folder *f = folder_of(base->store);
 	LUFF_AUTO(fd) blobs = -1;
-	int rc = open_blobs(&blobs, f, d, true, err);
+	int rc = luff_folder_open_blobs(&blobs, f, luff_digest_algorithm(d), true, err);
 
 	if (rc < 0)
 		return rc;
-	if (fdatasync(w->fd) < 0 || renameat(f->fd, w->name, blobs, luff_digest_hex(d)) < 0)
+	if (fdatasync(w->fd) < 0)
 		return luff_fail_errno(err, errno, "cannot write blob %s", d->text);
+	luff_garbage_hold(blobs);
+	/* some file systems leave the change time alone when they rename */
+	if (renameat(f->fd, w->name, blobs, luff_digest_hex(d)) < 0)
+		return luff_fail_errno(err, errno, "cannot write blob %s", d->text);
+	luff_garbage_touch(blobs, luff_digest_hex(d));
 	w->name[0] = '\0';
 	atomic_store(&f->dirty, true);
 	return 0;
+}
+
+static void folder_reap_uploads(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
+{
+	luff_ingest_sweep(folder_of(s), idle, dry, files, bytes);
+	/* empty, it is as good as none; where a writer is at work it stays */
+	if (!dry)
+		unlinkat(folder_of(s)->fd, LUFF_INGEST, AT_REMOVEDIR);
 }
 
 static void folder_discard(struct luff_store_writer *base, bool keep)
@@ -430,6 +445,10 @@ const struct luff_store_ops luff_folder_ops = {
 	.rest = folder_rest,
 	.wake = folder_wake,
 	.upload_size = folder_upload_size,
+	.keep = luff_garbage_keep,
+	.list = luff_garbage_list,
+	.reap = luff_garbage_reap,
+	.reap_uploads = folder_reap_uploads,
 	.read_index = folder_read_index,
 	.change_index = folder_change_index,
 	.destroy = folder_destroy,

@@ -3,6 +3,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -23,6 +24,7 @@ struct blob {
 	int64_t charged; /* what goes back to it with the bytes, however many stores and readers shared them */
 	struct luff_digest digest;
 	int64_t size;
+	atomic_llong since; /* as of struct luff_store_blob */
 	char **chunks;
 	size_t count;
 };
@@ -94,14 +96,25 @@ static struct blob *find(struct memory_store *m, const struct luff_digest *d)
 	return blob;
 }
 
-/* Takes the reference over. That it is there already is fine. */
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Takes the reference over. That it is there already is fine: it is new again. */
 static int insert(struct memory_store *m, struct blob *blob, struct luff_error *err)
 {
+	struct blob **at;
 	bool there, added;
 
 	pthread_mutex_lock(&m->lock);
 	/* asked first: what is linked twice is the very same blob */
-	there = tfind(blob, &m->blobs, compare) != NULL;
+	at = tfind(blob, &m->blobs, compare);
+	there = at != NULL;
+	atomic_store(at ? &(*at)->since : &blob->since, now());
 	added = !there && tsearch(blob, &m->blobs, compare) != NULL;
 	pthread_mutex_unlock(&m->lock);
 	if (added)
@@ -330,6 +343,94 @@ static void memory_discard(struct luff_store_writer *base, bool keep)
 	free(w);
 }
 
+/* ---- garbage ---- */
+
+static int memory_keep(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_error *err)
+{
+	struct memory_store *m = memory_of(s);
+	struct blob key = {.digest = *d}, **at;
+	bool there;
+
+	pthread_mutex_lock(&m->lock);
+	at = tfind(&key, &m->blobs, compare);
+	there = at != NULL;
+	if (there) {
+		*size_out = (*at)->size;
+		atomic_store(&(*at)->since, now());
+	}
+	pthread_mutex_unlock(&m->lock);
+	return there ? 0 : missing(d, err);
+}
+
+struct list {
+	struct luff_store_blob *items;
+	size_t count;
+};
+
+static void add_blob(const void *node, VISIT which, void *arg)
+{
+	const struct blob *blob = *(struct blob *const *)node;
+	struct list *list = arg;
+
+	if (which != postorder && which != leaf)
+		return;
+	if (list->items)
+		list->items[list->count] = (struct luff_store_blob){
+			.digest = blob->digest, .size = blob->size, .since = atomic_load(&blob->since)};
+	list->count++;
+}
+
+static int memory_list(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
+		       struct luff_error *err)
+{
+	struct memory_store *m = memory_of(s);
+	struct list list = {0};
+
+	pthread_mutex_lock(&m->lock);
+	twalk_r(m->blobs, add_blob, &list);
+	list.items = calloc(list.count + 1, sizeof *list.items);
+	list.count = 0;
+	if (list.items)
+		twalk_r(m->blobs, add_blob, &list);
+	pthread_mutex_unlock(&m->lock);
+	*out = list.items;
+	*count_out = list.count;
+	return list.items ? 0 : luff_fail_nomem(err);
+}
+
+static int memory_reap(struct luff_store *s, const struct luff_digest *d, int64_t before,
+		       struct luff_error *err)
+{
+	struct memory_store *m = memory_of(s);
+	struct blob key = {.digest = *d}, **at, *blob;
+	bool is_new = false;
+
+	pthread_mutex_lock(&m->lock);
+	at = tfind(&key, &m->blobs, compare);
+	blob = at ? *at : NULL;
+	if (blob)
+		is_new = atomic_load(&blob->since) > before;
+	if (blob && !is_new)
+		tdelete(blob, &m->blobs, compare);
+	pthread_mutex_unlock(&m->lock);
+	if (!blob)
+		return missing(d, err);
+	if (is_new)
+		return luff_fail(err, LUFF_EEXISTS, "blob %s is new", d->text);
+	blob_unref(blob);
+	return 0;
+}
+
+static void memory_reap_uploads(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
+{
+	(void)s;
+	(void)idle;
+	(void)dry;
+	(void)files;
+	(void)bytes;
+}
+
 /* ---- uploads: a writer is all there is of one ---- */
 
 static int memory_resume(struct luff_store_writer **out, struct luff_store *s, const char *id,
@@ -429,6 +530,10 @@ static const struct luff_store_ops memory_ops = {
 	.rest = memory_rest,
 	.wake = memory_wake,
 	.upload_size = memory_upload_size,
+	.keep = memory_keep,
+	.list = memory_list,
+	.reap = memory_reap,
+	.reap_uploads = memory_reap_uploads,
 	.read_index = memory_read_index,
 	.change_index = memory_change_index,
 	.destroy = memory_destroy,

@@ -151,6 +151,33 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 	return rc;
 }
 
+/* ---- garbage ---- */
+
+int luff_store_keep(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err)
+{
+	*size_out = 0;
+	return s->ops->keep(size_out, s, d, err);
+}
+
+int luff_store_list(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
+		    struct luff_error *err)
+{
+	*out = NULL;
+	*count_out = 0;
+	return s->ops->list(out, count_out, s, err);
+}
+
+int luff_store_reap(struct luff_store *s, const struct luff_digest *d, int64_t before, struct luff_error *err)
+{
+	return s->ops->reap(s, d, before, err);
+}
+
+void luff_store_reap_uploads(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
+{
+	s->ops->reap_uploads(s, idle, dry, files, bytes);
+}
+
 /* ---- uploads ---- */
 
 int luff_store_begin(struct luff_store_writer **out, struct luff_store *s, const char *id,

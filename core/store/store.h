@@ -65,6 +65,35 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 /** Leaves no trace. NULL is fine. */
 void luff_store_writer_abort(struct luff_store_writer *w);
 
+/* ---- Garbage: blobs that nothing names, and that nobody is about to name; who decides that is server/gc.h ---- */
+
+/**
+ * As luff_store_stat(), for who is about to name the blob, or tells a client that it need not be sent: from now on it is new
+ * again, as it was when it came in.
+ */
+int luff_store_keep(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err);
+
+struct luff_store_blob {
+	struct luff_digest digest;
+	int64_t size;
+	int64_t since; /* when it came in or was kept, in milliseconds since the epoch */
+};
+
+/** All blobs, in no order, but those that are links; free() it. */
+int luff_store_list(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
+		    struct luff_error *err);
+/** Removes a blob that came in before then and was not kept since. LUFF_EEXISTS: it is newer; LUFF_ENOTFOUND. */
+int luff_store_reap(struct luff_store *s, const struct luff_digest *d, int64_t before,
+		    struct luff_error *err);
+/**
+ * Removes what killed writers left, and uploads to which nobody wrote for `idle` seconds.
+ *
+ * @param dry  only counts
+ * @param files, bytes  added to what is there
+ */
+void luff_store_reap_uploads(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes);
+
 /* ---- Uploads: blobs that are written in several sittings, of any process, known by an id of 32 hex digits ---- */
 
 #define LUFF_STORE_UPLOAD_IDLE 3600 /* seconds after which nobody is expected to come back to one */
