@@ -180,12 +180,14 @@ static int dir_link(bool *linked, struct luff_store *s, const struct luff_digest
 
 /* ---- writing ---- */
 
-static int dir_write(struct luff_store_writer **out, struct luff_store *s, struct luff_error *err)
+static int dir_write(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		     struct luff_error *err)
 {
 	struct dir_writer *w = calloc(1, sizeof *w);
 	uint64_t number;
 	int rc;
 
+	(void)id; /* no server stands on such a folder */
 	if (!w)
 		return luff_fail_nomem(err);
 	w->fd = w->folder = -1;
@@ -236,10 +238,11 @@ static int dir_commit(struct luff_store_writer *base, const struct luff_digest *
 	return 0;
 }
 
-static void dir_discard(struct luff_store_writer *base)
+static void dir_discard(struct luff_store_writer *base, bool keep)
 {
 	struct dir_writer *w = (struct dir_writer *)base;
 
+	(void)keep;
 	if (w->name[0])
 		unlinkat(w->folder, w->name, 0);
 	close(w->fd);
