@@ -1,7 +1,9 @@
 /* luff.serve: the embedded registry as a to-be-closed value. Its faults are read in faults.c. */
+#include <limits.h>
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/scope.h"
 #include "bind.h"
 
@@ -21,11 +23,31 @@ static struct luff_server *check_server(lua_State *L)
 	return box->server;
 }
 
+/* From 1 on; 0 where it is absent. */
+static int64_t option_integer(lua_State *L, int i, const char *name, int64_t most)
+{
+	struct luff_error err = {0};
+	lua_Integer value = 0;
+	int is = 1;
+
+	if (lua_istable(L, i) && lua_getfield(L, i, name) != LUA_TNIL) {
+		value = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &is) : 0;
+		if (!is || value < 1 || value > most) {
+			luff_fail(&err, LUFF_EINVAL, "option \"%s\" must be a whole number from 1 on", name);
+			luff_raise(L, &err);
+		}
+	}
+	if (lua_istable(L, i))
+		lua_pop(L, 1);
+	return value;
+}
+
 static int serve(lua_State *L)
 {
-	static const char *const options[] = {"root",      "listen",  "faults",   "record",
-					      "cert",      "key",     "htpasswd", "read_only",
-					      "authorize", "on_push", "on_pull",  NULL};
+	static const char *const options[] = {
+		"root",        "listen",       "faults",     "record",  "cert",    "key",
+		"htpasswd",    "read_only",    "authorize",  "on_push", "on_pull", "upload_max",
+		"connections", "idle_timeout", "access_log", "metrics", NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct server_box *box;
@@ -37,6 +59,11 @@ static int serve(lua_State *L)
 	o.key = luff_option_string(L, 1, "key");
 	o.htpasswd = luff_option_string(L, 1, "htpasswd");
 	o.read_only = luff_option_bool(L, 1, "read_only");
+	o.access_log = luff_option_string(L, 1, "access_log");
+	o.metrics = luff_option_bool(L, 1, "metrics");
+	o.upload_max = option_integer(L, 1, "upload_max", INT64_MAX);
+	o.connections = (int)option_integer(L, 1, "connections", INT_MAX);
+	o.idle_timeout = (int)option_integer(L, 1, "idle_timeout", INT_MAX);
 	o.record = luff_option_bool(L, 1, "record");
 	box = luff_box(L, sizeof *box, LUFF_SERVER);
 	luff_option_faults(&o, L, 1);
@@ -132,6 +159,45 @@ static int server_close(lua_State *L)
 	return 0;
 }
 
+struct drain_call {
+	struct luff_work base;
+	struct luff_server *server; /* of the box in the user value */
+	int seconds;
+};
+
+static int drain_run(struct luff_work *base, struct luff_error *err)
+{
+	struct drain_call *call = (struct drain_call *)base;
+
+	(void)err;
+	luff_server_drain(call->server, call->seconds);
+	return 0;
+}
+
+static int drain_finish(lua_State *L, struct luff_work *base)
+{
+	(void)L;
+	(void)base;
+	return 0;
+}
+
+static int server_drain(lua_State *L)
+{
+	struct luff_server *server = check_server(L);
+	lua_Integer seconds = luaL_checkinteger(L, 2);
+	struct drain_call *call;
+
+	luaL_argcheck(L, seconds >= 0 && seconds <= 3600, 2, "seconds must be within 0 and 3600");
+	call = luff_work_new(L, sizeof *call);
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, 1);
+	call->server = server;
+	call->seconds = (int)seconds;
+	call->base.run = drain_run;
+	call->base.finish = drain_finish;
+	return luff_work_go(L);
+}
+
 static int wait_run(struct luff_work *call, struct luff_error *err)
 {
 	struct timespec tick = {.tv_nsec = 100000000};
@@ -166,11 +232,9 @@ void luff_server_functions(lua_State *L)
 {
 	static const luaL_Reg meta[] = {{"__gc", server_close}, {"__close", server_close}, {NULL, NULL}},
 			      requests[] = {{"__gc", requests_gc}, {NULL, NULL}};
-	static const luaL_Reg methods[] = {{"address", server_address},
-					   {"close", server_close},
-					   {"requests", server_requests},
-					   {"wait", server_wait},
-					   {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"address", server_address}, {"close", server_close},
+					   {"drain", server_drain},     {"requests", server_requests},
+					   {"wait", server_wait},       {NULL, NULL}};
 
 	luff_box_type(L, LUFF_SERVER, meta, methods);
 	luff_box_type(L, REQUESTS, requests, NULL);

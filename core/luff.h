@@ -698,7 +698,7 @@ enum {
 
 struct luff_server_ask {
 	unsigned kind;            /* LUFF_ASK_… */
-	const char *action;       /* "pull", "push", "delete", or "list" for the catalog */
+	const char *action;       /* "pull", "push", "delete", "list" for the catalog, "metrics" */
 	const char *method;       /* of HTTP */
 	const char *repository;   /* NULL for the catalog and for GET /v2/ */
 	const char *tag, *digest; /* of the manifest or blob; NULL where the address has none */
@@ -735,6 +735,12 @@ struct luff_server_options {
 		      struct luff_error *err);
 	void *decide_arg;
 	unsigned decides;
+	int64_t upload_max; /* bytes of a blob that is pushed; 0: no end */
+	int connections;    /* at a time, 8 to 10,000; 0: 512. Each has a thread */
+	int idle_timeout;   /* seconds without a byte after which a connection ends, 1 to 3600; 0: 120 */
+	const char *
+		access_log; /* file to which a line of JSON is added for each request, "-" is stdout; NULL: none */
+	bool metrics;       /* GET /metrics answers as Prometheus has it */
 	const struct luff_fault *faults; /* with all they point to borrowed until the server has stopped */
 	size_t fault_count;
 	bool record; /* remember requests, as faults do anyway */
@@ -751,6 +757,8 @@ LUFF_API const char *luff_server_address(const struct luff_server *server);
 LUFF_API int luff_server_take_requests(struct luff_server_request **out, struct luff_server *server,
 				       struct luff_error *err);
 LUFF_API void luff_server_requests_free(struct luff_server_request *list);
+/** Takes no more requests, and waits for those that run, at most so long. Stop it then. */
+LUFF_API void luff_server_drain(struct luff_server *server, int seconds);
 /** Ends running requests and waits for them. NULL is fine. */
 LUFF_API void luff_server_stop(struct luff_server *server);
 

@@ -4,12 +4,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "server/endpoints.h"
 #include "server/faults.h"
+
+#define LOGGED_MAX 1000 /* bytes of an address */
 
 struct luff_call *luff_call_new(const char *uri, struct MHD_Connection *connection)
 {
@@ -17,6 +21,12 @@ struct luff_call *luff_call_new(const char *uri, struct MHD_Connection *connecti
 
 	if (!r)
 		return NULL;
+	r->uri = strndup(uri, LOGGED_MAX);
+	if (!r->uri) {
+		free(r);
+		return NULL;
+	}
+	r->began = luff_clock_ms();
 	r->connection = connection;
 	r->expected = -1;
 	luff_route_parse(&r->route, uri, &r->malformed);
@@ -33,6 +43,7 @@ void luff_call_free(struct luff_call *r)
 	luff_repository_unref(r->repository);
 	luff_buffer_release(&r->body);
 	luff_watch_free(r->watch);
+	free(r->uri);
 	free(r);
 }
 

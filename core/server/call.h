@@ -11,7 +11,9 @@
 
 #define LUFF_CLIENT_MAX 80
 
+struct luff_access;
 struct luff_call;
+struct luff_connection;
 struct luff_watch;
 
 /* Whether an endpoint's end() makes trees of documents, which takes memory: only so many do at a time. */
@@ -38,8 +40,13 @@ struct luff_endpoint {
 struct luff_call {
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
+	struct luff_access *access;
+	struct luff_connection *line; /* see connections.h */
 	struct MHD_Connection *connection;
-	const char *method; /* borrowed from the connection; NULL until the headers are there */
+	char *uri;              /* the beginning of it, for the log */
+	int64_t began;          /* by luff_clock_ms() */
+	int64_t received, sent; /* bytes of bodies; those that go out as they are announced */
+	const char *method;     /* borrowed from the connection; NULL until the headers are there */
 	struct luff_route route;
 	struct luff_error malformed; /* what is wrong with the address; code 0: nothing */
 	const struct luff_endpoint *endpoint;

@@ -56,7 +56,9 @@ static const char *action_of(const struct luff_call *r)
 	if (r->route.kind == LUFF_ROUTE_UPLOAD || r->route.kind == LUFF_ROUTE_UPLOADS)
 		return "push";
 	if (reads(r))
-		return r->route.kind == LUFF_ROUTE_CATALOG ? "list" : "pull";
+		return r->route.kind == LUFF_ROUTE_CATALOG   ? "list"
+		       : r->route.kind == LUFF_ROUTE_METRICS ? "metrics"
+							     : "pull";
 	return strcmp(r->method, MHD_HTTP_METHOD_DELETE) == 0 ? "delete" : "push";
 }
 

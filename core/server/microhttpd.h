@@ -9,6 +9,7 @@
 #define LUFF_MICROHTTPD(X)                                                                                   \
 	X(start_daemon)                                                                                      \
 	X(stop_daemon)                                                                                       \
+	X(quiesce_daemon)                                                                                    \
 	X(add_connection)                                                                                    \
 	X(lookup_connection_value)                                                                           \
 	X(get_connection_values)                                                                             \

@@ -15,7 +15,8 @@
 #define HEADER_MAX 2048
 
 /* `response` NULL: out of memory. */
-static int reply(struct luff_call *r, unsigned status, struct MHD_Response *response, struct luff_error *err)
+static int reply(struct luff_call *r, unsigned status, struct MHD_Response *response, int64_t size,
+		 struct luff_error *err)
 {
 	if (r->response)
 		luff_mhd.destroy_response(r->response);
@@ -24,6 +25,7 @@ static int reply(struct luff_call *r, unsigned status, struct MHD_Response *resp
 		return luff_fail_nomem(err);
 	r->status = status;
 	r->response = response;
+	r->sent = size > 0 ? size : 0;
 	return 0;
 }
 
@@ -42,7 +44,7 @@ int luff_reply_empty(struct luff_call *r, unsigned status, struct luff_error *er
 
 	if (luff_watch_bends(r))
 		return reply_bent(r, status, NULL, 0, err);
-	return reply(r, status, luff_mhd.create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT),
+	return reply(r, status, luff_mhd.create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT), 0,
 		     err);
 }
 
@@ -55,7 +57,7 @@ int luff_reply_bytes(struct luff_call *r, unsigned status, const char *type, cha
 		rc = reply_bent(r, status, bytes, len, err);
 	} else {
 		rc = reply(r, status, luff_mhd.create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE),
-			   err);
+			   (int64_t)len, err);
 		if (rc < 0)
 			free(bytes);
 	}
@@ -96,7 +98,8 @@ int luff_reply_file(struct luff_call *r, unsigned status, int fd, int64_t offset
 		return rc < 0 ? rc : luff_reply_reader(r, status, reader, size, err);
 	}
 	rc = reply(r, status,
-		   luff_mhd.create_response_from_fd_at_offset64((uint64_t)size, fd, (uint64_t)offset), err);
+		   luff_mhd.create_response_from_fd_at_offset64((uint64_t)size, fd, (uint64_t)offset), size,
+		   err);
 	if (rc < 0)
 		close(fd);
 	return rc;
@@ -130,7 +133,7 @@ int luff_reply_reader(struct luff_call *r, unsigned status, struct luff_reader *
 	rc = reply(r, status,
 		   luff_mhd.create_response_from_callback((uint64_t)size, BLOCK_SIZE, read_block, reader,
 							  close_reader),
-		   err);
+		   size, err);
 	if (rc < 0)
 		luff_reader_close(reader);
 	return rc;
@@ -152,7 +155,7 @@ int luff_reply_size(struct luff_call *r, unsigned status, int64_t size, struct l
 	if (size == 0)
 		return luff_reply_empty(r, status, err);
 	return reply(r, status,
-		     luff_mhd.create_response_from_callback((uint64_t)size, 1, read_nothing, NULL, NULL),
+		     luff_mhd.create_response_from_callback((uint64_t)size, 1, read_nothing, NULL, NULL), 0,
 		     err);
 }
 

@@ -18,6 +18,7 @@ enum luff_route_kind {
 	LUFF_ROUTE_UPLOADS,   /* /v2/<name>/blobs/uploads/ */
 	LUFF_ROUTE_UPLOAD,    /* /v2/<name>/blobs/uploads/<id> */
 	LUFF_ROUTE_REFERRERS, /* /v2/<name>/referrers/<digest> */
+	LUFF_ROUTE_METRICS,   /* /metrics; where the server has it */
 	LUFF_ROUTE_NONE
 };
 

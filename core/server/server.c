@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "base/scope.h"
+#include "server/access.h"
+#include "server/connections.h"
 #include "server/endpoints.h"
 #include "server/faults.h"
 #include "server/guard.h"
@@ -36,6 +38,12 @@ struct luff_server {
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
 	struct luff_guard *guard;
+	struct luff_access *access;
+	struct luff_connections *connections;
+	size_t connections_max;
+	int idle_seconds;
+	int64_t upload_max; /* 0: no end */
+	bool metrics;
 	sem_t parsing[LUFF_PARSING_COUNT];
 	struct luff_faults *faults; /* NULL: none, and no records */
 	struct luff_scope scope;    /* of every request */
@@ -71,6 +79,7 @@ static const struct luff_endpoint endpoints[] = {
 	 luff_uploads_finish},
 	{LUFF_ROUTE_UPLOAD, LUFF_PARSES_NOTHING, "DELETE", NULL, NULL, luff_uploads_cancel},
 	{LUFF_ROUTE_REFERRERS, LUFF_PARSES_AND_READS, "GET", NULL, NULL, luff_referrers_list},
+	{LUFF_ROUTE_METRICS, LUFF_PARSES_NOTHING, "GET", NULL, NULL, luff_access_get_metrics},
 };
 
 /* ---- requests ---- */
@@ -93,6 +102,18 @@ static int refuse_route(struct luff_call *r, struct luff_error *err)
 	return luff_reply_refuse(r, err, status, code, "%s", r->malformed.msg);
 }
 
+/* What is too large is not kept either: nobody can finish it. */
+static int check_upload(const struct luff_server *server, struct luff_call *r, int64_t more,
+			struct luff_error *err)
+{
+	if (!r->upload || server->upload_max == 0 || more <= 0 ||
+	    more <= server->upload_max - atomic_load(&r->upload->size))
+		return 0;
+	luff_upload_drop(luff_take(r->upload));
+	return luff_reply_refuse(r, err, MHD_HTTP_CONTENT_TOO_LARGE, "SIZE_INVALID",
+				 "a blob has at most %lld bytes here", (long long)server->upload_max);
+}
+
 static int begin(struct luff_server *server, struct luff_call *r, struct luff_error *err)
 {
 	const char *method = strcmp(r->method, MHD_HTTP_METHOD_HEAD) == 0 ? MHD_HTTP_METHOD_GET : r->method;
@@ -110,7 +131,8 @@ static int begin(struct luff_server *server, struct luff_call *r, struct luff_er
 	if (!r->endpoint)
 		return luff_reply_refuse(r, err, MHD_HTTP_METHOD_NOT_ALLOWED, "UNSUPPORTED",
 					 "this address does not do that");
-	return r->endpoint->begin ? r->endpoint->begin(r, err) : 0;
+	rc = r->endpoint->begin ? r->endpoint->begin(r, err) : 0;
+	return rc < 0 ? rc : check_upload(server, r, luff_call_length(r), err);
 }
 
 /* Every answer of the registry goes out here. */
@@ -120,6 +142,8 @@ static enum MHD_Result answer(struct luff_call *r)
 
 	luff_uploads_leave(r);
 	luff_reply_header(r, "Docker-Distribution-API-Version", "registry/2.0");
+	if (luff_connection_is_last(r->line))
+		luff_reply_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (r->watch)
 		luff_watch_answer(r);
 	if (!r->response)
@@ -182,6 +206,8 @@ static enum MHD_Result step(struct luff_server *server, struct luff_call *r, con
 
 	if (!r->method) {
 		r->method = method;
+		luff_access_begin(server->access);
+		luff_connection_begin(r->line);
 		if (r->watch && !luff_watch_begin(r))
 			return MHD_NO;
 		if (!r->response)
@@ -189,6 +215,10 @@ static enum MHD_Result step(struct luff_server *server, struct luff_call *r, con
 		return r->response && answers_early(r) ? answer(r) : MHD_YES;
 	}
 	if (*len > 0) {
+		r->received += (int64_t)*len;
+		luff_connection_receive(r->line, *len);
+		if (!r->response)
+			fail(r, check_upload(server, r, (int64_t)*len, &err), &err);
 		if (r->response || !r->endpoint->body)
 			r->dropped += (int64_t)*len;
 		else
@@ -196,9 +226,18 @@ static enum MHD_Result step(struct luff_server *server, struct luff_call *r, con
 		*len = 0;
 		return r->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
 	}
+	luff_connection_work(r->line);
 	if (!r->response)
 		fail(r, end(server, r, &err), &err);
 	return answer(r);
+}
+
+static struct luff_connection *line_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		luff_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 static void *open_request(void *arg, const char *uri, struct MHD_Connection *connection)
@@ -210,6 +249,12 @@ static void *open_request(void *arg, const char *uri, struct MHD_Connection *con
 		return NULL;
 	r->repositories = server->repositories;
 	r->uploads = server->uploads;
+	r->access = server->access;
+	r->line = line_of(connection);
+	if (server->metrics && strcmp(uri, "/metrics") == 0) {
+		r->route.kind = LUFF_ROUTE_METRICS;
+		r->malformed.code = 0;
+	}
 	if (server->faults) {
 		r->watch = luff_watch_new(server->faults, uri);
 		if (!r->watch)
@@ -237,27 +282,36 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 static void close_request(void *arg, struct MHD_Connection *connection, void **state,
 			  enum MHD_RequestTerminationCode how)
 {
+	const struct luff_server *server = arg;
 	struct luff_call *r = *state;
 
-	(void)arg;
 	(void)connection;
-	(void)how;
 	if (r && r->watch)
 		luff_watch_end(r);
+	if (r && r->method) {
+		luff_access_end(server->access, r, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		luff_connection_end(r->line);
+	}
 	luff_call_free(r);
 	*state = NULL;
 }
 
-static void open_connection(void *arg, struct MHD_Connection *connection, void **state,
-			    enum MHD_ConnectionNotificationCode what)
+static void notice_connection(void *arg, struct MHD_Connection *connection, void **state,
+			      enum MHD_ConnectionNotificationCode what)
 {
+	const struct luff_server *server = arg;
 	const union MHD_ConnectionInfo *info = NULL;
 
-	(void)arg;
-	(void)state;
-	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		info = luff_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	if (info)
+	if (what != MHD_CONNECTION_NOTIFY_STARTED) {
+		luff_connection_close(*state);
+		*state = NULL;
+		return;
+	}
+	info = luff_mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (!info)
+		return;
+	*state = luff_connection_open(server->connections, info->connect_fd);
+	if (!server->tls)
 		luff_listen_refuse_tls(info->connect_fd);
 }
 
@@ -297,10 +351,10 @@ static int start_daemon(struct luff_server *server, int fd, struct luff_error *e
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	server->daemon = luff_mhd.start_daemon(
 		flags, 0, NULL, NULL, handle, server, MHD_OPTION_ARRAY, listener, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)share_of_files(CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		(unsigned)server->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)server->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_URI_LOG_CALLBACK, open_request,
-		server, MHD_OPTION_NOTIFY_CONNECTION, open_connection, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		server, MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server, MHD_OPTION_NOTIFY_COMPLETED,
 		close_request, server, MHD_OPTION_END);
 	if (!server->daemon)
 		rc = luff_fail(err, LUFF_EIO, "cannot start the registry on %s", server->address);
@@ -315,8 +369,8 @@ static int prepare_tls(struct luff_server *server, const struct luff_server_opti
 {
 	const struct luff_tls_options tls = {.cert = options->cert,
 					     .key = options->key,
-					     .connections_max = share_of_files(CONNECTIONS_MAX),
-					     .idle_seconds = IDLE_SECONDS,
+					     .connections_max = server->connections_max,
+					     .idle_seconds = server->idle_seconds,
 					     .accept = add_connection,
 					     .arg = server};
 
@@ -325,6 +379,25 @@ static int prepare_tls(struct luff_server *server, const struct luff_server_opti
 	if (!options->cert || !options->key)
 		return luff_fail(err, LUFF_EINVAL, "TLS takes a certificate and its key");
 	return luff_tls_new(&server->tls, &tls, err);
+}
+
+static int take_limits(struct luff_server *server, const struct luff_server_options *options,
+		       struct luff_error *err)
+{
+	if (options->connections && (options->connections < 8 || options->connections > 10000))
+		return luff_fail(err, LUFF_EINVAL, "connections: %d is not within 8 and 10000",
+				 options->connections);
+	if (options->idle_timeout < 0 || options->idle_timeout > 3600)
+		return luff_fail(err, LUFF_EINVAL, "idle_timeout: %d is not within 1 and 3600 seconds",
+				 options->idle_timeout);
+	if (options->upload_max < 0)
+		return luff_fail(err, LUFF_EINVAL, "upload_max: below zero");
+	server->connections_max =
+		share_of_files(options->connections ? (size_t)options->connections : CONNECTIONS_MAX);
+	server->idle_seconds = options->idle_timeout ? options->idle_timeout : IDLE_SECONDS;
+	server->upload_max = options->upload_max;
+	server->metrics = options->metrics;
+	return 0;
 }
 
 int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
@@ -340,7 +413,13 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 		return luff_fail_nomem(err);
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)
 		sem_init(&server->parsing[i], 0, PARSING_MAX);
-	rc = luff_microhttpd_load(err);
+	rc = take_limits(server, options, err);
+	if (rc == 0)
+		rc = luff_microhttpd_load(err);
+	if (rc == 0)
+		rc = luff_access_new(&server->access, options->access_log, err);
+	if (rc == 0)
+		rc = luff_connections_new(&server->connections, server->connections_max, err);
 	if (rc == 0)
 		rc = luff_listen_open(&fd, server->address, options->listen ? options->listen : "127.0.0.1:0",
 				      err);
@@ -384,6 +463,19 @@ int luff_server_take_requests(struct luff_server_request **out, struct luff_serv
 	return 0;
 }
 
+void luff_server_drain(struct luff_server *server, int seconds)
+{
+	int listener = -1;
+
+	if (server->tls)
+		luff_tls_quiesce(server->tls);
+	else
+		listener = luff_mhd.quiesce_daemon(server->daemon);
+	if (listener >= 0)
+		close(listener);
+	luff_connections_drain(server->connections, seconds);
+}
+
 void luff_server_stop(struct luff_server *server)
 {
 	if (!server)
@@ -399,5 +491,7 @@ void luff_server_stop(struct luff_server *server)
 		sem_destroy(&server->parsing[i]);
 	luff_faults_free(server->faults);
 	luff_guard_free(server->guard);
+	luff_connections_free(server->connections);
+	luff_access_free(server->access);
 	free(server);
 }

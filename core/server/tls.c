@@ -18,6 +18,7 @@
 #define STACK_SIZE (512 << 10) /* wolfSSL's mathematics want their share */
 #define UP_SIZE (32 << 10)     /* bytes from the client, and to it, that are on their way */
 #define DOWN_SIZE (64 << 10)
+#define HANDSHAKE_MS 15000
 #define LINGER_MS 2000 /* for a client that has the answer and still sends */
 #define PATIENCE_MS 100
 
@@ -126,13 +127,13 @@ static bool wait_for(int fd, short events, int seconds)
 }
 
 /* RFC 8446 5.1: what starts with anything but a handshake is no TLS. Its sender mostly has forgotten the s of https. */
-static bool speaks_tls(int fd, int seconds)
+static bool speaks_tls(int fd)
 {
 	static const char answer[] =
 		"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nthis registry speaks HTTPS\n";
 	char first;
 
-	if (!wait_for(fd, POLLIN, seconds) || recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+	if (!wait_for(fd, POLLIN, HANDSHAKE_MS / 1000) || recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
 		return false;
 	if (first != 22)
 		(void)send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -141,7 +142,7 @@ static bool speaks_tls(int fd, int seconds)
 
 static bool shake_hands(struct connection *c)
 {
-	int64_t until = luff_clock_ms() + (int64_t)c->tls->options.idle_seconds * 1000;
+	int64_t until = luff_clock_ms() + HANDSHAKE_MS;
 	int n;
 
 	if (wolf.set_fd(c->ssl, c->client) != WOLFSSL_SUCCESS)
@@ -301,12 +302,11 @@ static bool hand_over(struct connection *c)
 
 static void serve(struct connection *c)
 {
-	int seconds = c->tls->options.idle_seconds;
 	LUFF_AUTO(text) bytes = malloc(UP_SIZE + DOWN_SIZE);
 	struct flow up = {.bytes = bytes, .size = UP_SIZE};
 	struct flow down = {.bytes = bytes ? bytes + UP_SIZE : NULL, .size = DOWN_SIZE};
 
-	if (!bytes || !speaks_tls(c->client, seconds))
+	if (!bytes || !speaks_tls(c->client))
 		return;
 	c->ssl = wolf.new(c->tls->context);
 	if (!c->ssl || !shake_hands(c) || !hand_over(c))

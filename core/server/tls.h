@@ -16,7 +16,7 @@ struct luff_tls;
 struct luff_tls_options {
 	const char *cert, *key; /* PEM files: the certificate and those between it and its root; its key */
 	size_t connections_max;
-	int idle_seconds; /* for the handshake, too */
+	int idle_seconds;
 	/* Takes over `fd`, where the plain text of a client comes out and goes in; false: it is full, and `fd` is closed. */
 	bool (*accept)(void *arg, int fd, const struct sockaddr *client, socklen_t client_len);
 	void *arg;

@@ -353,13 +353,18 @@ function Reader:close() end
 ---@field authorize (fun(request: luff.Asked): boolean?, string?)? true lets a request through; else the client hears the message, or is asked for a login where it brings none. Beside htpasswd it decides about requests without a login, too
 ---@field on_push (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that comes in, before it is stored
 ---@field on_pull (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that is asked for
+---@field upload_max integer? bytes of a blob that is pushed
+---@field connections integer? at a time, 8 to 10,000; 512 where absent. When nearly all are taken, those that are slowest have to go
+---@field idle_timeout integer? seconds without a byte after which a connection ends; 120 where absent
+---@field access_log string? file to which each request adds a line of JSON; "-" is stdout
+---@field metrics boolean? GET /metrics answers in Prometheus' text format
 ---@field faults luff.Fault[]? how it misbehaves
 ---@field record boolean? keep what Server:requests gives, as faults do anyway
 
 ---What the functions of luff.serve are asked about. They are called on the program's thread, while it is in a call of luff that
 ---waits (luff.copy, Server:wait, …); the client hears 503 where that takes half a minute, and 500 where they raise.
 ---@class luff.Asked
----@field action "pull"|"push"|"delete"|"list"
+---@field action "pull"|"push"|"delete"|"list"|"metrics"
 ---@field method string "GET"
 ---@field repository string? absent for the catalog and GET /v2/
 ---@field tag string?
@@ -417,6 +422,9 @@ function Server:requests() end
 ---Waits until the program is interrupted. The luff program raises "cancelled" then, as everywhere; in other programs it
 ---returns. Inside of a task the others go on meanwhile, and to cancel the task raises "cancelled".
 function Server:wait() end
+---Takes no more requests, and waits for those that run. Close it then.
+---@param seconds integer at most so long
+function Server:drain(seconds) end
 ---Ends running requests. Closing twice is fine.
 function Server:close() end
 

@@ -1,6 +1,16 @@
 -- luff serve: a registry on this machine, until Ctrl-C.
 local luff = require "luff"
+local options = require "luff.options"
 local terminal = require "luff.terminal"
+
+-- A whole number of an option; nil where it is absent.
+local function number(opts, name, unit)
+	local text = opts[name]
+	if text and not text:find "^[1-9]%d*$" or #(text or "") > 9 then
+		options.fail('--%s takes a whole number, not "%s"', (name:gsub("_", "-")), text)
+	end
+	return text and math.tointeger(text * (unit or 1))
+end
 
 return {
 	summary = "run a registry over a folder or in memory",
@@ -12,11 +22,16 @@ return {
 		{ name = "key", value = "FILE", help = "the certificate's key" },
 		{ name = "htpasswd", value = "FILE", help = "let in only who is in this file, as htpasswd -B writes it" },
 		{ name = "read-only", help = "take nothing, delete nothing" },
+		{ name = "upload-max", value = "MB", help = "refuse larger blobs" },
+		{ name = "connections", value = "N", help = "at a time; 512 by default" },
+		{ name = "access-log", value = "FILE", help = "add a line of JSON for each request; - is stdout" },
+		{ name = "metrics", help = "answer GET /metrics for Prometheus" },
 	},
 	help = [[
 Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout.
-Its address is printed once it answers. Without --htpasswd whoever can reach the address
-can read, write and delete. A script decides about more by luff.serve's authorize, on_push and on_pull.
+Its address is printed once it answers. Without --htpasswd whoever can reach the address can read, write and delete.
+A script decides about more by luff.serve's authorize, on_push and on_pull.
+Ctrl-C and SIGTERM end it when the requests that run are over, after 30 seconds at the latest.
 
 examples
   luff serve ./store
@@ -31,15 +46,20 @@ examples
 			key = opts.key,
 			htpasswd = opts.htpasswd,
 			read_only = opts.read_only,
+			upload_max = number(opts, "upload_max", 1e6),
+			connections = number(opts, "connections"),
+			access_log = opts.access_log,
+			metrics = opts.metrics,
 		}
 		local ok, err = pcall(function()
 			terminal.write(server:address(), "\n")
 			terminal.flush()
 			server:wait()
 		end)
-		-- Ctrl-C is how it is meant to end.
-		if not ok and err.code ~= "cancelled" then
+		-- Ctrl-C and SIGTERM are how it is meant to end: what runs may run to its end.
+		if not ok and (type(err) ~= "table" or err.code ~= "cancelled") then
 			error(err, 0)
 		end
+		server:drain(30)
 	end,
 }
