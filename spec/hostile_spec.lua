@@ -640,6 +640,25 @@ describe("luff", function()
 			end
 		end)
 
+		it("waits for no head that comes drop by drop", function()
+			local server = support.start { "perl", "-MIO::Socket::INET", "-e", [[
+				$| = 1; my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1:0") or die;
+				print "port ", $s->sockport, "\n";
+				while (my $c = $s->accept) {
+					next if fork;
+					print $c "HTTP/1.1 200 OK\r\n";
+					for my $i (1 .. 600) { print $c "X-$i: y\r\n" or last; $c->flush; select undef, undef, undef, 0.2 }
+					exit;
+				}]] }
+			local port = support.eventually(function() return server:stdout():match "port (%d+)" end)
+			local result = support.luff { "-e", ([[
+				local luff, name = require "luff", "127.0.0.1:%d"
+				luff.config { hosts = { [name] = { idle_timeout = 1 } } }
+				luff.open(name .. "/app:v1")]]):format(port) }
+			assert.equal(5, result.code, result.stderr)
+			assert.truthy(result.stderr:find("not a byte for 1 s", 1, true), result.stderr)
+		end)
+
 		it("names the address where nobody listens", function()
 			local port = support.free_port()
 			local err = support.fails(luff.open, "127.0.0.1:" .. port .. "/app:v1")

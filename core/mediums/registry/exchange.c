@@ -37,7 +37,7 @@ struct luff_exchange {
 	char method[8];
 	char place[384];                       /* of the URL, for messages */
 	int64_t began, limit, stall, moved_at; /* ms */
-	int64_t moved;                         /* grows with whatever is sent or received */
+	int64_t moved; /* grows with what is sent or received of bodies; a head that drips is no progress */
 	struct luff_pacer *pacer;
 
 	const char *bytes;
@@ -70,7 +70,6 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 	struct luff_exchange *x = arg;
 	size_t n = len * one;
 
-	x->moved++;
 	if (x->headed)
 		return n; /* trailers */
 	while (n > 0 && strchr("\r\n \t", line[n - 1]))
@@ -442,7 +441,7 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 		bool moved;
 
 		rc = turn(&moved, x, err);
-		if (rc == 0 && !moved)
+		if (rc == 0 && !moved && !x->headed)
 			rc = wait_tick(x, err);
 	}
 	if (rc == 0 && !x->headed)
