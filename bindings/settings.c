@@ -18,6 +18,19 @@ static int option_count(lua_State *L, int i, const char *name)
 	return (int)n;
 }
 
+static int64_t option_bytes(lua_State *L, int i, const char *name)
+{
+	lua_Integer n = 0;
+	int whole = 1;
+
+	if (lua_getfield(L, i, name) != LUA_TNIL)
+		n = lua_tointegerx(L, -1, &whole);
+	lua_pop(L, 1);
+	if (!whole || n < 0)
+		luaL_error(L, "option \"%s\" must be a whole number of bytes", name);
+	return n;
+}
+
 static double option_number(lua_State *L, int i, const char *name)
 {
 	double n = 0;
@@ -72,6 +85,7 @@ static int set_host(lua_State *L)
 					      "rate",
 					      "bandwidth",
 					      "credentials",
+					      "chunk_size",
 					      NULL};
 	const char *host = luff_check_name(L, 1), *mirrors[MIRRORS_MAX + 1];
 	struct luff_settings s = {0};
@@ -97,22 +111,10 @@ static int set_host(lua_State *L)
 	s.rate = option_number(L, 2, "rate");
 	s.bandwidth = option_number(L, 2, "bandwidth");
 	luff_option_credentials(&s, L, 2);
+	s.chunk_size = option_bytes(L, 2, "chunk_size");
 	if (luff_settings_set(host, &s, &err) < 0)
 		return luff_raise(L, &err);
 	return 0;
-}
-
-static int64_t option_bytes(lua_State *L, int i, const char *name)
-{
-	lua_Integer n = 0;
-	int whole = 1;
-
-	if (lua_getfield(L, i, name) != LUA_TNIL)
-		n = lua_tointegerx(L, -1, &whole);
-	lua_pop(L, 1);
-	if (!whole || n < 0)
-		luaL_error(L, "option \"%s\" must be a whole number from 1 on", name);
-	return n;
 }
 
 static int set_limits(lua_State *L)

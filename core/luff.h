@@ -256,6 +256,7 @@ struct luff_settings {
 	int requests;        /* that wait for their answer at a time; default 16 */
 	double rate;         /* requests per second; default: as many as there are */
 	double bandwidth; /* bytes per second, of all bodies together that come and go; default: as many as there are */
+	int64_t chunk_size; /* bytes of a blob that go up in one request at most; default: all of it, where it is taken */
 };
 
 /**

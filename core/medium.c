@@ -191,6 +191,11 @@ int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_de
 	return m->ops->mount ? m->ops->mount(mounted, m, d, from, err) : 0;
 }
 
+const char *luff_medium_home(const struct luff_medium *m)
+{
+	return m->ops->home ? m->ops->home(m) : m->place;
+}
+
 int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 		    const char *tag, struct luff_error *err)
 {

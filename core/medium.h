@@ -12,7 +12,7 @@
 
 struct luff_medium_ops {
 	const char *scheme; /* "oci" in "oci:./dir:tag"; used in messages */
-	bool complete; /* holds no manifest without what it lists: where the manifest is, the rest need not be asked for */
+	bool complete; /* names no manifest without what it lists: where a tag is right, nothing below it is asked for */
 
 	/*
 	 * Required. name -> descriptor. `out->manifest` and `out->digest` are always set; the digest decides over the tag.
@@ -34,6 +34,11 @@ struct luff_medium_ops {
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
 	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		     struct luff_medium *from, struct luff_error *err);
+	/*
+	 * Optional. Borrowed. The same text for all mediums that are open on one place, or that can take content over from each
+	 * other: to them, a blob moves once at a time. NULL: m's place.
+	 */
+	const char *(*home)(const struct luff_medium *m);
 	/* Optional, for wrappers. The medium inside that holds d; borrowed. NULL: this one does. */
 	struct luff_medium *(*origin)(struct luff_medium *m, const struct luff_descriptor *d);
 	/*
@@ -78,6 +83,8 @@ struct luff_medium {
 	char *place;   /* luff_medium_place(); owned by the medium's own struct */
 };
 
+/** ops->home */
+const char *luff_medium_home(const struct luff_medium *m);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/pool.h"
@@ -20,6 +19,7 @@
 #include "medium.h"
 #include "model/descriptor.h"
 #include "ops/convert.h"
+#include "ops/flight.h"
 #include "store/docker.h"
 #include "stream/streams.h"
 
@@ -27,8 +27,6 @@
 #define MANIFESTS_MAX 10000
 #define BLOBS_MAX 100000
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
-#define AGAIN_MAX 4                       /* more tries of a blob whose destination fails */
-#define AGAIN_MS 100                      /* about how long before the first of them */
 #define AHEAD_MIN (1 << 20) /* a blob this large is worth a thread of its own for receiving and hashing */
 
 /* A manifest or a blob that has to be at the destination in the end. */
@@ -194,10 +192,9 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 
 	if (rc == 0 && c->options->referrers)
 		rc = list_referrers(c, node, err);
-	/* where the destination keeps manifests complete, nothing below needs a look */
-	if (rc < 0 || (node->there && c->dst->ops->complete && !c->options->referrers))
+	if (rc < 0)
 		return rc;
-	/* elsewhere it was perhaps not written by us: what cannot be read is written anew */
+	/* it was perhaps not written by us: what cannot be read is written anew */
 	if (node->there)
 		node->there = luff_medium_fetch_all(&document, c->dst, &node->descriptor, LUFF_MANIFEST_MAX,
 						    &damaged) == 0;
@@ -319,57 +316,30 @@ static int walk(struct copy *c, struct luff_error *err)
 struct transfer {
 	struct copy *copy;
 	const struct luff_descriptor *descriptor;
-	int64_t moved, told; /* bytes of this try; bytes that were reported, which does not happen twice */
 };
 
 static void count_bytes(void *arg, size_t n)
 {
-	struct transfer *t = arg;
+	const struct transfer *t = arg;
 
-	t->moved += (int64_t)n;
-	if (t->moved > t->told) {
-		report(t->copy, LUFF_COPY_BYTES, t->descriptor, t->moved - t->told);
-		t->told = t->moved;
-	}
+	report(t->copy, LUFF_COPY_BYTES, t->descriptor, (int64_t)n);
 }
 
-/* *again: the destination failed, in a way that may pass; the source has tried for itself. */
-static int try_transfer(bool *again, struct transfer *t, struct luff_error *err)
-{
-	const struct luff_descriptor *d = t->descriptor;
-	LUFF_AUTO(reader) r = NULL;
-	int rc = luff_medium_fetch(&r, t->copy->src, d, 0, err);
-
-	*again = false;
-	t->moved = 0;
-	if (rc == 0 && d->size >= AHEAD_MIN)
-		rc = luff_reader_open_ahead(&r, luff_take(r), err);
-	if (rc == 0)
-		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, t, err);
-	if (rc < 0)
-		return rc;
-	rc = luff_medium_push(t->copy->dst, d, r, err);
-	*again = rc < 0 && !r->failed && luff_error_may_pass(err);
-	return rc;
-}
-
-/* A blob that broke off on its way in starts again from its source: what a reader gave cannot be had twice. */
 static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
 {
 	struct transfer transfer = {.copy = c, .descriptor = d};
-	struct luff_error failure = {0};
-	bool again = true;
-	int rc = 0;
+	LUFF_AUTO(reader) r = NULL;
+	int rc;
 
 	report(c, LUFF_COPY_START, d, 0);
-	for (int i = 0; again && i <= AGAIN_MAX; i++) {
-		if (i > 0 && luff_scope_sleep(luff_clock_backoff(AGAIN_MS, i), err) < 0)
-			return err->code;
-		rc = try_transfer(&again, &transfer, &failure);
-	}
-	if (rc < 0)
-		*err = failure;
-	else
+	rc = luff_medium_fetch(&r, c->src, d, 0, err);
+	if (rc == 0 && d->size >= AHEAD_MIN)
+		rc = luff_reader_open_ahead(&r, luff_take(r), err);
+	if (rc == 0)
+		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, &transfer, err);
+	if (rc == 0)
+		rc = luff_medium_push(c->dst, d, r, err);
+	if (rc == 0)
 		report(c, LUFF_COPY_DONE, d, 0);
 	return rc;
 }
@@ -379,7 +349,7 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 {
 	struct transfer transfer = {.copy = c, .descriptor = &node->descriptor};
 	struct luff_descriptor *d = &node->becomes;
-	struct luff_error failure = {0};
+	LUFF_AUTO(reader) r = NULL;
 	LUFF_AUTO(fd) fd = -1;
 	bool there = false;
 	int rc;
@@ -392,24 +362,13 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 		return rc;
 	if (fd < 0 && !there)
 		return transfer_blob(c, d, err);
-	for (int i = 0; !there && i <= AGAIN_MAX; i++) {
-		LUFF_AUTO(reader) r = NULL;
-		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-		if (i > 0 && luff_scope_sleep(luff_clock_backoff(AGAIN_MS, i), err) < 0)
-			return err->code;
-		if (copy < 0)
-			return luff_fail(err, LUFF_EIO, "too many open files");
-		failure = (struct luff_error){0};
-		rc = luff_reader_open_range(&r, copy, 0, d->size, &failure);
+	if (!there) {
+		rc = luff_reader_open_range(&r, fd, 0, d->size, err);
+		fd = -1;
 		if (rc == 0)
-			rc = luff_medium_push(c->dst, d, r, &failure);
-		if (rc == 0 || !luff_error_may_pass(&failure))
-			break;
+			rc = luff_medium_push(c->dst, d, r, err);
 	}
-	if (rc < 0)
-		*err = failure;
-	else
+	if (rc == 0)
 		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_DONE, &node->descriptor, 0);
 	return rc;
 }
@@ -419,6 +378,7 @@ static int move_blob(void *arg, size_t i, struct luff_error *err)
 	struct copy *c = arg;
 	const struct luff_descriptor *d = &c->blobs.nodes[i].descriptor;
 	bool there = false, mounted = false;
+	struct luff_flight flight;
 	int rc;
 
 	if (c->compress != LUFF_COMPRESS_NONE && luff_convert_concerns(d)) {
@@ -427,14 +387,17 @@ static int move_blob(void *arg, size_t i, struct luff_error *err)
 			luff_scope_cancel(&c->scope);
 		return rc;
 	}
+	rc = luff_flight_enter(&flight, luff_medium_home(c->dst), &d->digest, err);
+	if (rc < 0)
+		return rc;
 	rc = luff_medium_exists(&there, c->dst, d, err);
-
 	if (rc == 0 && !there)
 		rc = luff_medium_mount(&mounted, c->dst, d, c->src, err);
 	if (rc == 0 && (there || mounted))
 		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_MOUNTED, d, 0);
 	else if (rc == 0)
 		rc = transfer_blob(c, d, err);
+	luff_flight_leave(&flight);
 	if (rc < 0)
 		luff_scope_cancel(&c->scope);
 	return rc;

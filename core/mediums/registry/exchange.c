@@ -320,8 +320,9 @@ static void set_method(struct luff_exchange *x)
 
 	if (strcmp(x->method, "HEAD") == 0) {
 		luff_curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	} else if (strcmp(x->method, "PUT") == 0) {
+	} else if (strcmp(x->method, "PUT") == 0 || strcmp(x->method, "PATCH") == 0) {
 		luff_curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+		luff_curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, x->method);
 		luff_curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->size);
 		luff_curl.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_SIZE);
 		set_body(x);

@@ -12,10 +12,10 @@
 #define LUFF_EXCHANGE_HEADERS_MAX 8 /* that a request may add */
 
 struct luff_exchange_request {
-	const char *method;                             /* "GET", "HEAD", "POST", "PUT", "DELETE" */
+	const char *method;                             /* "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" */
 	const char *url;                                /* absolute, as luff_url_resolve() gives it */
 	const char *headers[LUFF_EXCHANGE_HEADERS_MAX]; /* "Name: value", ended by NULL or the array's end */
-	/* Of a PUT or POST: `size` bytes at hand, or that `src` yields up to its end; a failure of src is the exchange's. */
+	/* Of a PUT, PATCH or POST: `size` bytes at hand, or that `src` yields up to its end; a failure of src is the exchange's. */
 	const void *bytes;
 	struct luff_reader *src;
 	int64_t size;

@@ -232,6 +232,17 @@ bool luff_header_content_range(int64_t *first_out, int64_t *last_out, int64_t *t
 	return strcmp(p, "*") == 0 || (read_number(total_out, &p, '\0') && *last_out < *total_out);
 }
 
+bool luff_header_upload_range(int64_t *last_out, const char *value)
+{
+	const char *p = skip_blanks(value);
+	int64_t first;
+
+	if (strncasecmp(p, "bytes", 5) == 0)
+		p = skip_blanks(p + 5 + (p[5] == '='));
+	return read_number(&first, &p, '-') && first == 0 && read_number(last_out, &p, '\0') &&
+	       *last_out < INT64_MAX;
+}
+
 /* ---- Warning, RateLimit-* ---- */
 
 bool luff_header_warning(char *buf, size_t size, const char **at)

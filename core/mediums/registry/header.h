@@ -27,6 +27,9 @@ bool luff_header_next_link(char *buf, size_t size, const char *value);
 /** "bytes 10-19/20" (RFC 9110, 14.4); *total_out is -1 for "*". */
 bool luff_header_content_range(int64_t *first_out, int64_t *last_out, int64_t *total_out, const char *value);
 
+/** The 9 of "0-9", the Range of an upload (distribution-spec, "Pushing a blob in chunks"), also of "bytes=0-9". */
+bool luff_header_upload_range(int64_t *last_out, const char *value);
+
 /** Type and subtype of a Content-Type, in lower case and without parameters; "" where there is none. */
 void luff_header_media_type(char buf[LUFF_MEDIA_TYPE_MAX + 1], const char *value);
 

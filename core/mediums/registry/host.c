@@ -14,6 +14,7 @@
 #include "mediums/registry/auth.h"
 #include "mediums/registry/exchange.h"
 #include "mediums/registry/keyring.h"
+#include "mediums/registry/placed.h"
 #include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
@@ -124,6 +125,7 @@ void luff_host_unref(struct luff_host *h)
 		return;
 	luff_auth_forget(h);
 	luff_keyring_forget(h);
+	luff_placed_forget(h);
 	luff_settings_unref(h->settings);
 	pthread_cond_destroy(&h->changed);
 	pthread_mutex_destroy(&h->lock);

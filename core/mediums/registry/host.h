@@ -31,6 +31,8 @@ struct luff_host {
 	atomic_bool is_public; /* it has answered from the open internet */
 	atomic_llong shunned_until; /* ms; as a mirror it is left out until then */
 	struct luff_pacer pacer;    /* of the bytes of all bodies, also of those that it has elsewhere */
+	atomic_llong
+		chunk; /* bytes of a blob that it takes in one request, as far as it showed; 0: it has refused none */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -44,6 +46,8 @@ struct luff_host {
 	int64_t renewed_at;              /* ms, when it was last called again; 0: never */
 	struct luff_rate_limit rate_limit;
 	int64_t limited_at; /* ms, when it said that; 0: never */
+	void *placed;       /* a tree; see placed.h */
+	size_t placed_count;
 };
 
 /**

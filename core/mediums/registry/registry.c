@@ -399,6 +399,11 @@ static int registry_stat(int64_t *size_out, struct luff_medium *m, const struct 
 
 /* ---- A registry ---- */
 
+static const char *registry_home(const struct luff_medium *m)
+{
+	return ((const struct luff_registry *)m)->host->url;
+}
+
 static void registry_destroy(struct luff_medium *m)
 {
 	struct luff_registry *r = luff_registry_of(m);
@@ -424,11 +429,13 @@ static void registry_destroy(struct luff_medium *m)
 
 const struct luff_medium_ops luff_registry_ops = {
 	.scheme = "docker",
+	.complete = true,
 	.resolve = registry_resolve,
 	.fetch = luff_registry_fetch,
 	.exists = registry_exists,
 	.push = luff_registry_push,
 	.mount = luff_registry_mount,
+	.home = registry_home,
 	.tag = luff_registry_tag,
 	.tags = luff_registry_tags,
 	.referrers = luff_registry_referrers,

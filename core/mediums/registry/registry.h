@@ -5,12 +5,7 @@
 #include "base/cleanup.h"
 #include "mediums/registry/request.h"
 
-/* An upload session that a refused mount left open: the push that follows goes on with it. */
-struct luff_session {
-	struct luff_session *next;
-	struct luff_digest digest;
-	char *url;
-};
+struct luff_session;
 
 /* Where the same repository may be read, too. */
 struct luff_mirror {
@@ -27,7 +22,7 @@ struct luff_registry {
 	struct luff_mirror *mirrors;
 	size_t mirror_count;
 	pthread_mutex_t lock;
-	struct luff_session *sessions; /* under lock */
+	struct luff_session *sessions; /* that refused mounts left open; under lock */
 };
 
 extern const struct luff_medium_ops luff_registry_ops;
@@ -74,13 +69,22 @@ void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct 
 int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			int64_t offset, struct luff_error *err);
 
-/* upload.c */
+/* push.c */
 int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		       struct luff_error *err);
 int luff_registry_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 			struct luff_medium *from, struct luff_error *err);
 int luff_registry_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 		      const char *tag, struct luff_error *err);
+/** The answer to a PUT: refused, or stored as something else, is a failure. */
+int luff_registry_check_stored(struct luff_registry *r, struct luff_exchange *x,
+			       const struct luff_descriptor *d, struct luff_error *err);
+
+/* upload.c */
+/** luff_registry_push() of a blob. Goes on with the session that a refused mount left open for it, if there is one. */
+int luff_registry_upload(struct luff_registry *r, const struct luff_descriptor *d, struct luff_reader *src,
+			 struct luff_error *err);
+void luff_registry_keep_session(struct luff_registry *r, struct luff_session *s);
 /** Cancels the upload sessions that nobody went on with. */
 void luff_registry_cancel_sessions(struct luff_registry *r);
 

@@ -71,7 +71,7 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 		.limit_ms = request->limit_ms,
 		.pacer = &request->host->pacer,
 	};
-	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX];
+	char accept[HEADER_MAX], type[HEADER_MAX], range[HEADER_MAX], part[HEADER_MAX];
 	LUFF_AUTO(text) login = NULL;
 	int rc;
 
@@ -80,6 +80,8 @@ static int open_exchange(struct luff_exchange **out, const struct luff_request *
 		rc = add_header(&to, type, "Content-Type", request->content_type, err);
 	if (rc == 0)
 		rc = add_header(&to, range, "Range", request->range, err);
+	if (rc == 0)
+		rc = add_header(&to, part, "Content-Range", request->content_range, err);
 	if (rc < 0)
 		return rc;
 	if (authorization) {

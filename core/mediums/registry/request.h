@@ -11,9 +11,9 @@
 struct luff_request {
 	struct luff_host *host;
 	const char *method;
-	const char *url;                           /* absolute, or a path on the host: "/v2/…" */
-	const char *scope;                         /* see auth.h */
-	const char *accept, *content_type, *range; /* values of headers; NULL: without */
+	const char *url;   /* absolute, or a path on the host: "/v2/…" */
+	const char *scope; /* see auth.h */
+	const char *accept, *content_type, *range, *content_range; /* values of headers; NULL: without */
 	/* As in struct luff_exchange_request. What src yields can be sent once: no second try, no redirect, a 401 as it is. */
 	const void *bytes;
 	struct luff_reader *src;

@@ -190,6 +190,8 @@ static int check_numbers(const char *host, const struct luff_settings *s, struct
 	if (s->requests < 0 || s->requests > REQUESTS_MAX)
 		return luff_fail(err, LUFF_EINVAL, "%s: requests at a time are from 1 to %d", host,
 				 REQUESTS_MAX);
+	if (s->chunk_size < 0)
+		return luff_fail(err, LUFF_EINVAL, "%s: a chunk has at least one byte", host);
 	if (!(s->rate >= 0 && s->rate <= RATE_MAX))
 		return luff_fail(err, LUFF_EINVAL, "%s: requests per second are at most %d", host, RATE_MAX);
 	if (!(s->bandwidth >= 0 && s->bandwidth <= BANDWIDTH_MAX))
