@@ -27,7 +27,7 @@ static int64_t option_bytes(lua_State *L, int i, const char *name)
 		n = lua_tointegerx(L, -1, &whole);
 	lua_pop(L, 1);
 	if (!whole || n < 0)
-		luaL_error(L, "option \"%s\" must be a whole number of bytes", name);
+		luaL_error(L, "option \"%s\" must be a whole number from 1 on", name);
 	return n;
 }
 

@@ -62,6 +62,7 @@ function luff.platform() end
 ---@field requests integer? that wait for their answer at a time; default 16
 ---@field rate number? requests per second; default: as many as there are
 ---@field bandwidth number? bytes per second, of all that come from it and go to it together; default: as many as there are
+---@field chunk_size integer? bytes of a blob that go up in one request at most; default: all of it, where it is taken
 
 ---@class luff.Credentials user and password, or one of the tokens
 ---@field user string?

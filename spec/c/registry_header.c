@@ -130,6 +130,22 @@ static void ranges(void)
 	}
 }
 
+static void upload_ranges(void)
+{
+	static const char *const bad[] = {"",     "0",     "0-",   "-1",        "1-2",
+					  "0-1 ", "0-1/2", "0--1", "items=0-1", "0-9223372036854775807"};
+	int64_t last;
+
+	CHECK(luff_header_upload_range(&last, "0-0") && last == 0);
+	CHECK(luff_header_upload_range(&last, " 0-9223372036854775806") && last == INT64_MAX - 1);
+	CHECK(luff_header_upload_range(&last, "bytes=0-9") && last == 9);
+	CHECK(luff_header_upload_range(&last, "bytes 0-7") && last == 7);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		if (luff_header_upload_range(&last, bad[i]))
+			check_note(__FILE__, __LINE__, "\"%s\" is taken", bad[i]);
+	}
+}
+
 static void media_types(void)
 {
 	static const struct {
@@ -224,6 +240,7 @@ int main(void)
 	no_challenge();
 	links();
 	ranges();
+	upload_ranges();
 	media_types();
 	return check_end();
 }

@@ -37,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(buf[0] && strlen(buf) < sizeof buf);
 	if (luff_header_content_range(&first, &last, &total, text))
 		assert(first >= 0 && first <= last && (total == -1 || last < total));
+	if (luff_header_upload_range(&last, text))
+		assert(last >= 0 && last < INT64_MAX);
 	if (luff_text_time(&first, text))
 		assert(first >= -62167305600 && first < 253402400000);
 	for (at = text, before = at; luff_header_warning(buf, sizeof buf, &at); before = at) {
