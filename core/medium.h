@@ -28,7 +28,7 @@ struct luff_medium_ops {
 	/* Optional. NULL: fetch is tried. */
 	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_error *err);
-	/* Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves no trace. */
+	/* Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves no trace. May go back in src. */
 	int (*push)(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		    struct luff_error *err);
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */

@@ -73,7 +73,8 @@ describe("an upload", function()
 	it("goes in chunks where the registry asks for them, not shorter than it wants them", function()
 		local long = support.random((16 << 20) + 1000)
 		for min, chunks in pairs { ["1000"] = ("%d 1000"):format(16 << 20), [tostring((16 << 20) + 999)] = "16778215 1" } do
-			local server = serve { faults = { { method = "POST", path = uploads, headers = { ["OCI-Chunk-Min-Length"] = min } } } }
+			local asks = { method = "POST", path = uploads, headers = { ["OCI-Chunk-Min-Length"] = min } }
+			local server = serve { faults = { asks } }
 			push(server:address(), long)
 			local requests = server:requests()
 			assert.equal("POST PATCH PATCH PUT", verbs(requests))
@@ -399,5 +400,30 @@ describe("an upload that is broken", function()
 		assert.equal(layer, luff.digest { file = ("%s/root/app/blobs/%s"):format(dir, (layer:gsub(":", "/"))) })
 		assert.equal("", support.sh(("find %s/state -type f"):format(dir)))
 		assert.equal("", support.sh(("find %s/root -path '*ingest/*' -type f"):format(dir)))
+	end)
+
+	it("starts anew at docker-registry, which forgets what broke in the middle of a request", function()
+		local registry = support.docker_registry()
+		if not registry then
+			pending "docker-registry is not installed"
+		end
+		local dir, place = support.scratch(), "/app:v1"
+		local image = support.make_image("oci:" .. dir .. "/source:v1", { layers = { 3 * MB, 100 } })
+		local proxy = flaky(registry.address, { 1 * MB, 2 * MB, "3000000!", 8 * MB })
+		local function copy()
+			return support.start({ support.program, "copy", "--quiet", "oci:" .. dir .. "/source:v1", proxy.address .. place },
+				{ env = { XDG_STATE_HOME = dir .. "/state" } })
+		end
+		local killed = copy()
+		support.eventually(function()
+			return support.exists(proxy.folder .. "/held") or not killed:running() and error(killed:stderr())
+		end)
+		killed:kill "KILL"
+		killed:wait()
+		support.write(proxy.folder .. "/go.3000000", "")
+		local run = copy()
+		assert.equal(0, run:wait(120), run:stderr())
+		assert.equal(image, luff.open(registry.address .. place))
+		assert.equal(image:layers()[1]:size(), #luff.open(registry.address .. place):layers()[1]:compressed():read "a")
 	end)
 end)

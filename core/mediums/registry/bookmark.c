@@ -114,10 +114,9 @@ char *luff_bookmark_read(const struct luff_bookmark *b)
 {
 	LUFF_AUTO(text) text = calloc(1, FILE_MAX + 1);
 	size_t head = strlen(b->head);
-	ssize_t n = text ? pread(b->fd, text, FILE_MAX, 0) : -1;
 	char *end;
 
-	if (n <= (ssize_t)head || strncmp(text, b->head, head) != 0)
+	if (!text || pread(b->fd, text, FILE_MAX, 0) <= (ssize_t)head || strncmp(text, b->head, head) != 0)
 		return NULL;
 	end = strchr(text + head, '\n');
 	if (!end)
