@@ -20,6 +20,8 @@
 #define LUFF_SERVER "luff.Server"
 #define LUFF_ENTRIES "luff.Entries"
 #define LUFF_ENTRY "luff.Entry"
+#define LUFF_TREE "luff.Tree"
+#define LUFF_FILES "luff.Files"
 #define LUFF_MEMORY_CAP ((int64_t)1 << 30) /* bytes in one "memory:NAME" */
 
 /* ---- box.c ---- */
@@ -69,6 +71,7 @@ void luff_image_types(lua_State *L);
 void luff_reader_type(lua_State *L);
 void luff_ref_type(lua_State *L);
 void luff_entries_types(lua_State *L);
+void luff_tree_types(lua_State *L);
 void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
@@ -167,6 +170,13 @@ void luff_push_entry(lua_State *L, const struct luff_entry *e, size_t layer);
 void luff_set_content(lua_State *L);
 /** layer:entries() */
 int luff_open_entries(lua_State *L, struct luff_layer *layer);
+
+/* ---- tree.c ---- */
+
+/* Methods of an Image or a Tree: the other one is NULL. */
+int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, bool read);
+int luff_list_files(lua_State *L, struct luff_image *image, struct luff_tree *tree);
+int luff_open_tree(lua_State *L, struct luff_image *image);
 
 /* ---- json.c ---- */
 

@@ -128,9 +128,7 @@ static void replace_by_content(lua_State *L)
 	if (push_part(L, CONTENT) == LUA_TNIL) {
 		push_part(L, FIELDS);
 		lua_getfield(L, -1, "type");
-		lua_getfield(L, -2, "path");
-		snprintf(err.msg, sizeof err.msg, "a %s has no content: %s", lua_tostring(L, -2),
-			 lua_tostring(L, -1));
+		snprintf(err.msg, sizeof err.msg, "a %s has no content", lua_tostring(L, -1));
 		luff_raise(L, &err);
 	}
 	lua_replace(L, 1);

@@ -331,6 +331,26 @@ static int image_layer_by_diff_id(lua_State *L)
 	return luff_work_go(L);
 }
 
+static int image_files(lua_State *L)
+{
+	return luff_list_files(L, luff_check_image(L, 1), NULL);
+}
+
+static int image_stat(lua_State *L)
+{
+	return luff_find_file(L, luff_check_image(L, 1), NULL, false);
+}
+
+static int image_read(lua_State *L)
+{
+	return luff_find_file(L, luff_check_image(L, 1), NULL, true);
+}
+
+static int image_tree(lua_State *L)
+{
+	return luff_open_tree(L, luff_check_image(L, 1));
+}
+
 /* ---- Index ---- */
 
 static int index_gc(lua_State *L)
@@ -595,6 +615,10 @@ void luff_image_types(lua_State *L)
 						 {"layer_by_diff_id", image_layer_by_diff_id},
 						 {"platform", image_platform},
 						 {"annotations", image_annotations},
+						 {"files", image_files},
+						 {"stat", image_stat},
+						 {"read", image_read},
+						 {"tree", image_tree},
 						 {NULL, NULL}};
 	static const luaL_Reg index_meta[] = {
 		{"__gc", index_gc}, {"__tostring", index_text}, {"__eq", index_eq}, {NULL, NULL}};

@@ -49,7 +49,7 @@ static void push_tree(lua_State *L, const cJSON *node)
 
 static int tree_gc(lua_State *L)
 {
-	cJSON **box = luaL_checkudata(L, 1, "luff.Tree");
+	cJSON **box = luaL_checkudata(L, 1, "luff.JsonTree");
 
 	cJSON_Delete(*box);
 	*box = NULL;
@@ -58,7 +58,7 @@ static int tree_gc(lua_State *L)
 
 void luff_push_json(lua_State *L, const char *text, size_t len, const char *what)
 {
-	cJSON **box = luff_box(L, sizeof *box, "luff.Tree");
+	cJSON **box = luff_box(L, sizeof *box, "luff.JsonTree");
 	struct luff_error err = {0};
 
 	if (luff_json_parse(box, text, len, what, &err) < 0)
@@ -279,7 +279,7 @@ void luff_json_functions(lua_State *L)
 	static const luaL_Reg none[] = {{NULL, NULL}}, tree[] = {{"__gc", tree_gc}, {NULL, NULL}};
 
 	luff_box_type(L, ARRAY, none, NULL);
-	luff_box_type(L, "luff.Tree", tree, NULL);
+	luff_box_type(L, "luff.JsonTree", tree, NULL);
 	lua_pushlightuserdata(L, NULL);
 	lua_setfield(L, -2, "null");
 	lua_pushcfunction(L, json_array);

@@ -88,6 +88,7 @@ static int open_core(lua_State *L)
 	luff_image_types(L);
 	luff_reader_type(L);
 	luff_entries_types(L);
+	luff_tree_types(L);
 	luff_ref_type(L);
 	luff_medium_functions(L);
 	luff_write_functions(L);

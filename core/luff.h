@@ -543,6 +543,53 @@ LUFF_API int luff_entries_read(size_t *n_out, struct luff_entries *entries, void
 /** NULL is fine. */
 LUFF_API void luff_entries_close(struct luff_entries *entries);
 
+/* The squashed tree of an image: what is left of all layers' files (image-spec, layer.md). Immutable, shared. */
+struct luff_tree;
+
+/** Reads all layers, several at a time. LUFF_EFORMAT for layers that are no tar or do not fit each other. */
+LUFF_API int luff_tree_open(struct luff_tree **out, struct luff_image *image, struct luff_error *err);
+LUFF_API struct luff_tree *luff_tree_ref(struct luff_tree *tree);
+LUFF_API void luff_tree_unref(struct luff_tree *tree);
+
+/* Files of a tree, one after the other. */
+struct luff_files;
+
+/**
+ * Those whose path fits a pattern: folders before what is in them, in the order of names.
+ *
+ * @param pattern  "*", "?" and "[a-z]" stand for parts of a name, "**" for any number of folders: "/usr/lib/" "**" "/x.so";
+ *                 NULL: all files
+ */
+LUFF_API int luff_files_open(struct luff_files **out, struct luff_tree *tree, const char *pattern,
+			     struct luff_error *err);
+/**
+ * The one file that a path leads to, through links within the image, the last one too.
+ *
+ * @return 0; LUFF_ENOTFOUND
+ */
+LUFF_API int luff_files_find(struct luff_files **out, struct luff_tree *tree, const char *path,
+			     struct luff_error *err);
+/**
+ * The same, but layers are read from the top, and only as many as it takes to be certain.
+ *
+ * @param content  that is all that is wanted: the path that the entry has then need not be free of links
+ */
+LUFF_API int luff_files_find_in(struct luff_files **out, struct luff_image *image, const char *path,
+				bool content, struct luff_error *err);
+/**
+ * @param out        borrowed until the next call, its path is absolute; NULL at the end. Of hard links each is a file
+ * @param layer_out  the number of the layer that it comes from, from 1 on; 0 for folders that no layer names. May be NULL
+ */
+LUFF_API int luff_files_next(const struct luff_entry **out, size_t *layer_out, struct luff_files *files,
+			     struct luff_error *err);
+/**
+ * Content of the file that came last; the reader is good on its own. What it reads comes with its first read, and its end with
+ * that of the layer, which is checked. LUFF_EINVAL for what is no file.
+ */
+LUFF_API int luff_files_content(struct luff_reader **out, struct luff_files *files, struct luff_error *err);
+/** NULL is fine. */
+LUFF_API void luff_files_close(struct luff_files *files);
+
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
 enum luff_copy_event_kind {

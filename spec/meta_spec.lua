@@ -38,7 +38,9 @@ describe("meta.lua", function()
 		local server <close> = luff.serve {}
 		local reader <close> = image:layers()[1]:compressed()
 		local task = luff.spawn(function() end)
+		local entry = image:stat "/etc/made-by"
 		local objects = {
+			Entry = { read = entry.read, lines = entry.lines }, Tree = methods_of(image:tree()),
 			Image = methods_of(image), Index = methods_of(index), Layer = methods_of(image:layers()[1]),
 			Reader = methods_of(reader), Server = methods_of(server), Task = getmetatable(task).__index,
 			Cursor = methods_of(luff.tags "memory:meta"),

@@ -59,6 +59,11 @@ int luff_entries_read(size_t *n_out, struct luff_entries *entries, void *buf, si
 	return of_layer(entries, luff_tar_read(n_out, entries->tar, buf, len, err), err);
 }
 
+int64_t luff_entries_offset(const struct luff_entries *entries)
+{
+	return luff_tar_offset(entries->tar);
+}
+
 struct content_reader {
 	struct luff_reader base;
 	struct luff_entries *entries;

@@ -7,6 +7,9 @@
 /** Content of the entry that came last, as a reader; to be closed before the next one is asked for. */
 int luff_entries_content(struct luff_reader **out, struct luff_entries *entries, struct luff_error *err);
 
+/** Where in the layer's tar the first header of the last entry begins. */
+int64_t luff_entries_offset(const struct luff_entries *entries);
+
 LUFF_DEFINE_AUTO(entries, struct luff_entries *, luff_entries_close);
 
 #endif

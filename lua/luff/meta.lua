@@ -289,6 +289,68 @@ function Image:platform() end
 ---@return table<string, string> of the manifest
 function Image:annotations() end
 
+---Its files, as all layers together leave them, whose path fits a pattern: `for e in img:files "/usr/lib/**/*.so" do … end`.
+---Folders come before what is in them. "*", "?" and "[a-z]" stand for parts of a name, "**" for any number of folders. Reads
+---all layers; who asks more than once asks img:tree().
+---@param pattern string? all files where absent
+---@return fun(): luff.Entry?
+function Image:files(pattern) end
+---What a path leads to, through links within the image, the last one too. Layers are read from the top, and only as many as
+---it takes to be certain; "not_found" where nothing is there.
+---@param path string
+---@return luff.Entry
+function Image:stat(path) end
+---The content of what a path leads to, at most 64 MiB. As Image:stat.
+---@param path string
+---@return string
+function Image:read(path) end
+---All of its files at once, for who asks more than once.
+---@return luff.Tree
+function Image:tree() end
+
+---The files of an image as all its layers together leave them (image-spec, layer.md).
+---@class luff.Tree
+local Tree = {}
+
+---As Image:files.
+---@param pattern string?
+---@return fun(): luff.Entry?
+function Tree:files(pattern) end
+---As Image:stat.
+---@param path string
+---@return luff.Entry
+function Tree:stat(path) end
+---As Image:read.
+---@param path string
+---@return string
+function Tree:read(path) end
+
+---A file of a layer or of an image. pairs() goes over what it says.
+---@class luff.Entry
+---@field path string of a layer's as it stands there ("etc/passwd", "./etc/"), of an image's absolute ("/etc/passwd")
+---@field type "file"|"hardlink"|"symlink"|"folder"|"char"|"block"|"fifo" in an image hard links are files
+---@field size integer bytes of a file's content
+---@field mode integer permissions, and the bits of setuid, setgid and sticky
+---@field uid integer
+---@field gid integer
+---@field user string? names of the owners, where they are said
+---@field group string?
+---@field mtime integer seconds since the epoch
+---@field mtime_ns integer
+---@field link string? target of a link
+---@field major integer? of devices
+---@field minor integer?
+---@field xattrs table<string, string>?
+---@field layer integer? in an image: the number of the layer that it comes from, 1 is the base; nil for folders that no layer names
+local Entry = {}
+
+---Reads content as Reader:read does. A layer's entry can be read until the next one comes.
+---@param what integer|"a"|"l"|"L"|nil
+---@return string?
+function Entry:read(what) end
+---@return fun(): string? lines of the content, without their ends
+function Entry:lines() end
+
 ---Images for several platforms. Equal if the digests are.
 ---@class luff.Index
 local Index = {}
@@ -325,6 +387,9 @@ function Layer:diff_id() end
 function Layer:compressed() end
 ---@return luff.Reader plain tar, whatever it is stored as (gzip, zstd, xz, bzip2, tar)
 function Layer:uncompressed() end
+---Its files in its order, whiteouts too: `for e in layer:entries() do … end`. Content streams by: e:read(…) before the next one.
+---@return fun(): luff.Entry?
+function Layer:entries() end
 ---@return integer bytes as they are stored
 function Layer:size() end
 ---@return string

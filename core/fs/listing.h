@@ -1,0 +1,66 @@
+/* What one layer says of its files, read once and held compactly. */
+#ifndef LUFF_FS_LISTING_H
+#define LUFF_FS_LISTING_H
+
+#include "base/cleanup.h"
+#include "luff.h"
+
+/* What a record is beside the types of entries (image-spec, layer.md "Whiteouts"). */
+enum { LUFF_RECORD_WHITEOUT = LUFF_ENTRY_FIFO + 1, LUFF_RECORD_OPAQUE };
+
+/* Text is at an offset into the listing's. */
+struct luff_record {
+	uint32_t folder; /* clean path of what it is in; "" is the root */
+	uint32_t name;   /* in that; "" for the root itself, and for OPAQUE. Of a whiteout, what it hides */
+	uint32_t link;   /* target; of a hard link clean */
+	uint32_t owner;  /* names of user and group, one after the other; 0: none */
+	uint32_t xattrs; /* luff_listing_xattr(); 0: none */
+	uint32_t uid, gid;
+	int32_t mtime_ns;
+	uint16_t mode;
+	uint8_t kind;
+	int64_t size; /* of devices: major << 32 | minor */
+	int64_t mtime;
+	int64_t offset; /* of its first header in the tar */
+};
+
+/* Content that was kept on the way, of files with a name that was wanted. */
+struct luff_kept {
+	size_t record;
+	char *bytes;
+};
+
+struct luff_listing {
+	struct luff_layer *layer;
+	struct luff_record *records;
+	size_t count, room;
+	char *text;
+	size_t text_len, text_room;
+	struct luff_kept *kept;
+	size_t kept_count;
+};
+
+#define LUFF_KEPT_MAX ((int64_t)1 << 20) /* bytes of one file that is kept */
+
+/**
+ * Reads the layer to its end.
+ *
+ * @param keep  name of files whose content is to be kept while it passes, if they are small and few; NULL: none
+ */
+int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
+		      struct luff_error *err);
+void luff_listing_close(struct luff_listing *listing);
+
+static inline const char *luff_listing_text(const struct luff_listing *l, uint32_t at)
+{
+	return l->text + at;
+}
+
+/** The content that was kept of a record; NULL where there is none. */
+const char *luff_listing_kept(const struct luff_listing *l, size_t record);
+/** The extended attributes of a record, into room for LUFF_XATTR_MAX; returns how many. Borrowed. */
+size_t luff_listing_xattrs(struct luff_xattr *out, const struct luff_listing *l, const struct luff_record *r);
+
+LUFF_DEFINE_AUTO(listing, struct luff_listing *, luff_listing_close);
+
+#endif
