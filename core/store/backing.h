@@ -6,7 +6,7 @@
 
 #include "store/store.h"
 
-/* All functions are required; their contracts are those of the functions of the same names in store.h. */
+/* All functions are required but where it says so; their contracts are those of the functions of the same names in store.h. */
 struct luff_store_ops {
 	bool deferred; /* what is written stays with the next change of the root document, even one that changes nothing */
 	int (*stat)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
@@ -28,7 +28,7 @@ struct luff_store_ops {
 	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
 	/* After a commit, too: frees the writer, and what was not committed. `keep`: an upload stays for who resumes it. */
 	void (*discard)(struct luff_store_writer *w, bool keep);
-	/* Uploads: NULL where no server stands on such a store. */
+	/* From here to reap_uploads: NULL where no server stands on such a store, and nothing is swept out of it. */
 	int (*resume)(struct luff_store_writer **out, struct luff_store *s, const char *id,
 		      struct luff_error *err);
 	void (*rest)(struct luff_store_writer *w);

@@ -157,7 +157,7 @@ int luff_store_keep(int64_t *size_out, struct luff_store *s, const struct luff_d
 		    struct luff_error *err)
 {
 	*size_out = 0;
-	return s->ops->keep(size_out, s, d, err);
+	return s->ops->keep ? s->ops->keep(size_out, s, d, err) : s->ops->stat(size_out, s, d, err);
 }
 
 int luff_store_list(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
@@ -165,7 +165,8 @@ int luff_store_list(struct luff_store_blob **out, size_t *count_out, struct luff
 {
 	*out = NULL;
 	*count_out = 0;
-	return s->ops->list(out, count_out, s, err);
+	return s->ops->list ? s->ops->list(out, count_out, s, err)
+			    : luff_fail(err, LUFF_ENOTSUP, "nothing is swept out of it");
 }
 
 int luff_store_reap(struct luff_store *s, const struct luff_digest *d, int64_t before, struct luff_error *err)
