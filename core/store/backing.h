@@ -57,7 +57,7 @@ struct luff_store {
 struct luff_store_writer {
 	struct luff_store *store; /* a reference */
 	int64_t size;
-	bool upload; /* others may take it up again */
+	bool upload;                     /* others may take it up again */
 	struct luff_descriptor expected; /* its size is -1 where nothing is known */
 	bool hashes;
 	bool unhashed; /* bytes came that the hash did not see: all are read again at the end */
