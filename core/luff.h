@@ -328,6 +328,8 @@ struct luff_open_options {
  *	oci-archive:FILE  oci-archive:FILE:TAG          a tar of one, compressed or not; FILE may be "-"
  *	docker-archive:FILE  docker-archive:FILE:NAME   what docker save writes; NAME is that of an image, "app:v1"
  *	dir:DIR                                         a folder with one image, as skopeo has it
+ *	rootfs:PATH                                     a folder or a tar as an image of one layer; read-only
+ *	random:layers=3,size=100000,seed=7              an image of that shape, always the same; read-only
  *
  * In these, "@2" in place of a tag is the third of the manifests. No name at all is the only manifest that there is.
  *

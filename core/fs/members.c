@@ -532,60 +532,80 @@ int luff_members_find(struct luff_member *out, const struct luff_members *m, con
 
 /* ---- writing ---- */
 
-static void header_block(char out[BLOCK], const char *path, char type, int64_t size)
+static void header_block(char out[BLOCK], const struct luff_tar_file *file)
 {
 	unsigned sum = 0;
 
 	memset(out, 0, BLOCK);
-	snprintf(out + NAME_AT, 100, "%s", path);
-	memcpy(out + 100,
-	       "0000644\0"
+	/* what is cut off here stands in an extended header before */
+	memcpy(out + NAME_AT, file->path, strnlen(file->path, 100));
+	snprintf(out + 100, 8, "%07o", file->mode & 07777);
+	memcpy(out + 108,
 	       "0000000\0"
 	       "0000000\0",
-	       24);
-	snprintf(out + SIZE_AT, 12, "%011llo", (unsigned long long)size & 077777777777);
+	       16);
+	snprintf(out + SIZE_AT, 12, "%011llo", (unsigned long long)file->size & 077777777777);
 	memcpy(out + 136, "00000000000", 12);
 	memset(out + SUM_AT, ' ', 8);
-	out[TYPE_AT] = type;
+	out[TYPE_AT] = file->type;
+	if (file->link)
+		memcpy(out + LINK_AT, file->link, strnlen(file->link, 100));
 	memcpy(out + MAGIC_AT,
 	       "ustar\0"
 	       "00",
 	       8);
+	if (file->type == '3' || file->type == '4') {
+		snprintf(out + 329, 8, "%07o", file->major & 07777777);
+		snprintf(out + 337, 8, "%07o", file->minor & 07777777);
+	}
 	for (int i = 0; i < BLOCK; i++)
 		sum += (unsigned char)out[i];
 	snprintf(out + SUM_AT, 8, "%06o", sum);
 }
 
 /* "LENGTH KEY=VALUE\n", whose length counts itself. */
-static int pax_record(char *out, size_t size, const char *key, const char *value)
+static size_t pax_record(char *out, const char *key, const char *value)
 {
 	int rest = (int)(strlen(key) + strlen(value)) + 3, len = rest + 1;
 
-	for (int digits = snprintf(NULL, 0, "%d", len); len != rest + digits;) {
-		len = rest + digits;
-		digits = snprintf(NULL, 0, "%d", len);
+	while (len != rest + snprintf(NULL, 0, "%d", len))
+		len = rest + snprintf(NULL, 0, "%d", len);
+	return (size_t)sprintf(out, "%d %s=%s\n", len, key, value);
+}
+
+size_t luff_tar_file_header(char out[LUFF_TAR_FILE_MAX], const struct luff_tar_file *file)
+{
+	struct luff_tar_file pax = {.path = "pax", .type = 'x', .mode = 0644};
+	char *records = out + BLOCK, number[24];
+	size_t len = 0, padded;
+
+	if (strlen(file->path) > 100)
+		len += pax_record(records, "path", file->path);
+	if (file->link && strlen(file->link) > 100)
+		len += pax_record(records + len, "linkpath", file->link);
+	if (file->size > 077777777777) {
+		snprintf(number, sizeof number, "%lld", (long long)file->size);
+		len += pax_record(records + len, "size", number);
 	}
-	return snprintf(out, size, "%d %s=%s\n", len, key, value);
+	if (len == 0) {
+		header_block(out, file);
+		return BLOCK;
+	}
+	pax.size = (int64_t)len;
+	header_block(out, &pax);
+	padded = (size_t)LUFF_TAR_PADDED((int64_t)len);
+	memset(records + len, 0, padded - len);
+	header_block(out + BLOCK + padded, file);
+	return padded + 2 * BLOCK;
 }
 
 size_t luff_tar_header(char out[LUFF_TAR_HEADER_MAX], const char *path, int64_t size)
 {
-	char records[BLOCK], number[24];
-	int len = 0;
+	struct luff_tar_file file = {.path = path, .type = '0', .mode = 0644, .size = size};
+	char whole[LUFF_TAR_FILE_MAX];
+	size_t len = luff_tar_file_header(whole, &file);
 
-	if (strlen(path) >= 100)
-		len += pax_record(records, sizeof records, "path", path);
-	if (size > 077777777777) {
-		snprintf(number, sizeof number, "%lld", (long long)size);
-		len += pax_record(records + len, sizeof records - (size_t)len, "size", number);
-	}
-	if (len == 0) {
-		header_block(out, path, '0', size);
-		return BLOCK;
-	}
-	header_block(out, "pax", 'x', len);
-	memset(out + BLOCK, 0, BLOCK);
-	memcpy(out + BLOCK, records, (size_t)len);
-	header_block(out + 2 * BLOCK, path, '0', size);
-	return LUFF_TAR_HEADER_MAX;
+	/* the names here are short */
+	memcpy(out, whole, len);
+	return len;
 }

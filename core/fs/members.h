@@ -38,6 +38,17 @@ void luff_members_at(struct luff_member *out, const struct luff_members *m, size
 int luff_members_find(struct luff_member *out, const struct luff_members *m, const char *path,
 		      struct luff_error *err);
 
+/* What else a header may say. */
+struct luff_tar_file {
+	const char *path, *link; /* of at most LUFF_MEMBER_PATH_MAX; link may be NULL */
+	char type; /* '0' file, '1' hard link, '2' symbolic link, '3' and '4' devices, '5' folder, '6' pipe */
+	unsigned mode;
+	unsigned major, minor;
+	int64_t size;
+};
+#define LUFF_TAR_FILE_MAX (4 * 512 + 2 * (LUFF_MEMBER_PATH_MAX + 64))
+/** The header of any file; owner and time are 0. Returns its length. */
+size_t luff_tar_file_header(char out[LUFF_TAR_FILE_MAX], const struct luff_tar_file *file);
 /** The header of a regular file, reproducible: mode 0644, owner 0, time 0. Returns its length, a number of blocks. */
 size_t luff_tar_header(char out[LUFF_TAR_HEADER_MAX], const char *path, int64_t size);
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/made.h"
 #include "mediums/mediums.h"
 #include "store/archive.h"
 #include "store/docker.h"
@@ -125,6 +126,34 @@ static int open_dir(struct luff_medium **out, struct luff_name *name_out, const 
 	return rc;
 }
 
+/* rootfs:PATH and random:SHAPE, with @DIGEST or without: images without a name. */
+static int open_made(struct luff_medium **out, struct luff_name *name_out, const char *text,
+		     struct luff_error *err)
+{
+	struct luff_store *store = NULL;
+	const char *at = find_digest(text);
+	LUFF_AUTO(text) place = strndup(text, at ? (size_t)(at - text) : strlen(text));
+	bool rootfs = luff_text_starts(text, "rootfs:");
+	int rc = at ? luff_digest_parse(&name_out->digest, at + 1, err) : 0;
+
+	if (!place)
+		return luff_fail_nomem(err);
+	if (rc == 0 && rootfs && !place[7])
+		rc = luff_fail(err, LUFF_ENAME, "rootfs: the path is missing, write rootfs:FOLDER");
+	if (rc == 0)
+		rc = luff_store_open_archive_made(&store, place + 7,
+						  rootfs ? luff_rootfs_make : luff_random_make,
+						  &luff_archive_docker, err);
+	if (rc == 0)
+		rc = luff_layout_new(out, store, place, err);
+	if (rc == 0) {
+		(*out)->naming = LUFF_NAMES_NONE;
+		(*out)->unpacked = rootfs;
+	}
+	luff_store_unref(store);
+	return rc;
+}
+
 static int open_registry(struct luff_medium **out, struct luff_name *name_out, const char *text,
 			 bool plain_http, struct luff_error *err)
 {
@@ -155,6 +184,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		rc = open_archive(out, name_out, text, options->create, *text == 'd', err);
 	else if (luff_text_starts(text, "dir:"))
 		rc = open_dir(out, name_out, text, err);
+	else if (luff_text_starts(text, "rootfs:") || luff_text_starts(text, "random:"))
+		rc = open_made(out, name_out, text, err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

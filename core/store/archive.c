@@ -43,6 +43,8 @@ struct luff_archive {
 	const struct luff_archive_dialect *dialect;
 	char *path;              /* NULL: a stream */
 	struct luff_reader *src; /* a stream that was not read yet */
+	int (*make)(int *fd_out, const char *text, struct luff_error *err); /* of an archive that is made */
+	char *text;
 	int (*publish)(void *arg, int fd, int64_t size,
 		       struct luff_error *err); /* of a stream; NULL: read-only */
 	void *publish_arg;
@@ -343,6 +345,8 @@ static int open_source(struct luff_archive *a, struct luff_error *err)
 	/* what is written to a pipe or a terminal begins anew */
 	if (a->path && a->writing && !is_file(a))
 		return 0;
+	if (a->make)
+		return a->make(&a->old.fd, a->text, err);
 	if (!a->path)
 		return a->src ? spool(&a->old.fd, luff_take(a->src), err) : 0;
 	if (strcmp(a->path, "-") == 0) {
@@ -458,7 +462,7 @@ static char *folder_of(const char *path)
 static int check_writable(const struct luff_archive *a, struct luff_error *err)
 {
 	if (!a->path && !a->publish)
-		return luff_fail(err, LUFF_ENOTSUP, "this archive is read-only");
+		return luff_fail(err, LUFF_ENOTSUP, "this place is read-only");
 	if (a->published)
 		return luff_fail(err, LUFF_ENOTSUP,
 				 "the archive went out already: write to a file to add more");
@@ -966,6 +970,7 @@ static void archive_destroy(struct luff_store *s)
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->change_lock);
 	free(a->path);
+	free(a->text);
 	free(a);
 }
 
@@ -1037,6 +1042,24 @@ int luff_store_open_archive_stream(struct luff_store **out, struct luff_reader *
 	a->src = src;
 	a->publish = publish;
 	a->publish_arg = arg;
+	*out = &a->base;
+	return 0;
+}
+
+int luff_store_open_archive_made(struct luff_store **out, const char *text,
+				 int (*make)(int *fd_out, const char *text, struct luff_error *err),
+				 const struct luff_archive_dialect *dialect, struct luff_error *err)
+{
+	struct luff_archive *a = new_archive(dialect);
+
+	*out = NULL;
+	if (a)
+		a->text = strdup(text);
+	if (!a || !a->text) {
+		luff_store_unref(a ? &a->base : NULL);
+		return luff_fail_nomem(err);
+	}
+	a->make = make;
 	*out = &a->base;
 	return 0;
 }

@@ -43,6 +43,15 @@ int luff_store_open_archive_stream(struct luff_store **out, struct luff_reader *
 				   void *arg, const struct luff_archive_dialect *dialect,
 				   struct luff_error *err);
 
+/**
+ * An archive that is made when it is first asked for, and read-only.
+ *
+ * @param make  gives a complete tar (a temporary file, taken over) for the text
+ */
+int luff_store_open_archive_made(struct luff_store **out, const char *text,
+				 int (*make)(int *fd_out, const char *text, struct luff_error *err),
+				 const struct luff_archive_dialect *dialect, struct luff_error *err);
+
 /* ---- for dialects ---- */
 
 /** All of a small member, NUL-terminated; free() it. LUFF_ENOTFOUND, LUFF_ELIMIT. */
