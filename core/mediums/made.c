@@ -125,7 +125,7 @@ int luff_made_end(int *fd_out, struct luff_made *made, const struct luff_platfor
 
 	luff_buffer_init(&list, 8192);
 	if (rc == 0)
-		rc = append_member(made, "config.json", text, strlen(text), err);
+		rc = append_member(made, "config.json", text, text ? strlen(text) : 0, err);
 	if (rc == 0)
 		rc = luff_buffer_printf(&list, err,
 					"[{\"Config\":\"config.json\",\"RepoTags\":null,\"Layers\":[");

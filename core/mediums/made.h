@@ -7,7 +7,7 @@
 /** "rootfs:": a folder, or a tar of any compression, as an image of one layer. The same content is the same image. */
 int luff_rootfs_make(int *fd_out, const char *path, struct luff_error *err);
 /** "random:": "layers=3,size=100000,seed=7", each of which may be missing. */
-int luff_random_make(int *fd_out, const char *shape, struct luff_error *err);
+int luff_random_make(int *fd_out, const char *text, struct luff_error *err);
 
 /* ---- for those two ---- */
 

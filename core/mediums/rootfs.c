@@ -206,7 +206,7 @@ static int add_folder(struct pack *p, int fd, const char *path, int depth, struc
 			whole = NULL;
 			rc = luff_fail_nomem(err);
 		}
-		if (rc == 0 && strlen(whole) >= LUFF_MEMBER_PATH_MAX)
+		if (rc == 0 && whole && strlen(whole) >= LUFF_MEMBER_PATH_MAX)
 			rc = luff_fail(err, LUFF_ELIMIT, "a path of more than %d bytes",
 				       LUFF_MEMBER_PATH_MAX);
 		if (rc == 0)
@@ -254,7 +254,7 @@ int luff_rootfs_make(int *fd_out, const char *path, struct luff_error *err)
 	struct pack p = {.made.fd = -1, .buf = malloc(PIECE)};
 	LUFF_AUTO(fd) fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct luff_platform host;
-	struct stat st;
+	struct stat st = {0};
 	int rc = p.buf ? 0 : luff_fail_nomem(err);
 
 	if (rc == 0 && (fd < 0 || fstat(fd, &st) < 0))

@@ -139,6 +139,11 @@ commands (luff help COMMAND says more)
 names
   nginx:1.27  docker://ghcr.io/org/app@sha256:…     in a registry
   oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…            in an OCI layout folder
+  docker-archive:FILE  docker-archive:FILE:app:v1   in what docker save wrote, or "-"
+  oci-archive:FILE  oci-archive:FILE:TAG            in a tar of an OCI layout, or "-"
+  dir:DIR                                           skopeo's folder
+  rootfs:PATH                                       a folder or tar as an image
+  random:layers=3,size=100000,seed=7                random bytes
 
 exit codes
   0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
