@@ -39,6 +39,10 @@ void luff_check_options(lua_State *L, int i, const char *const *known);
 /** Options of the table at i, which may be absent. The string is borrowed from the table. */
 bool luff_option_bool(lua_State *L, int i, const char *name);
 const char *luff_option_string(lua_State *L, int i, const char *name);
+#define LUFF_AGE_MAX (100 * 365 * 86400LL)
+
+/** A whole number of seconds from 0 to LUFF_AGE_MAX. */
+int64_t luff_option_age(lua_State *L, int i, const char *name, int64_t absent);
 /** option "platform"; false where it is absent */
 bool luff_option_platform(struct luff_platform *out, lua_State *L, int i);
 
@@ -78,6 +82,7 @@ void luff_copy_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_credentials_type(lua_State *L);
+void luff_gc_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);

@@ -47,7 +47,7 @@ static int serve(lua_State *L)
 	static const char *const options[] = {
 		"root",        "listen",       "faults",     "record",  "cert",    "key",
 		"htpasswd",    "read_only",    "authorize",  "on_push", "on_pull", "upload_max",
-		"connections", "idle_timeout", "access_log", "metrics", NULL};
+		"connections", "idle_timeout", "access_log", "metrics", "gc", NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct server_box *box;
@@ -65,6 +65,7 @@ static int serve(lua_State *L)
 	o.connections = (int)option_integer(L, 1, "connections", INT_MAX);
 	o.idle_timeout = (int)option_integer(L, 1, "idle_timeout", INT_MAX);
 	o.record = luff_option_bool(L, 1, "record");
+	o.gc = luff_option_age(L, 1, "gc", 0);
 	box = luff_box(L, sizeof *box, LUFF_SERVER);
 	luff_option_faults(&o, L, 1);
 	/* the server borrows them; it is stopped before the box lets go of them */

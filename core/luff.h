@@ -791,10 +791,37 @@ struct luff_server_options {
 	const char *
 		access_log; /* file to which a line of JSON is added for each request, "-" is stdout; NULL: none */
 	bool metrics;       /* GET /metrics answers as Prometheus has it */
+	int64_t gc; /* > 0: removes what had no name for so many seconds (luff_gc()), at its start and once an hour */
 	const struct luff_fault *faults; /* with all they point to borrowed until the server has stopped */
 	size_t fault_count;
 	bool record; /* remember requests, as faults do anyway */
 };
+
+#define LUFF_GC_GRACE 3600
+
+struct luff_gc_options {
+	int64_t grace; /* seconds that content may be without a name before it goes; with 0, nobody may write meanwhile */
+	bool dry_run; /* only tells what would go */
+};
+
+struct luff_gc_result {
+	int64_t repositories; /* that were looked at */
+	int64_t kept;         /* blobs that stay, manifests among them */
+	int64_t removed;      /* blobs that went */
+	int64_t uploads;      /* that nobody went on with, and what killed writers left */
+	int64_t bytes;        /* of both */
+};
+
+/**
+ * Removes from OCI layouts what no tag, index or referrer reaches. Safe while servers and others of luff write to them; those of
+ * other tools are, too, if they reuse nothing that has no name.
+ *
+ * @param folder  a layout, or what a server has as root
+ * @return 0; LUFF_ENOTFOUND where there is no layout. One that fails (LUFF_EDIGEST, LUFF_EFORMAT, …) loses nothing, and the
+ *         others are done all the same
+ */
+LUFF_API int luff_gc(struct luff_gc_result *out, const char *folder, const struct luff_gc_options *options,
+		     struct luff_error *err);
 
 LUFF_API int luff_server_start(struct luff_server **out, const struct luff_server_options *options,
 			       struct luff_error *err);

@@ -40,13 +40,13 @@ static int add_folders(struct luff_names *names, int root, const char *parent, s
 	return rc;
 }
 
-/* A layout in which there is more than uploads that are under way. */
-static int has_content(bool *out, int root, const char *name, struct luff_error *err)
+/* With anything in it but uploads that are under way, unless `all` are wanted. */
+static int is_layout(bool *out, int root, const char *name, bool all, struct luff_error *err)
 {
 	static const char *const files[] = {"oci-layout", "blobs"};
 
 	*out = true;
-	for (size_t i = 0; i < sizeof files / sizeof *files && *out; i++) {
+	for (size_t i = 0; i < (all ? 1 : sizeof files / sizeof *files) && *out; i++) {
 		LUFF_AUTO(text) path = NULL;
 
 		if (asprintf(&path, "%s/%s", name, files[i]) < 0) {
@@ -60,7 +60,7 @@ static int has_content(bool *out, int root, const char *name, struct luff_error 
 }
 
 /* The list is the queue of folders that are still to be looked into; at the end only layouts stay in it. */
-int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_error *err)
+int luff_catalog_walk(struct luff_names *names, const char *root, bool all, struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	size_t kept = 0;
@@ -75,7 +75,7 @@ int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_er
 		bool there = false;
 
 		if (rc == 0)
-			rc = has_content(&there, fd, names->items[i], err);
+			rc = is_layout(&there, fd, names->items[i], all, err);
 		if (there)
 			names->items[kept++] = names->items[i];
 		else

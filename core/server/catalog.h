@@ -4,7 +4,11 @@
 
 #include "server/names.h"
 
-/** Adds the name of each OCI layout with content below root, in no order; what is there under other names is passed over. */
-int luff_catalog_walk(struct luff_names *names, const char *root, struct luff_error *err);
+/**
+ * Adds the name of each OCI layout below root, in no order; what is there under other names is passed over.
+ *
+ * @param all  also those in which there are uploads alone
+ */
+int luff_catalog_walk(struct luff_names *names, const char *root, bool all, struct luff_error *err);
 
 #endif

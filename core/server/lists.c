@@ -92,7 +92,7 @@ static int compare_repositories(const void *a, const void *b)
 int luff_lists_catalog(struct luff_call *r, struct luff_error *err)
 {
 	LUFF_AUTO(names) names = {0};
-	int rc = luff_repositories_list(&names, r->repositories, err);
+	int rc = luff_repositories_list(&names, r->repositories, false, err);
 
 	luff_names_sort(&names, compare_repositories);
 	if (rc == 0)

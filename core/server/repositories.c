@@ -384,6 +384,15 @@ static void unmake(struct luff_repositories *table, const char *name)
 	pthread_mutex_unlock(&table->opening);
 }
 
+void luff_repositories_tidy(struct luff_repositories *table, const char *name)
+{
+	if (!table->root || table->only)
+		return;
+	pthread_mutex_lock(&table->opening);
+	remove_folder(table, name);
+	pthread_mutex_unlock(&table->opening);
+}
+
 void luff_repository_unref(struct luff_repository *r)
 {
 	struct luff_repositories *table;
@@ -422,7 +431,7 @@ int luff_repositories_find(struct luff_repository **out, struct luff_repositorie
 			   const struct luff_digest *d, struct luff_error *err)
 {
 	LUFF_AUTO(names) names = {0};
-	int rc = luff_repositories_list(&names, table, err);
+	int rc = luff_repositories_list(&names, table, false, err);
 
 	*out = NULL;
 	for (size_t i = 0; i < names.count && rc == 0; i++) {
@@ -440,17 +449,18 @@ int luff_repositories_find(struct luff_repository **out, struct luff_repositorie
 	return rc < 0 ? rc : luff_fail(err, LUFF_ENOTFOUND, "no blob %s", d->text);
 }
 
-int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, struct luff_error *err)
+int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, bool all,
+			   struct luff_error *err)
 {
 	int rc = 0;
 
 	if (table->only)
 		return luff_names_add(out, table->only, err);
 	if (table->root)
-		return luff_catalog_walk(out, table->root, err);
+		return luff_catalog_walk(out, table->root, all, err);
 	pthread_mutex_lock(&table->lock);
 	for (size_t i = 0; i < table->count && rc == 0; i++) {
-		if (!table->items[i]->empty)
+		if (all || !table->items[i]->empty)
 			rc = luff_names_add(out, table->items[i]->name, err);
 	}
 	pthread_mutex_unlock(&table->lock);

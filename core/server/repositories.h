@@ -47,7 +47,10 @@ LUFF_DEFINE_AUTO(repository, struct luff_repository *, luff_repository_unref);
 /** One that has the blob, whichever. LUFF_ENOTFOUND. */
 int luff_repositories_find(struct luff_repository **out, struct luff_repositories *table,
 			   const struct luff_digest *d, struct luff_error *err);
-/** Adds the names of all that have content, in no order. */
-int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, struct luff_error *err);
+/** Adds the names of all, in no order. @param all  also of those in which there are uploads alone */
+int luff_repositories_list(struct luff_names *out, struct luff_repositories *table, bool all,
+			   struct luff_error *err);
+/** Takes the folder of a repository away if nothing is in it any more, not even an upload. */
+void luff_repositories_tidy(struct luff_repositories *table, const char *name);
 
 #endif

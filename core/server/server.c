@@ -15,6 +15,7 @@
 #include "server/connections.h"
 #include "server/endpoints.h"
 #include "server/faults.h"
+#include "server/gc.h"
 #include "server/guard.h"
 #include "server/listen.h"
 #include "server/microhttpd.h"
@@ -46,6 +47,7 @@ struct luff_server {
 	bool metrics;
 	sem_t parsing[LUFF_PARSING_COUNT];
 	struct luff_faults *faults; /* NULL: none, and no records */
+	struct luff_gc_timer *gc;   /* NULL: garbage stays */
 	struct luff_scope scope;    /* of every request */
 	char address[LUFF_ADDRESS_MAX];
 };
@@ -437,11 +439,14 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 		rc = prepare_tls(server, options, err);
 	if (rc == 0)
 		rc = start_daemon(server, fd, err);
+	if (rc == 0)
+		fd = -1;
+	if (rc == 0 && options->gc > 0)
+		rc = luff_gc_timer_start(&server->gc, server->repositories, options->gc, &server->scope, err);
 	if (rc < 0) {
 		luff_server_stop(server);
 		return rc;
 	}
-	fd = -1;
 	*out = server;
 	return 0;
 }
@@ -485,6 +490,7 @@ void luff_server_stop(struct luff_server *server)
 	if (server->daemon)
 		luff_mhd.stop_daemon(server->daemon);
 	luff_tls_free(server->tls);
+	luff_gc_timer_stop(server->gc);
 	luff_upload_table_free(server->uploads);
 	luff_repositories_free(server->repositories);
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)

@@ -69,10 +69,14 @@ static int add_blob(struct list *list, int dir, enum luff_algorithm algorithm, c
 	struct luff_error ignored = {0};
 	struct stat st;
 
-	/* what is no digest is no blob; what is a link came from elsewhere, and has its bytes there */
+	/* what is no digest is no blob */
 	if (snprintf(text, sizeof text, "%s:%s", luff_algorithm_name(algorithm), name) >= (int)sizeof text ||
 	    luff_digest_parse(&blob.digest, text, &ignored) < 0 ||
-	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	/* a link is somebody's work, and its bytes are elsewhere: it never gets old */
+	blob.since = S_ISLNK(st.st_mode) ? INT64_MAX : since(&st);
+	if ((S_ISLNK(st.st_mode) && fstatat(dir, name, &st, 0) < 0) || !S_ISREG(st.st_mode))
 		return 0;
 	if (list->count == list->size) {
 		size_t size = list->size ? 2 * list->size : 256;
@@ -84,7 +88,6 @@ static int add_blob(struct list *list, int dir, enum luff_algorithm algorithm, c
 		list->size = size;
 	}
 	blob.size = st.st_size;
-	blob.since = since(&st);
 	list->items[list->count++] = blob;
 	return 0;
 }
@@ -147,7 +150,7 @@ int luff_garbage_reap(struct luff_store *s, const struct luff_digest *d, int64_t
 	}
 	if (fstatat(blobs, luff_digest_hex(d), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return luff_fail_errno(err, errno, "blob %s", d->text);
-	if (since(&st) > before)
+	if (S_ISLNK(st.st_mode) || since(&st) > before)
 		return luff_fail(err, LUFF_EEXISTS, "blob %s is new", d->text);
 	if (unlinkat(blobs, luff_digest_hex(d), 0) < 0)
 		return luff_fail_errno(err, errno, "blob %s", d->text);

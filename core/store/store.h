@@ -80,7 +80,7 @@ struct luff_store_blob {
 	int64_t since; /* when it came in or was kept, in milliseconds since the epoch */
 };
 
-/** All blobs, in no order, but those that are links; free() it. */
+/** All blobs, in no order; free() it. Those that are links never get old. */
 int luff_store_list(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,
 		    struct luff_error *err);
 /** Removes a blob that came in before then and was not kept since. LUFF_EEXISTS: it is newer; LUFF_ENOTFOUND. */

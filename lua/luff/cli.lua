@@ -23,6 +23,7 @@ cli.commands = {
 	"logout",
 	"auth",
 	"serve",
+	"gc",
 	"version",
 	"help",
 }

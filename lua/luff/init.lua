@@ -5,7 +5,8 @@ local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array 
 
 for _, name in ipairs {
 	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "blob", "push_blob",
-	"push_manifest", "ping", "rate_limit", "digest", "login", "logout", "auth", "serve", "platform", "version",
+	"push_manifest", "ping", "rate_limit", "digest", "login", "logout", "auth", "serve", "gc", "platform",
+	"version",
 } do
 	luff[name] = core[name]
 end

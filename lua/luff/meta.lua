@@ -410,7 +410,8 @@ function Reader:lines() end
 function Reader:close() end
 
 ---@class luff.ServeOptions
----@field root string? folder: one OCI layout per repository below it; in memory where absent
+---@field root string? folder: one OCI layout per repository below it, or itself one, the only repository then, named after
+---the folder; in memory where absent
 ---@field listen string? "127.0.0.1:0" where absent; port 0 picks a free one
 ---@field cert string? PEM file with the certificate and its chain, for TLS 1.2 and 1.3; with `key`
 ---@field key string? PEM file with the certificate's key
@@ -425,6 +426,7 @@ function Reader:close() end
 ---@field access_log string? file to which each request adds a line of JSON; "-" is stdout
 ---@field metrics boolean? GET /metrics answers in Prometheus' text format
 ---@field faults luff.Fault[]? how it misbehaves
+---@field gc integer? remove what no tag reaches and is older than so many seconds, at the start and once an hour (see luff.gc)
 ---@field record boolean? keep what Server:requests gives, as faults do anyway
 
 ---What the functions of luff.serve are asked about. They are called on the program's thread, while it is in a call of luff that
@@ -444,6 +446,21 @@ function Reader:close() end
 ---@param opts luff.ServeOptions?
 ---@return luff.Server
 function luff.serve(opts) end
+
+---What a collection did, or would do.
+---@class luff.Garbage
+---@field repositories integer that were looked at
+---@field kept integer blobs that stay, manifests among them
+---@field removed integer blobs that went
+---@field uploads integer that nobody went on with
+---@field bytes integer of what went
+
+---Removes from an OCI layout, or from all layouts below a folder, what no tag, index or referrer reaches. Safe while luff serves
+---the folder or copies to it.
+---@param folder string
+---@param opts { grace: integer?, dry_run: boolean? }? grace: seconds that content may be without a name, 3600 where absent
+---@return luff.Garbage
+function luff.gc(folder, opts) end
 
 ---How a registry misbehaves, to test what talks to it: which requests a fault hits, and what happens to them, one or several of
 ---the rest. Each fault counts the requests that it concerns; of those that are due the first in the list happens, and a login is

@@ -4,7 +4,8 @@
 --	name     "plain-http": typed as --plain-http, found as opts.plain_http
 --	short    "j": typed as -j (optional)
 --	value    "N": what it takes, as shown in the help; without it the option is a flag
---	type     "integer" (with min and max), "list" (may be given again; a list of texts); text otherwise
+--	type     "integer" (with min and max), "age" ("90", "90s", "30m", "1h", "2d": seconds), "list" (may be given again; a
+--	         list of texts); text otherwise
 --	help     one line
 local fail = require "luff.fail"
 
@@ -71,7 +72,20 @@ function options.check(given, known, what)
 	end
 end
 
+local units = { [""] = 1, s = 1, m = 60, h = 3600, d = 86400 }
+
+local function age(typed, text)
+	local n, unit = text:match "^(%d+)(%l?)$"
+	if not units[unit] or #n > 7 then
+		options.fail('%s wants an age as 30m, 1h or 2d, not "%s"', typed, text)
+	end
+	return tonumber(n) * units[unit]
+end
+
 local function convert(option, typed, text)
+	if option.type == "age" then
+		return age(typed, text)
+	end
 	if option.type ~= "integer" then
 		return text
 	end

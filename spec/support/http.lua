@@ -6,7 +6,8 @@ local client
 local function open_client()
 	local dir = process.sh "mktemp -d"
 	local inward, outward = dir .. "/in", dir .. "/out"
-	process.sh(("mkfifo %s %s; perl spec/support/http.pl %s %s </dev/null >/dev/null 2>&1 & :"):format(inward, outward, inward, outward))
+	local names = inward .. " " .. outward
+	process.sh(("mkfifo %s; perl spec/support/http.pl %s </dev/null >/dev/null 2>&1 & :"):format(names, names))
 	-- in the order in which http.pl opens them
 	client = { to = assert(io.open(inward, "wb")), from = assert(io.open(outward, "rb")) }
 	process.sh("rm -r " .. dir)

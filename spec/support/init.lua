@@ -28,6 +28,11 @@ busted.subscribe({ "file", "end" }, function()
 	return nil, true
 end)
 
+--- How many of something there are to be: a sixth of them where a sanitizer makes each ten times as slow.
+function support.scaled(n)
+	return (os.getenv "SANITIZE" or "") ~= "" and math.max(n // 6, 1) or n
+end
+
 --- The luff program under test.
 support.program = process.sh("realpath -m " .. process.quote(os.getenv("LUFF") or "build/luff"))
 

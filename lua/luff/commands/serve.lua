@@ -26,9 +26,12 @@ return {
 		{ name = "connections", value = "N", help = "at a time; 512 by default" },
 		{ name = "access-log", value = "FILE", help = "add a line of JSON for each request; - is stdout" },
 		{ name = "metrics", help = "answer GET /metrics for Prometheus" },
+		{ name = "gc", value = "AGE", type = "age",
+			help = "once an hour remove what no tag reaches and is older than this, as 1h or 2d" },
 	},
 	help = [[
-Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout.
+Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout;
+a folder that is a layout itself is served as one repository of its name.
 Its address is printed once it answers. Without --htpasswd whoever can reach the address can read, write and delete.
 A script decides about more by luff.serve's authorize, on_push and on_pull.
 Ctrl-C and SIGTERM end it when the requests that run are over, after 30 seconds at the latest.
@@ -50,6 +53,7 @@ examples
 			connections = number(opts, "connections"),
 			access_log = opts.access_log,
 			metrics = opts.metrics,
+			gc = opts.gc,
 		}
 		local ok, err = pcall(function()
 			terminal.write(server:address(), "\n")
