@@ -47,7 +47,7 @@ static int serve(lua_State *L)
 	static const char *const options[] = {
 		"root",        "listen",       "faults",     "record",  "cert",    "key",
 		"htpasswd",    "read_only",    "authorize",  "on_push", "on_pull", "upload_max",
-		"connections", "idle_timeout", "access_log", "metrics", "gc", NULL};
+		"connections", "idle_timeout", "access_log", "metrics", "gc",      NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct server_box *box;

@@ -177,6 +177,7 @@ describe("the embedded registry", function()
 				:format(root))
 			local path = "/v2/new/blobs/uploads/?mount=" .. blob.digest .. "&from="
 			assert.equal(202, (request(server, "POST", path .. "private")))
+			assert.equal(202, (request(server, "POST", (path:gsub("&from=", "")))))
 			assert.equal(201, (request(server, "POST", path .. "public")))
 		end)
 

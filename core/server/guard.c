@@ -135,7 +135,7 @@ static int authorize_mount(struct luff_call *r, const struct luff_guard *guard, 
 
 	if (rc != LUFF_EDENIED)
 		return rc;
-	r->route.from[0] = '\0';
+	r->route.mount.text[0] = '\0';
 	return 0;
 }
 
@@ -152,6 +152,9 @@ static int authorize(struct luff_call *r, const struct luff_guard *guard, const 
 
 	if (rc == 0 && r->route.mount.text[0] && r->route.from[0])
 		return authorize_mount(r, guard, user, password, err);
+	/* from any repository that has it: nobody can be asked about all of them */
+	if (rc == 0)
+		r->route.mount.text[0] = '\0';
 	if (rc != LUFF_EDENIED)
 		return rc;
 	return user ? deny(r, refusal, err) : refuse_login(r, err);
