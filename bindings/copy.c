@@ -53,7 +53,7 @@ static void on_progress(void *arg, const struct luff_copy_event *event)
 /* The oldest event as a table. */
 static int deliver(lua_State *L, struct luff_work *base)
 {
-	static const char *const kinds[] = {"start", "bytes", "done", "skipped", "mounted"};
+	static const char *const kinds[] = {"start", "bytes", "done", "skipped", "mounted", "kept"};
 	struct copy_call *c = (struct copy_call *)base;
 	struct event *e, copy;
 
@@ -123,6 +123,7 @@ static int copy_finish(lua_State *L, struct luff_work *base)
 	set_integer(L, "skipped", r->skipped);
 	set_integer(L, "mounted", r->mounted);
 	set_integer(L, "bytes", r->bytes);
+	set_integer(L, "kept", r->kept);
 	set_integer(L, "manifests", r->manifests);
 	return 1;
 }

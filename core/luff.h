@@ -369,7 +369,7 @@ LUFF_API int luff_medium_fetch_all(char **out, struct luff_medium *m, const stru
 				   int64_t cap, struct luff_error *err);
 LUFF_API int luff_medium_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 				struct luff_error *err);
-/** Stores what src yields as d. Reads src to its end or fails; what failed leaves no trace. Does not close src. */
+/** Stores what src yields as d. Reads src to its end or fails; what failed is not seen by others. Does not close src. */
 LUFF_API int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 			      struct luff_error *err);
 /** The same for bytes at hand. */
@@ -599,7 +599,8 @@ enum luff_copy_event_kind {
 	LUFF_COPY_BYTES,   /* `bytes` more of it have arrived */
 	LUFF_COPY_DONE,    /* it is there, verified */
 	LUFF_COPY_SKIPPED, /* it was there before */
-	LUFF_COPY_MOUNTED  /* the destination took it over without bytes */
+	LUFF_COPY_MOUNTED, /* the destination took it over without bytes */
+	LUFF_COPY_KEPT     /* `bytes` of it are there from a copy that broke off */
 };
 
 struct luff_copy_event {
@@ -633,12 +634,14 @@ struct luff_copy_result {
 	int64_t skipped;             /* blobs that were there */
 	int64_t mounted;
 	int64_t bytes;     /* that moved */
+	int64_t kept;      /* bytes of the blobs that moved, which were there from a copy that broke off */
 	int64_t manifests; /* that were written, indexes included */
 };
 
 /**
  * Copies what `src_name` stands for, bytes and digests unchanged unless layers are compressed. Blobs go before manifests, manifests before
- * indexes, the name last; killed at any moment the destination stays readable, and the next run moves only what is missing.
+ * indexes, the name last; killed at any moment the destination stays readable, and the next run moves only what is missing: a layout
+ * keeps what came of a large blob for a week.
  *
  * @param out       may be NULL
  * @param dst_name  no tag: the source's tag; a digest must be the source's digest (LUFF_EDIGEST)

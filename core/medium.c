@@ -98,6 +98,78 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 			   : luff_reader_open_exact(out, raw, m, d->size - offset, err);
 }
 
+/* What was kept of a blob, then the rest, which is asked for when its turn has come. */
+struct rest_reader {
+	struct luff_reader base;
+	struct luff_reader *inner;
+	struct luff_medium *medium; /* of the rest; a reference */
+	struct luff_descriptor d;
+	int64_t kept;
+	int64_t left; /* of what was kept; -1: the rest has begun */
+};
+
+static int rest_read(size_t *n_out, struct luff_reader *base, void *buf, size_t len, struct luff_error *err)
+{
+	struct rest_reader *r = (struct rest_reader *)base;
+	int rc = 0;
+
+	if (r->left == 0) {
+		luff_reader_close(luff_take(r->inner));
+		rc = r->medium->ops->fetch(&r->inner, r->medium, &r->d, r->kept, err);
+		r->left = -1;
+	}
+	if (r->left > 0 && (int64_t)len > r->left)
+		len = (size_t)r->left;
+	if (rc == 0)
+		rc = luff_reader_read(n_out, r->inner, buf, len, err);
+	if (rc == 0 && *n_out == 0 && r->left > 0)
+		return luff_fail(err, LUFF_EDIGEST, "what was kept of %s is not there any more",
+				 r->d.digest.text);
+	if (r->left > 0)
+		r->left -= (int64_t)*n_out;
+	return rc;
+}
+
+static void rest_close(struct luff_reader *base)
+{
+	struct rest_reader *r = (struct rest_reader *)base;
+
+	luff_reader_close(r->inner);
+	luff_medium_unref(r->medium);
+	free(r);
+}
+
+static const struct luff_reader_ops rest_ops = {.read = rest_read, .close = rest_close};
+
+int luff_medium_fetch_for(struct luff_reader **out, int64_t *kept_out, struct luff_medium *m,
+			  const struct luff_descriptor *d, struct luff_medium *dst, struct luff_error *err)
+{
+	LUFF_AUTO(reader) kept = NULL;
+	struct rest_reader *rest;
+	int rc = 0;
+
+	*out = NULL;
+	*kept_out = 0;
+	if (dst->ops->kept)
+		rc = dst->ops->kept(&kept, kept_out, dst, d, err);
+	if (rc < 0)
+		return rc;
+	if (*kept_out == 0 || *kept_out > d->size) {
+		*kept_out = 0;
+		return luff_medium_fetch(out, m, d, 0, err);
+	}
+	rest = malloc(sizeof *rest);
+	if (!rest)
+		return luff_fail_nomem(err);
+	*rest = (struct rest_reader){.base.ops = &rest_ops,
+				     .inner = luff_take(kept),
+				     .medium = luff_medium_ref(m),
+				     .d = *d,
+				     .kept = *kept_out,
+				     .left = *kept_out};
+	return luff_reader_open_verify(out, &rest->base, m, &d->digest, d->size, err);
+}
+
 int luff_medium_fetch_all(char **out, struct luff_medium *m, const struct luff_descriptor *d, int64_t cap,
 			  struct luff_error *err)
 {

@@ -28,9 +28,19 @@ struct luff_medium_ops {
 	/* Optional. NULL: fetch is tried. */
 	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_error *err);
-	/* Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves no trace. May go back in src. */
+	/*
+	 * Optional. NULL: read-only. Consumes src (verified by the wrapper) to its end or fails; what failed leaves nothing that
+	 * others see, and may leave what `kept` finds. May go back in src.
+	 */
 	int (*push)(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		    struct luff_error *err);
+	/*
+	 * Optional. What a push of d that broke off left here: *size_out bytes from the first on, and perhaps more. Nobody may
+	 * believe them before the digest of all of d is checked; the next push gets them again, in front of the rest. Leaves both
+	 * as they are (NULL, 0) where there is nothing. NULL: there never is.
+	 */
+	int (*kept)(struct luff_reader **out, int64_t *size_out, struct luff_medium *m,
+		    const struct luff_descriptor *d, struct luff_error *err);
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
 	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		     struct luff_medium *from, struct luff_error *err);
@@ -85,6 +95,13 @@ struct luff_medium {
 
 /** ops->home */
 const char *luff_medium_home(const struct luff_medium *m);
+/**
+ * All of d, verified, for a push to `dst`: what an earlier push left there, then the rest from m. For copying.
+ *
+ * @param kept_out  bytes that come from dst
+ */
+int luff_medium_fetch_for(struct luff_reader **out, int64_t *kept_out, struct luff_medium *m,
+			  const struct luff_descriptor *d, struct luff_medium *dst, struct luff_error *err);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

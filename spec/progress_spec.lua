@@ -108,6 +108,19 @@ describe("Progress on a terminal", function()
 		assert.equal(select(2, lines[1]:gsub(full, "")), select(2, lines[2]:gsub(full, "")))
 	end)
 
+	it("counts what was kept of an earlier copy, but not as speed", function()
+		local at = start(100)
+		at.watch { kind = "start", digest = digest "a", size = 2000000, media_type = layer, total = 3000000 }
+		at.watch { kind = "kept", digest = digest "a", bytes = 1500000, size = 2000000, media_type = layer, total = 3000000 }
+		for _ = 1, 4 do
+			at.now = at.now + 0.25
+			moved(at, "a", 100000, 2000000)
+		end
+		local lines = screen(at.text)
+		assert.truthy(lines[1]:find("1.9 MB of 2.0 MB .* 400.0 kB/s"), lines[1])
+		assert.truthy(lines[2]:find("^all, 3 s left .* 1.9 MB of 3.0 MB .* 400.0 kB/s"), lines[2])
+	end)
+
 	it("leaves a line for what is done, and no moving line at its end", function()
 		local at = start(100)
 		at.watch { kind = "start", digest = digest "a", size = 1000000, media_type = layer, total = 3000000 }

@@ -194,6 +194,13 @@ static int layout_exists(bool *out, struct luff_medium *m, const struct luff_des
 	return here(m, rc, err);
 }
 
+static int layout_kept(struct luff_reader **out, int64_t *size_out, struct luff_medium *m,
+		       const struct luff_descriptor *d, struct luff_error *err)
+{
+	return here(m, luff_store_kept(out, size_out, layout_of(m)->store, &d->digest, err), err);
+}
+
+/* What came of a source that broke off is kept; what is wrong, or cannot be written or read again, is not. */
 static int push_content(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 			struct luff_error *err)
 {
@@ -204,14 +211,17 @@ static int push_content(struct luff_medium *m, const struct luff_descriptor *d, 
 
 	if (!buf)
 		return luff_fail_nomem(err);
-	rc = luff_store_write(&w, layout_of(m)->store, false, LUFF_SHA256, err);
+	rc = luff_store_grow(&w, layout_of(m)->store, d, err);
 	if (rc < 0)
 		return here(m, rc, err);
-	luff_store_writer_expect(w, d);
 	while (n > 0) {
 		rc = luff_reader_read(&n, src, buf, PUSH_SIZE, err);
 		if (rc == 0 && n > 0)
 			rc = here(m, luff_store_writer_append(w, buf, n, err), err);
+		if (rc < 0 && src->failed && rc != LUFF_EDIGEST && rc != LUFF_ESIZE && rc != LUFF_EIO) {
+			luff_store_writer_leave(w);
+			return rc;
+		}
 		if (rc < 0) {
 			luff_store_writer_abort(w);
 			return rc;
@@ -627,6 +637,7 @@ static const struct luff_medium_ops layout_ops = {
 	.fetch = layout_fetch,
 	.exists = layout_exists,
 	.push = layout_push,
+	.kept = layout_kept,
 	.tag = layout_tag,
 	.flush = layout_flush,
 	.tags = layout_tags,

@@ -75,7 +75,8 @@ static void report(struct copy *c, enum luff_copy_event_kind kind, const struct 
 	c->result.copied += kind == LUFF_COPY_DONE;
 	c->result.skipped += kind == LUFF_COPY_SKIPPED;
 	c->result.mounted += kind == LUFF_COPY_MOUNTED;
-	c->result.bytes += bytes;
+	c->result.bytes += kind == LUFF_COPY_BYTES ? bytes : 0;
+	c->result.kept += kind == LUFF_COPY_KEPT ? bytes : 0;
 	event.total = c->total;
 	if (c->options->progress)
 		c->options->progress(c->options->progress_arg, &event);
@@ -316,30 +317,60 @@ static int walk(struct copy *c, struct luff_error *err)
 struct transfer {
 	struct copy *copy;
 	const struct luff_descriptor *descriptor;
+	int64_t moved, told; /* bytes of this try; bytes that were reported, which does not happen twice */
 };
 
 static void count_bytes(void *arg, size_t n)
 {
-	const struct transfer *t = arg;
+	struct transfer *t = arg;
 
-	report(t->copy, LUFF_COPY_BYTES, t->descriptor, (int64_t)n);
+	t->moved += (int64_t)n;
+	if (t->moved > t->told) {
+		report(t->copy, LUFF_COPY_BYTES, t->descriptor, t->moved - t->told);
+		t->told = t->moved;
+	}
+}
+
+/* What is left of an earlier copy arrives as all else, but is not told as such. */
+static void tell_kept(struct transfer *t, int64_t kept)
+{
+	if (kept > t->told) {
+		report(t->copy, LUFF_COPY_KEPT, t->descriptor, kept - t->told);
+		t->told = kept;
+	}
+}
+
+/* @param kept_out  bytes that an earlier copy had left at the destination */
+static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_error *err)
+{
+	const struct luff_descriptor *d = t->descriptor;
+	LUFF_AUTO(reader) r = NULL;
+	int rc = luff_medium_fetch_for(&r, kept_out, t->copy->src, d, t->copy->dst, err);
+
+	t->moved = 0;
+	tell_kept(t, *kept_out);
+	if (rc == 0 && d->size >= AHEAD_MIN)
+		rc = luff_reader_open_ahead(&r, luff_take(r), err);
+	if (rc == 0)
+		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, t, err);
+	return rc < 0 ? rc : luff_medium_push(t->copy->dst, d, r, err);
 }
 
 static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
 {
 	struct transfer transfer = {.copy = c, .descriptor = d};
-	LUFF_AUTO(reader) r = NULL;
+	struct luff_error failure = {0};
+	int64_t kept;
 	int rc;
 
 	report(c, LUFF_COPY_START, d, 0);
-	rc = luff_medium_fetch(&r, c->src, d, 0, err);
-	if (rc == 0 && d->size >= AHEAD_MIN)
-		rc = luff_reader_open_ahead(&r, luff_take(r), err);
-	if (rc == 0)
-		rc = luff_reader_open_count(&r, luff_take(r), count_bytes, &transfer, err);
-	if (rc == 0)
-		rc = luff_medium_push(c->dst, d, r, err);
-	if (rc == 0)
+	rc = try_transfer(&kept, &transfer, &failure);
+	/* what was kept was wrong, and is gone now */
+	if (rc == LUFF_EDIGEST && kept > 0)
+		rc = try_transfer(&kept, &transfer, &failure);
+	if (rc < 0)
+		*err = failure;
+	else
 		report(c, LUFF_COPY_DONE, d, 0);
 	return rc;
 }

@@ -21,12 +21,17 @@ struct luff_store_ops {
 	/* `id`: of an upload, or NULL. */
 	int (*write)(struct luff_store_writer **out, struct luff_store *s, const char *id,
 		     struct luff_error *err);
+	/* Optional, both or neither: parts of blobs that broke off. */
+	int (*grow)(struct luff_store_writer **out, struct luff_store *s, const struct luff_digest *d,
+		    struct luff_error *err);
+	int (*kept)(struct luff_reader **out, int64_t *size_out, struct luff_store *s,
+		    const struct luff_digest *d, struct luff_error *err);
 	int (*append)(struct luff_store_writer *w, const void *bytes, size_t len, struct luff_error *err);
 	/* What was appended, from offset on; 0 bytes at its end. */
 	int (*read_back)(size_t *n_out, struct luff_store_writer *w, void *buf, size_t len, int64_t offset,
 			 struct luff_error *err);
 	int (*commit)(struct luff_store_writer *w, const struct luff_digest *d, struct luff_error *err);
-	/* After a commit, too: frees the writer, and what was not committed. `keep`: an upload stays for who resumes it. */
+	/* After a commit, too: frees the writer, and what was not committed. `keep`: an upload or a part stays for who resumes it. */
 	void (*discard)(struct luff_store_writer *w, bool keep);
 	/* From here to reap_uploads: NULL where no server stands on such a store, and nothing is swept out of it. */
 	int (*resume)(struct luff_store_writer **out, struct luff_store *s, const char *id,
@@ -57,7 +62,7 @@ struct luff_store {
 struct luff_store_writer {
 	struct luff_store *store; /* a reference */
 	int64_t size;
-	bool upload;                     /* others may take it up again */
+	bool upload;                     /* or a part: others may take it up again */
 	struct luff_descriptor expected; /* its size is -1 where nothing is known */
 	bool hashes;
 	bool unhashed; /* bytes came that the hash did not see: all are read again at the end */

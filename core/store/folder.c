@@ -30,6 +30,7 @@ struct folder_writer {
 	struct luff_store_writer base;
 	int fd;
 	char name[LUFF_INGEST_PATH]; /* "ingest/…"; "" once renamed */
+	int64_t kept;                /* bytes of a part that an earlier writer left */
 	int64_t flushed;
 };
 
@@ -150,12 +151,45 @@ static int folder_link(bool *linked, struct luff_store *s, const struct luff_dig
 	return 0;
 }
 
+/* How many of the bytes the file has already. The first that differ, and all behind them, are cut off. */
+static int compare_kept(size_t *same_out, struct folder_writer *w, const char *bytes, size_t len,
+			struct luff_error *err)
+{
+	char there[16 << 10];
+	int64_t at = w->base.size;
+
+	*same_out = 0;
+	while (len > 0 && at < w->kept) {
+		size_t n = len < sizeof there ? len : sizeof there;
+		ssize_t got;
+
+		n = (int64_t)n < w->kept - at ? n : (size_t)(w->kept - at);
+		got = pread(w->fd, there, n, at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0 || memcmp(there, bytes, (size_t)got) != 0) {
+			w->kept = at;
+			if (ftruncate(w->fd, at) < 0 || lseek(w->fd, at, SEEK_SET) < 0)
+				return luff_fail_errno(err, errno, "cannot write");
+			return 0;
+		}
+		bytes += got;
+		len -= (size_t)got;
+		at += got;
+		*same_out += (size_t)got;
+	}
+	return 0;
+}
+
 static int folder_append(struct luff_store_writer *base, const void *bytes, size_t len,
 			 struct luff_error *err)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
-	int rc = luff_ingest_write_all(w->fd, bytes, len, err);
+	size_t same;
+	int rc = compare_kept(&same, w, bytes, len, err);
 
+	if (rc == 0)
+		rc = luff_ingest_write_all(w->fd, (const char *)bytes + same, len - same, err);
 	if (rc < 0)
 		return rc;
 	if (base->size + (int64_t)len - w->flushed >= FLUSH_EVERY) {
@@ -190,7 +224,7 @@ static int folder_commit(struct luff_store_writer *base, const struct luff_diges
 
 	if (rc < 0)
 		return rc;
-	if (fdatasync(w->fd) < 0)
+	if ((w->kept > base->size && ftruncate(w->fd, base->size) < 0) || fdatasync(w->fd) < 0)
 		return luff_fail_errno(err, errno, "cannot write blob %s", d->text);
 	luff_garbage_hold(blobs);
 	/* some file systems leave the change time alone when they rename */
@@ -214,22 +248,26 @@ static void folder_discard(struct luff_store_writer *base, bool keep)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
 
-	if (w->name[0] && !(keep && base->upload))
+	if (w->name[0] && !(keep && base->upload && (base->size > 0 || w->kept > 0)))
 		unlinkat(folder_of(base->store)->fd, w->name, 0);
 	close(w->fd);
 	free(w);
 }
 
-static int folder_write(struct luff_store_writer **out, struct luff_store *s, const char *id,
-			struct luff_error *err)
+/* `id` or, of a part, `d`; or neither. */
+static int new_writer(struct luff_store_writer **out, struct luff_store *s, const char *id,
+		      const struct luff_digest *d, struct luff_error *err)
 {
 	struct luff_folder *f = folder_of(s);
 	struct folder_writer *w = calloc(1, sizeof *w);
-	int rc;
+	int rc = 0;
 
 	if (!w)
 		return luff_fail_nomem(err);
-	rc = luff_ingest_create(&w->fd, w->name, f, id, err);
+	w->base.upload = d && luff_ingest_grow(&w->fd, w->name, &w->kept, f, d);
+	w->flushed = w->kept;
+	if (!w->base.upload)
+		rc = luff_ingest_create(&w->fd, w->name, f, id, err);
 	if (rc < 0) {
 		free(w);
 		return rc;
@@ -240,6 +278,31 @@ static int folder_write(struct luff_store_writer **out, struct luff_store *s, co
 		folder_discard(&w->base, false);
 	else
 		*out = &w->base;
+	return rc;
+}
+
+static int folder_write(struct luff_store_writer **out, struct luff_store *s, const char *id,
+			struct luff_error *err)
+{
+	return new_writer(out, s, id, NULL, err);
+}
+
+static int folder_grow(struct luff_store_writer **out, struct luff_store *s, const struct luff_digest *d,
+		       struct luff_error *err)
+{
+	return new_writer(out, s, NULL, d, err);
+}
+
+static int folder_kept(struct luff_reader **out, int64_t *size_out, struct luff_store *s,
+		       const struct luff_digest *d, struct luff_error *err)
+{
+	int fd, rc;
+
+	if (!luff_ingest_look(&fd, size_out, folder_of(s), d))
+		return 0;
+	rc = luff_reader_open_fd(out, fd, 0, err);
+	if (rc < 0)
+		*size_out = 0;
 	return rc;
 }
 
@@ -437,6 +500,8 @@ const struct luff_store_ops luff_folder_ops = {
 	.remove = folder_remove,
 	.link = folder_link,
 	.write = folder_write,
+	.grow = folder_grow,
+	.kept = folder_kept,
 	.append = folder_append,
 	.read_back = folder_read_back,
 	.commit = folder_commit,

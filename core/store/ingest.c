@@ -21,18 +21,69 @@
 #define TRIES 100   /* that others take empty folders away is rare, and over soon */
 
 #define UPLOAD ".upload"
+#define PART ".part"
+
+static void part_path(char name[LUFF_INGEST_PATH], const struct luff_digest *d)
+{
+	snprintf(name, LUFF_INGEST_PATH, LUFF_INGEST "/%s-%s" PART,
+		 luff_algorithm_name(luff_digest_algorithm(d)), luff_digest_hex(d));
+}
+
+/* "sha256-….part", a part of d. */
+static bool is_part(struct luff_digest *d, const char *name)
+{
+	struct luff_error ignored = {0};
+	char text[LUFF_INGEST_PATH];
+	size_t len = strlen(name), stem = len - (sizeof PART - 1);
+	char *dash;
+
+	if (len < sizeof PART || len >= sizeof text || strcmp(name + stem, PART) != 0)
+		return false;
+	snprintf(text, sizeof text, "%.*s", (int)stem, name);
+	dash = strchr(text, '-');
+	if (!dash)
+		return false;
+	*dash = ':';
+	return luff_digest_parse(d, text, &ignored) == 0;
+}
 
 /* By whom a file is: other tools have names of their own, and no locks. */
 static bool is_ours(const char *name)
 {
 	size_t len = strspn(name, "0123456789abcdef");
+	struct luff_digest d;
 
-	return len == NAME_LEN && (name[len] == '\0' || strcmp(name + len, UPLOAD) == 0);
+	return (len == NAME_LEN && (name[len] == '\0' || strcmp(name + len, UPLOAD) == 0)) ||
+	       is_part(&d, name);
 }
 
-static bool is_idle(const char *name, const struct stat *st, int64_t idle)
+static bool has_blob(const struct luff_folder *f, const struct luff_digest *d)
 {
-	return strlen(name) == NAME_LEN || (int64_t)time(NULL) - (int64_t)st->st_mtime >= idle;
+	char path[LUFF_INGEST_PATH];
+	struct stat st;
+
+	snprintf(path, sizeof path, "blobs/%s/%s", luff_algorithm_name(luff_digest_algorithm(d)),
+		 luff_digest_hex(d));
+	return fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_idle(const struct luff_folder *f, const char *name, const struct stat *st, int64_t idle)
+{
+	int64_t age = (int64_t)time(NULL) - (int64_t)st->st_mtime;
+	struct luff_digest d;
+
+	if (is_part(&d, name))
+		return age >= LUFF_INGEST_GRACE || has_blob(f, &d);
+	return strlen(name) == NAME_LEN || age >= idle;
+}
+
+/* The lock holds nobody off where the name stands for something else by now. */
+static bool is_named(int fd, const char *name, int dir)
+{
+	struct stat open, named;
+
+	return fstat(fd, &open) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
 void luff_ingest_sweep(struct luff_folder *f, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
@@ -55,7 +106,7 @@ void luff_ingest_sweep(struct luff_folder *f, int64_t idle, bool dry, int64_t *f
 		if (file < 0)
 			continue;
 		if (flock(file, LOCK_EX | LOCK_NB) == 0 && fstat(file, &st) == 0 &&
-		    is_idle(entry->d_name, &st, idle) && (dry || unlinkat(fd, entry->d_name, 0) == 0)) {
+		    is_named(file, entry->d_name, fd) && is_idle(f, entry->d_name, &st, idle) && (dry || unlinkat(fd, entry->d_name, 0) == 0)) {
 			if (files)
 				++*files;
 			if (bytes)
@@ -82,20 +133,16 @@ static int temporary_path(char name[LUFF_INGEST_PATH], struct luff_error *err)
 	return 0;
 }
 
-/* The lock holds nobody off where the name stands for something else by now. */
-static bool is_named(int fd, const char *name, const struct luff_folder *f)
+static void sweep_once(struct luff_folder *f)
 {
-	struct stat open, named;
-
-	return fstat(fd, &open) == 0 && fstatat(f->fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+	if (!atomic_exchange(&f->swept, true))
+		luff_ingest_sweep(f, LUFF_STORE_UPLOAD_IDLE, false, NULL, NULL);
 }
 
 int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_folder *f, const char *id,
 		       struct luff_error *err)
 {
-	if (!atomic_exchange(&f->swept, true))
-		luff_ingest_sweep(f, LUFF_STORE_UPLOAD_IDLE, false, NULL, NULL);
+	sweep_once(f);
 	for (int tries = 0; tries < TRIES; tries++) {
 		int fd, rc = 0;
 
@@ -115,7 +162,7 @@ int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_fol
 			return luff_inside_leads_out(LUFF_INGEST, err);
 		if (fd < 0)
 			return luff_fail_errno(err, errno, "cannot write");
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, name, f)) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, name, f->fd)) {
 			*fd_out = fd;
 			return 0;
 		}
@@ -130,7 +177,7 @@ int luff_ingest_lock(int fd, const char *name, const struct luff_folder *f, stru
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? luff_fail(err, LUFF_EEXISTS, "another writer is at work on it")
 					    : luff_fail_errno(err, errno, "cannot lock");
-	if (is_named(fd, name, f))
+	if (is_named(fd, name, f->fd))
 		return 0;
 	flock(fd, LOCK_UN);
 	return luff_fail(err, LUFF_ENOTFOUND, "no such upload");
@@ -155,6 +202,58 @@ int luff_ingest_reopen(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_fol
 	else
 		*fd_out = fd;
 	return rc;
+}
+
+/* A file that is written to, or believed, must be no other one by another name. */
+static bool lock_part(struct stat *st, int fd, int how, const char *name, const struct luff_folder *f)
+{
+	return flock(fd, how | LOCK_NB) == 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
+	       st->st_nlink == 1 && is_named(fd, name, f->fd);
+}
+
+bool luff_ingest_grow(int *fd_out, char name[LUFF_INGEST_PATH], int64_t *size_out, struct luff_folder *f,
+		      const struct luff_digest *d)
+{
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	struct stat st;
+	int fd;
+
+	*fd_out = -1;
+	*size_out = 0;
+	sweep_once(f);
+	part_path(name, d);
+	fd = luff_inside_open(f->fd, name, flags);
+	if (fd < 0 && errno == ENOENT && (mkdirat(f->fd, LUFF_INGEST, 0755) == 0 || errno == EEXIST))
+		fd = luff_inside_open(f->fd, name, flags);
+	if (fd < 0)
+		return false;
+	if (!lock_part(&st, fd, LOCK_EX, name, f) || lseek(fd, st.st_size, SEEK_SET) < 0) {
+		close(fd);
+		return false;
+	}
+	*fd_out = fd;
+	*size_out = st.st_size;
+	return true;
+}
+
+bool luff_ingest_look(int *fd_out, int64_t *size_out, const struct luff_folder *f,
+		      const struct luff_digest *d)
+{
+	char name[LUFF_INGEST_PATH];
+	struct stat st;
+	int fd;
+
+	part_path(name, d);
+	fd = luff_inside_open(f->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	if (!lock_part(&st, fd, LOCK_SH, name, f) || flock(fd, LOCK_UN) < 0 || st.st_size == 0) {
+		close(fd);
+		return false;
+	}
+	*fd_out = fd;
+	*size_out = st.st_size;
+	return true;
 }
 
 int luff_ingest_size(int64_t *out, const struct luff_folder *f, const char *id, struct luff_error *err)

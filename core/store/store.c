@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "store/backing.h"
 
+#define PART_MIN (1 << 20) /* bytes of a blob that is worth going on with */
+
 struct luff_store *luff_store_ref(struct luff_store *s)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
@@ -75,6 +77,32 @@ int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool 
 	return rc;
 }
 
+int luff_store_grow(struct luff_store_writer **out, struct luff_store *s, const struct luff_descriptor *d,
+		    struct luff_error *err)
+{
+	int rc;
+
+	*out = NULL;
+	if (s->ops->grow && d->size >= PART_MIN) {
+		rc = s->ops->grow(out, s, &d->digest, err);
+		if (rc == 0)
+			set_up(*out, s, false, LUFF_SHA256);
+	} else {
+		rc = luff_store_write(out, s, false, LUFF_SHA256, err);
+	}
+	if (rc == 0)
+		(*out)->expected = *d;
+	return rc;
+}
+
+int luff_store_kept(struct luff_reader **out, int64_t *size_out, struct luff_store *s,
+		    const struct luff_digest *d, struct luff_error *err)
+{
+	*out = NULL;
+	*size_out = 0;
+	return s->ops->kept ? s->ops->kept(out, size_out, s, d, err) : 0;
+}
+
 int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
 			     struct luff_error *err)
 {
@@ -86,11 +114,6 @@ int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, siz
 		luff_hash_update(&w->hash, bytes, len);
 	w->size += (int64_t)len;
 	return 0;
-}
-
-void luff_store_writer_expect(struct luff_store_writer *w, const struct luff_descriptor *d)
-{
-	w->expected = *d;
 }
 
 int64_t luff_store_writer_size(const struct luff_store_writer *w)

@@ -1,7 +1,7 @@
 /*
  * Content by digest plus one root document (an OCI layout's index.json), in a folder, in memory or in an archive (archive.h). Writes are atomic:
  * a temporary file under ingest/, checked, synced, renamed. What a killed writer left in ingest/ goes when the next writer opens
- * the store. Any thread; on a folder also any number of processes.
+ * the store, unless somebody may go on with it. Any thread; on a folder also any number of processes.
  */
 #ifndef LUFF_STORE_STORE_H
 #define LUFF_STORE_STORE_H
@@ -49,10 +49,21 @@ int luff_store_link(bool *linked, struct luff_store *s, const struct luff_digest
 /** Starts a blob. @param hash  compute its digest on the way: needed unless the bytes come verified */
 int luff_store_write(struct luff_store_writer **out, struct luff_store *s, bool hash,
 		     enum luff_algorithm algorithm, struct luff_error *err);
+/**
+ * Starts the blob d, which is known beforehand and comes verified: where one blob lies behind the other, its place is taken now.
+ * What an earlier writer left of it is not written again where it is the same, and replaced where not.
+ */
+int luff_store_grow(struct luff_store_writer **out, struct luff_store *s, const struct luff_descriptor *d,
+		    struct luff_error *err);
+/**
+ * What a writer of luff_store_grow() that was left or killed left of a large blob: its first bytes, if all went well.
+ *
+ * @param out  *size_out bytes and perhaps more; NULL and 0 where there is nothing, or somebody is at it
+ */
+int luff_store_kept(struct luff_reader **out, int64_t *size_out, struct luff_store *s,
+		    const struct luff_digest *d, struct luff_error *err);
 int luff_store_writer_append(struct luff_store_writer *w, const void *bytes, size_t len,
 			     struct luff_error *err);
-/** Says before the first byte what will come: where one blob lies behind the other, its place is taken then. */
-void luff_store_writer_expect(struct luff_store_writer *w, const struct luff_descriptor *d);
 /** Bytes so far. */
 int64_t luff_store_writer_size(const struct luff_store_writer *w);
 /**
@@ -114,7 +125,7 @@ void luff_store_writer_rest(struct luff_store_writer *w);
 int luff_store_writer_wake(struct luff_store_writer *w, struct luff_error *err);
 /** While nothing has come, another algorithm costs nothing. */
 void luff_store_writer_hash_as(struct luff_store_writer *w, enum luff_algorithm algorithm);
-/** The writer is gone, its upload stays, if it is one and not in memory. NULL is fine. */
+/** The writer is gone, its upload or part stays, if it is one and not in memory. NULL is fine. */
 void luff_store_writer_leave(struct luff_store_writer *w);
 /** Bytes that an upload has, whoever writes to it. LUFF_ENOTFOUND; LUFF_ENOTSUP in memory. */
 int luff_store_upload_size(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err);

@@ -135,7 +135,8 @@ function luff.image(name, opts) end
 function luff.index(name, opts) end
 
 ---Copies all that a name stands for, digests unchanged; what the destination has does not move. Killed at any moment the
----destination stays readable, and the next run moves only what is missing.
+---destination stays readable, and the next run moves only what is missing. A layout keeps what came of a large blob for a week,
+---and the next copy goes on from there.
 ---@param src luff.name|luff.Image|luff.Index
 ---@param dst luff.name the source's tag where it names none
 ---@param opts { platform: string?, jobs: integer?, referrers: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
@@ -143,11 +144,11 @@ function luff.index(name, opts) end
 function luff.copy(src, dst, opts) end
 
 ---@class luff.CopyEvent
----@field kind "start"|"bytes"|"done"|"skipped"|"mounted"
+---@field kind "start"|"bytes"|"kept"|"done"|"skipped"|"mounted"
 ---@field digest string
 ---@field media_type string
 ---@field size integer of the blob
----@field bytes integer with "bytes": that have come since the last event of this blob
+---@field bytes integer with "bytes": that have come since the last event of this blob; with "kept": that were there from a copy that broke off
 ---@field total integer bytes of all blobs that the copy found
 
 ---@class luff.CopyResult
@@ -158,6 +159,7 @@ function luff.copy(src, dst, opts) end
 ---@field skipped integer blobs that were there
 ---@field mounted integer blobs that the destination took over without bytes
 ---@field bytes integer that moved
+---@field kept integer bytes of the copied blobs that were there from a copy that broke off
 ---@field manifests integer that were written
 
 ---Tags of a repository or layout: `for tag in luff.tags "ghcr.io/org/app" do … end`; pages are read when they are needed.

@@ -186,7 +186,7 @@ function Progress:event(copy, event)
 	if event.total and event.total > copy.total then
 		self.found, copy.total = self.found + event.total - copy.total, event.total
 	end
-	if at and event.kind ~= "bytes" then
+	if at and event.kind ~= "bytes" and event.kind ~= "kept" then
 		-- It is there, or it begins again.
 		table.remove(self.running, at)
 		self.moving = self.moving - blob.bytes
@@ -199,6 +199,9 @@ function Progress:event(copy, event)
 	end
 	if event.kind == "start" then
 		self:start(blob, now)
+	elseif event.kind == "kept" and at then
+		blob.bytes, self.moving, blob.samples = blob.bytes + event.bytes, self.moving + event.bytes, {}
+		sample(blob.samples, now, blob.bytes)
 	elseif event.kind == "bytes" and at then
 		self:advance(blob, event.bytes, now)
 	elseif words[event.kind] then

@@ -926,6 +926,193 @@ static void sweeps_up(void)
 	CHECK_INT(count_files(scratch("killed/ingest")), -1);
 }
 
+/* ---- what breaks off ---- */
+
+#define PARTED ((size_t)3 << 20)
+
+static const char *part_path(const char *store, const struct luff_digest *d)
+{
+	return scratch("%s/ingest/sha256-%s.part", store, luff_digest_hex(d));
+}
+
+/* Writes the first `len` of the blob's `size` bytes. */
+static struct luff_store_writer *grow(struct luff_store *s, const struct luff_digest *d, size_t size,
+				      const char *bytes, size_t len, struct luff_error *err)
+{
+	struct luff_descriptor blob = {.digest = *d, .size = (int64_t)size};
+	struct luff_store_writer *w = NULL;
+
+	CHECK(luff_store_grow(&w, s, &blob, err) == 0);
+	CHECK(len == 0 || luff_store_writer_append(w, bytes, len, err) == 0);
+	return w;
+}
+
+/* What is kept of d is the first `len` bytes, or nothing. */
+static void check_kept(struct luff_store *s, const struct luff_digest *d, const char *bytes, size_t len)
+{
+	LUFF_AUTO(reader) r = NULL;
+	LUFF_AUTO(text) have = malloc(len + 1);
+	size_t done = 0, n = 1;
+	struct luff_error err;
+	int64_t size;
+
+	OK(luff_store_kept(&r, &size, s, d, &err));
+	CHECK_INT(size, len);
+	CHECK((r != NULL) == (len > 0));
+	while (r && n > 0 && done <= len) {
+		OK(luff_reader_read(&n, r, have + done, len + 1 - done, &err));
+		done += n;
+	}
+	CHECK(done == len && memcmp(have, bytes, len) == 0);
+}
+
+static void goes_on_where_it_broke_off(void)
+{
+	struct luff_store *s = open_folder(scratch("parts"));
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	struct luff_digest d = digest_of("sha256", bytes, PARTED);
+	struct luff_store_writer *w, *second;
+	struct luff_error err;
+
+	check_kept(s, &d, bytes, 0);
+	w = grow(s, &d, PARTED, bytes, 100000, &err);
+	/* not while somebody writes it, nor can anybody else */
+	check_kept(s, &d, bytes, 0);
+	second = grow(s, &d, PARTED, bytes, PARTED, &err);
+	CHECK_INT(count_files(scratch("parts/ingest")), 2);
+	luff_store_writer_leave(w);
+	check_kept(s, &d, bytes, 100000);
+	/* another writer, which breaks off before it comes so far, and one that comes farther */
+	luff_store_writer_leave(grow(s, &d, PARTED, bytes, 999, &err));
+	check_kept(s, &d, bytes, 100000);
+	luff_store_writer_leave(grow(s, &d, PARTED, bytes, 2000001, &err));
+	check_kept(s, &d, bytes, 2000001);
+	OK(luff_store_writer_commit(grow(s, &d, PARTED, bytes, PARTED, &err), &d, &err));
+	OK(get(s, &d, 0, bytes, PARTED, &err));
+	check_kept(s, &d, bytes, 0);
+	OK(luff_store_writer_commit(second, &d, &err));
+	OK(get(s, &d, 0, bytes, PARTED, &err));
+	OK(luff_store_remove(s, &d, &err));
+	CHECK_INT(count_files(scratch("parts/ingest")), 0);
+	luff_store_unref(s);
+	CHECK_INT(count_files(scratch("parts/ingest")), -1);
+}
+
+/* Whatever is there, what was appended is what is committed. */
+static void believes_no_part(void)
+{
+	struct luff_store *s = open_folder(scratch("damaged"));
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	LUFF_AUTO(text) longer = some_bytes(PARTED + 5000);
+	static const size_t wrong[] = {0, 16383, 16384, 1500000, PARTED - 1, PARTED};
+	struct luff_digest d = digest_of("sha256", bytes, PARTED);
+	struct luff_error err;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		luff_store_writer_leave(grow(s, &d, PARTED, bytes, 1, &err));
+		longer[wrong[i]] ^= 1;
+		write_file(part_path("damaged", &d), longer, PARTED + 5000);
+		longer[wrong[i]] ^= 1;
+		OK(luff_store_writer_commit(grow(s, &d, PARTED, bytes, PARTED, &err), &d, &err));
+		OK(get(s, &d, 0, bytes, PARTED, &err));
+		OK(luff_store_remove(s, &d, &err));
+	}
+	CHECK_INT(count_files(scratch("damaged/ingest")), 0);
+	luff_store_unref(s);
+}
+
+/* Small ones, those that were wrong, and those of which nothing came. */
+static void keeps_no_more_than_it_should(void)
+{
+	struct luff_store *s = open_folder(scratch("parts"));
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	struct luff_digest d = digest_of("sha256", bytes, PARTED);
+	struct luff_error err;
+
+	luff_store_writer_leave(grow(s, &d, (1 << 20) - 1, bytes, 100000, &err));
+	luff_store_writer_leave(grow(s, &d, PARTED, bytes, 0, &err));
+	luff_store_writer_leave(begin(s, true, LUFF_SHA256, bytes, 100000, &err));
+	CHECK_INT(count_files(scratch("parts/ingest")), 0);
+	luff_store_writer_leave(grow(s, &d, PARTED, bytes, 100000, &err));
+	luff_store_writer_abort(grow(s, &d, PARTED, bytes, 100001, &err));
+	CHECK_INT(count_files(scratch("parts/ingest")), 0);
+	luff_store_unref(s);
+}
+
+static void die_in_a_part(void)
+{
+	struct luff_store *s = open_folder(scratch("parts"));
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	struct luff_digest d = digest_of("sha256", bytes, PARTED);
+	struct luff_error err;
+
+	CHECK(grow(s, &d, PARTED, bytes, 1234567, &err));
+	raise(SIGKILL);
+}
+
+static void sweep(const char *name)
+{
+	struct luff_store *s = open_folder(scratch("%s", name));
+	struct luff_error err;
+
+	luff_store_writer_abort(begin(s, true, LUFF_SHA256, "x", 1, &err));
+	luff_store_unref(s);
+}
+
+static void keeps_parts_for_a_while(void)
+{
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	struct luff_digest d = digest_of("sha256", bytes, PARTED), other = digest_of("sha256", "other", 5);
+	struct timespec times[2] = {{.tv_sec = time(NULL) - 8 * 86400}, {.tv_sec = time(NULL) - 8 * 86400}};
+	struct luff_store *s = open_folder(scratch("parts"));
+	struct luff_error err;
+
+	CHECK(WTERMSIG(in_child(die_in_a_part)) == SIGKILL);
+	check_kept(s, &d, bytes, 1234567);
+	sweep("parts");
+	check_kept(s, &d, bytes, 1234567);
+	/* a week later */
+	CHECK(utimensat(AT_FDCWD, part_path("parts", &d), times, 0) == 0);
+	sweep("parts");
+	check_kept(s, &d, bytes, 0);
+	/* somebody else wrote the blob; what is no part of ours stays */
+	CHECK(WTERMSIG(in_child(die_in_a_part)) == SIGKILL);
+	OK(put(s, &d, bytes, PARTED, &err));
+	write_file(scratch("parts/ingest/sha256-123.part"), "", 0);
+	write_file(part_path("parts", &other), "oth", 3);
+	sweep("parts");
+	check_kept(s, &d, bytes, 0);
+	check_kept(s, &other, "oth", 3);
+	CHECK_INT(count_files(scratch("parts/ingest")), 2);
+	luff_store_unref(s);
+}
+
+/* A part is written to: it must be no other file by another name. */
+static void takes_no_link_for_a_part(void)
+{
+	struct luff_store *s = open_folder(scratch("linked-parts"));
+	LUFF_AUTO(text) bytes = some_bytes(PARTED);
+	struct luff_digest d = digest_of("sha256", bytes, PARTED), victim = digest_of("sha256", bytes, 5000);
+	const char *part;
+	char *blob = strdup(scratch("linked-parts/blobs/sha256/%s", luff_digest_hex(&victim)));
+	struct luff_error err;
+
+	OK(put(s, &victim, bytes, 5000, &err));
+	luff_store_writer_leave(grow(s, &d, PARTED, bytes, 1, &err));
+	for (int i = 0; i < 3; i++) {
+		part = part_path("linked-parts", &d);
+		CHECK(unlink(part) == 0);
+		CHECK((i == 0 ? symlink(blob, part) : i == 1 ? link(blob, part) : mkfifo(part, 0644)) == 0);
+		check_kept(s, &d, bytes, 0);
+		OK(luff_store_writer_commit(grow(s, &d, PARTED, bytes, PARTED, &err), &d, &err));
+		OK(get(s, &victim, 0, bytes, 5000, &err));
+		OK(get(s, &d, 0, bytes, PARTED, &err));
+		OK(luff_store_remove(s, &d, &err));
+	}
+	free(blob);
+	luff_store_unref(s);
+}
+
 static void increment_from_afar(void)
 {
 	struct luff_store *s = open_folder(scratch("shared"));
@@ -1135,6 +1322,11 @@ int main(void)
 	CHECK(luff_init(&err) == 0);
 	before = count_open();
 	sweeps_up();
+	goes_on_where_it_broke_off();
+	believes_no_part();
+	keeps_no_more_than_it_should();
+	keeps_parts_for_a_while();
+	takes_no_link_for_a_part();
 	keeps_processes_apart();
 	survives_kills();
 	survives_full_disks();

@@ -70,23 +70,35 @@ static int skip(struct luff_exchange *x, int64_t left, struct luff_error *err)
 	return rc;
 }
 
-static int open_part(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
-		     int64_t offset, struct luff_error *err)
+static int ask(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
+	       int64_t offset, struct luff_error *err)
 {
 	struct luff_request request = {.method = "GET", .scope = r->pull};
-	LUFF_AUTO(exchange) x = NULL;
-	char path[LUFF_REGISTRY_PATH_MAX], range[64], place[1024];
-	int rc;
+	char path[LUFF_REGISTRY_PATH_MAX], range[64];
 
 	luff_registry_content_path(path, d);
 	/* some want to know the end, too */
 	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset, d->size - 1);
-	snprintf(place, sizeof place, "%s@%s", r->base.place, d->digest.text);
 	request.range = offset > 0 ? range : NULL;
 	request.accept = d->manifest ? LUFF_REGISTRY_MANIFESTS : NULL;
-	rc = luff_registry_read(&x, r, request, path, err);
+	return luff_registry_read(out, r, request, path, err);
+}
+
+static int open_part(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
+		     int64_t offset, struct luff_error *err)
+{
+	LUFF_AUTO(exchange) x = NULL;
+	char place[1024];
+	int rc = ask(&x, r, d, offset, err);
+
+	/* a server that knows no part may still have all of it */
+	if (rc == 0 && offset > 0 && luff_exchange_status(x) == 416) {
+		luff_exchange_close(luff_take(x));
+		rc = ask(&x, r, d, 0, err);
+	}
 	if (rc < 0)
 		return rc;
+	snprintf(place, sizeof place, "%s@%s", r->base.place, d->digest.text);
 	if (luff_exchange_status(x) != 200 && luff_exchange_status(x) != 206)
 		return luff_request_refused(x, place, "", err);
 	rc = check_part(r, x, d, offset, err);

@@ -10,6 +10,9 @@ end
 
 local function sum_up(result, seconds)
 	local parts = { ("copied %s (%s)"):format(count(result.copied, "blob"), terminal.size(result.bytes)) }
+	if result.kept > 0 then
+		parts[#parts + 1] = ("%s had come before"):format(terminal.size(result.kept))
+	end
 	if result.mounted > 0 then
 		parts[#parts + 1] = ("mounted %d"):format(result.mounted)
 	end
