@@ -161,7 +161,7 @@ end)
 describe("a download that breaks 20 times", function()
 	-- By the server and by kill -9 in turn. After what it stalls at the server sends nothing, so what it sent is known.
 	it("is hardly longer than one that never does, and takes no more memory", function()
-		local size = (tonumber(os.getenv("LUFF_BLOB_MB")) or (sanitized and 32 or 128)) * megabyte
+		local size = (tonumber(os.getenv("LUFF_BLOB_MB")) or (sanitized and 16 or 64)) * megabyte
 		local slack = 512 * 1024 -- that luff may hold in its buffers when it is killed
 		local breaks, rest, faults = {}, size, {}
 		math.randomseed(20)
