@@ -343,7 +343,10 @@ LUFF_API int luff_medium_open(struct luff_medium **out, struct luff_name *name_o
 			      const struct luff_open_options *options, struct luff_error *err);
 /** An empty place in memory that holds at most `cap` bytes of content. */
 LUFF_API int luff_memory_new(struct luff_medium **out, int64_t cap, struct luff_error *err);
-/** Reads go to `front` and then to `back`, writes to `front` alone: new content over an untouched medium. Refs both. */
+/**
+ * Reads go to `front` and then to `back`, writes to `front` alone: new content over an untouched medium. Tags and referrers
+ * are those of `back`. Refs both.
+ */
 LUFF_API int luff_overlay_new(struct luff_medium **out, struct luff_medium *front, struct luff_medium *back,
 			      struct luff_error *err);
 

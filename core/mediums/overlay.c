@@ -66,6 +66,18 @@ static int overlay_tag(struct luff_medium *m, const struct luff_descriptor *d, c
 	return luff_medium_tag(overlay_of(m)->front, d, bytes, tag, err);
 }
 
+static int overlay_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err)
+{
+	return luff_medium_tags(out, overlay_of(m)->back, err);
+}
+
+static int overlay_referrers(struct luff_cursor **out, struct luff_medium *m,
+			     const struct luff_digest *subject, const char *artifact_type,
+			     struct luff_error *err)
+{
+	return luff_medium_referrers(out, overlay_of(m)->back, subject, artifact_type, err);
+}
+
 static void overlay_destroy(struct luff_medium *m)
 {
 	struct overlay *o = overlay_of(m);
@@ -84,6 +96,8 @@ static const struct luff_medium_ops overlay_ops = {
 	.push = overlay_push,
 	.origin = overlay_origin,
 	.tag = overlay_tag,
+	.tags = overlay_tags,
+	.referrers = overlay_referrers,
 	.destroy = overlay_destroy,
 };
 

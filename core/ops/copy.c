@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "medium.h"
 #include "model/descriptor.h"
+#include "model/embedded.h"
 #include "ops/convert.h"
 #include "ops/flight.h"
 #include "store/docker.h"
@@ -49,6 +50,8 @@ struct list {
 
 struct copy {
 	struct luff_medium *src, *dst;
+	struct luff_medium *data; /* what descriptors carry themselves, in memory; NULL: none does */
+	struct luff_medium *from; /* that in front of src, or src; a reference */
 	const struct luff_copy_options *options;
 	int jobs;
 	enum luff_compress compress; /* never the default */
@@ -187,7 +190,7 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 	/* what will change says nothing before it has */
 	if (c->compress != LUFF_COMPRESS_NONE)
 		return node->document ? 0
-				      : luff_medium_fetch_all(&node->document, c->src, &node->descriptor,
+				      : luff_medium_fetch_all(&node->document, c->from, &node->descriptor,
 							      LUFF_MANIFEST_MAX, err);
 	rc = luff_medium_exists(&node->there, c->dst, &node->descriptor, err);
 
@@ -200,7 +203,7 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 		node->there = luff_medium_fetch_all(&document, c->dst, &node->descriptor, LUFF_MANIFEST_MAX,
 						    &damaged) == 0;
 	if (!node->there && !node->document)
-		rc = luff_medium_fetch_all(&document, c->src, &node->descriptor, LUFF_MANIFEST_MAX, err);
+		rc = luff_medium_fetch_all(&document, c->from, &node->descriptor, LUFF_MANIFEST_MAX, err);
 	if (!node->document)
 		node->document = luff_take(document);
 	return rc;
@@ -234,6 +237,21 @@ static int add_entries(struct copy *c, size_t parent, const struct luff_document
 	return rc;
 }
 
+/* What the document's descriptors carry themselves is not fetched. */
+static int take_data(struct copy *c, const struct luff_document *doc, struct luff_error *err)
+{
+	int rc = luff_document_unpack_data(&c->data, doc, err);
+
+	if (rc < 0 || !c->data || c->from != c->src)
+		return rc;
+	rc = luff_overlay_new(&c->from, c->data, c->src, err);
+	if (rc < 0)
+		c->from = c->src;
+	else
+		luff_medium_unref(c->src);
+	return rc;
+}
+
 static int expand(struct copy *c, size_t i, struct luff_error *err)
 {
 	const struct node *node = &c->manifests.nodes[i];
@@ -244,7 +262,11 @@ static int expand(struct copy *c, size_t i, struct luff_error *err)
 
 	if (rc < 0)
 		return luff_fail_context(err, "%s", luff_medium_place(c->src));
-	rc = add_entries(c, i, &doc, err);
+	rc = take_data(c, &doc, err);
+	if (rc < 0)
+		luff_fail_context(err, "%s: %s", luff_medium_place(c->src), d->digest.text);
+	else
+		rc = add_entries(c, i, &doc, err);
 	luff_document_release(&doc);
 	return rc;
 }
@@ -345,7 +367,7 @@ static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_error
 {
 	const struct luff_descriptor *d = t->descriptor;
 	LUFF_AUTO(reader) r = NULL;
-	int rc = luff_medium_fetch_for(&r, kept_out, t->copy->src, d, t->copy->dst, err);
+	int rc = luff_medium_fetch_for(&r, kept_out, t->copy->from, d, t->copy->dst, err);
 
 	t->moved = 0;
 	tell_kept(t, *kept_out);
@@ -386,7 +408,7 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 	int rc;
 
 	report(c, LUFF_COPY_START, &node->descriptor, 0);
-	rc = luff_convert_layer(d, &fd, c->src, &node->descriptor, c->compress, count_bytes, &transfer, err);
+	rc = luff_convert_layer(d, &fd, c->from, &node->descriptor, c->compress, count_bytes, &transfer, err);
 	if (rc == 0)
 		rc = luff_medium_exists(&there, c->dst, d, err);
 	if (rc < 0)
@@ -423,7 +445,7 @@ static int move_blob(void *arg, size_t i, struct luff_error *err)
 		return rc;
 	rc = luff_medium_exists(&there, c->dst, d, err);
 	if (rc == 0 && !there)
-		rc = luff_medium_mount(&mounted, c->dst, d, c->src, err);
+		rc = luff_medium_mount(&mounted, c->dst, d, c->from, err);
 	if (rc == 0 && (there || mounted))
 		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_MOUNTED, d, 0);
 	else if (rc == 0)
@@ -716,6 +738,7 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 			err, LUFF_EINVAL,
 			"compressed layers change the digest that referrers refer to: copy without one of them");
 	pthread_mutex_init(&c.lock, NULL);
+	c.from = luff_medium_ref(src);
 	luff_scope_enter(&c.scope);
 	rc = run(&c, dst_name, src_name, err);
 	luff_scope_leave(&c.scope);
@@ -729,6 +752,8 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 	free(c.manifests.nodes);
 	free(c.blobs.nodes);
 	tdestroy(c.seen, free);
+	luff_medium_unref(c.from);
+	luff_medium_unref(c.data);
 	pthread_mutex_destroy(&c.lock);
 	return rc;
 }

@@ -106,7 +106,8 @@ void luff_ingest_sweep(struct luff_folder *f, int64_t idle, bool dry, int64_t *f
 		if (file < 0)
 			continue;
 		if (flock(file, LOCK_EX | LOCK_NB) == 0 && fstat(file, &st) == 0 &&
-		    is_named(file, entry->d_name, fd) && is_idle(f, entry->d_name, &st, idle) && (dry || unlinkat(fd, entry->d_name, 0) == 0)) {
+		    is_named(file, entry->d_name, fd) && is_idle(f, entry->d_name, &st, idle) &&
+		    (dry || unlinkat(fd, entry->d_name, 0) == 0)) {
 			if (files)
 				++*files;
 			if (bytes)

@@ -10,7 +10,7 @@
 #include "store/folder.h"
 
 #define LUFF_INGEST "ingest"
-#define LUFF_INGEST_PATH 160        /* "ingest/sha512-", 128 hex digits, ".part" */
+#define LUFF_INGEST_PATH 160          /* "ingest/sha512-", 128 hex digits, ".part" */
 #define LUFF_INGEST_GRACE (7 * 86400) /* seconds */
 
 /**
