@@ -183,6 +183,12 @@ int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tre
 int luff_list_files(lua_State *L, struct luff_image *image, struct luff_tree *tree);
 int luff_open_tree(lua_State *L, struct luff_image *image);
 
+/* ---- export.c ---- */
+
+/* Methods of an Image. */
+int luff_image_export(lua_State *L);
+int luff_image_extract(lua_State *L);
+
 /* ---- json.c ---- */
 
 /** Parses text and pushes it as Lua values. Raises. [-0, +1] */

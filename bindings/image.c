@@ -619,6 +619,8 @@ void luff_image_types(lua_State *L)
 						 {"stat", image_stat},
 						 {"read", image_read},
 						 {"tree", image_tree},
+						 {"export", luff_image_export},
+						 {"extract", luff_image_extract},
 						 {NULL, NULL}};
 	static const luaL_Reg index_meta[] = {
 		{"__gc", index_gc}, {"__tostring", index_text}, {"__eq", index_eq}, {NULL, NULL}};

@@ -595,6 +595,33 @@ LUFF_API int luff_files_content(struct luff_reader **out, struct luff_files *fil
 /** NULL is fine. */
 LUFF_API void luff_files_close(struct luff_files *files);
 
+/** Takes bytes; any thread, one call at a time. */
+typedef int (*luff_write_fn)(void *arg, const void *bytes, size_t len, struct luff_error *err);
+
+/** A tree as one tar: the same bytes for the same tree. Reads each layer once more. */
+LUFF_API int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err);
+
+struct luff_extract_options {
+	bool keep_owner; /* files belong to whom the image says: for root; else they are the caller's */
+};
+
+struct luff_extract_result {
+	int64_t files; /* that were made, folders and links included */
+	int64_t bytes; /* of their content */
+	int64_t skipped; /* devices and extended attributes that the caller may not make, or the file system cannot hold */
+};
+
+/**
+ * Unpacks a tree into a folder, which is made where it is missing, and is empty else. Nothing outside of it is touched, whatever
+ * the image holds: no link is ever followed. What fails leaves the folder as it was.
+ *
+ * @param out      may be NULL
+ * @param options  may be NULL
+ * @return 0; LUFF_EEXISTS for a folder with something in it
+ */
+LUFF_API int luff_extract(struct luff_extract_result *out, struct luff_tree *tree, const char *folder,
+			  const struct luff_extract_options *options, struct luff_error *err);
+
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
 enum luff_copy_event_kind {

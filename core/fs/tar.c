@@ -28,6 +28,7 @@ struct luff_tar {
 	struct luff_sparse sparse; /* of the entry; no pieces: it is none */
 	size_t piece;              /* that `at` is in or before */
 	int64_t at;                /* how much of the content was read */
+	int64_t holes;             /* sizes of all sparse files so far */
 	struct luff_buffer extended, long_path, long_link;
 	char path[256 + 2], link[101], user[33], group[33];
 
@@ -445,7 +446,13 @@ static int set_entry(struct luff_tar *tar, const unsigned char *h, struct luff_e
 		rc = set_numbers(tar, h, err);
 	if (rc == 0 && tar->entry.type == LUFF_ENTRY_FILE)
 		rc = set_sparse(tar, h, err);
-	return rc;
+	if (rc < 0 || tar->entry.size == tar->stored)
+		return rc;
+	/* holes cost nothing to say */
+	if (tar->entry.size > LUFF_UNPACKED_MAX - tar->holes)
+		return luff_fail(err, LUFF_ELIMIT, "sparse files of more than 128 GiB in a layer");
+	tar->holes += tar->entry.size;
+	return 0;
 }
 
 /* Two blocks of zeros end a tar, as does the end of the file. One alone before something else is read differently by each tool. */

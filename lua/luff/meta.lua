@@ -310,6 +310,16 @@ function Image:read(path) end
 ---@return luff.Tree
 function Image:tree() end
 
+---Writes its files as one tar, the same bytes for the same layers. The file is there when it is whole.
+---@param file string "-" is the standard output
+function Image:export(file) end
+---Unpacks its files into a folder, which is made where it is missing, and empty else. No link is ever followed, so nothing
+---outside of it is touched; what fails leaves the folder as it was.
+---@param folder string
+---@param opts { keep_owner: boolean? }? keep_owner: files belong to whom the image says, with setuid and all extended attributes; true for root where absent
+---@return { files: integer, bytes: integer, skipped: integer } # skipped: devices and extended attributes that cannot be made here
+function Image:extract(folder, opts) end
+
 ---The files of an image as all its layers together leave them (image-spec, layer.md).
 ---@class luff.Tree
 local Tree = {}

@@ -1,0 +1,31 @@
+-- luff cat: a file of an image.
+local luff = require "luff"
+local terminal = require "luff.terminal"
+
+return {
+	summary = "print a file of an image",
+	usage = "[--platform P] NAME PATH",
+	arguments = { 2, 2 },
+	options = {
+		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
+		{ name = "plain-http", help = "speak http to the registry" },
+	},
+	help = [[
+Links lead where they lead in the image. Layers are read from the top, and only as many as it takes.
+The content goes out as it is, whatever it is.
+
+examples
+  luff cat alpine:3 /etc/os-release
+  luff cat --platform linux/arm64 oci:./mirror:v1 /bin/busybox >busybox
+]],
+	run = function(args, opts)
+		local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })
+		local found = image:stat(args[2])
+		if found.type ~= "file" then
+			error({ code = "invalid", message = ("%s is a %s, and has no content"):format(args[2], found.type) }, 0)
+		end
+		for piece in function() return found:read(65536) end do
+			terminal.write(piece)
+		end
+	end,
+}
