@@ -45,9 +45,9 @@ static int64_t option_integer(lua_State *L, int i, const char *name, int64_t mos
 static int serve(lua_State *L)
 {
 	static const char *const options[] = {
-		"root",        "listen",       "faults",     "record",  "cert",    "key",
-		"htpasswd",    "read_only",    "authorize",  "on_push", "on_pull", "upload_max",
-		"connections", "idle_timeout", "access_log", "metrics", "gc",      NULL};
+		"root",       "listen",    "faults",  "record",  "cert",       "key",         "htpasswd",
+		"read_only",  "authorize", "on_push", "on_pull", "upload_max", "connections", "idle_timeout",
+		"access_log", "metrics",   "gc",      "proxy",   "proxy_max",  NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct server_box *box;
@@ -61,6 +61,8 @@ static int serve(lua_State *L)
 	o.read_only = luff_option_bool(L, 1, "read_only");
 	o.access_log = luff_option_string(L, 1, "access_log");
 	o.metrics = luff_option_bool(L, 1, "metrics");
+	o.proxy = luff_option_string(L, 1, "proxy");
+	o.proxy_max = option_integer(L, 1, "proxy_max", INT64_MAX);
 	o.upload_max = option_integer(L, 1, "upload_max", INT64_MAX);
 	o.connections = (int)option_integer(L, 1, "connections", INT_MAX);
 	o.idle_timeout = (int)option_integer(L, 1, "idle_timeout", INT_MAX);

@@ -808,6 +808,9 @@ struct luff_server_options {
 	const char *
 		htpasswd; /* file of users and their bcrypt hashes, read anew when it changes; NULL: no logins */
 	bool read_only;
+	const char *
+		proxy; /* "https://registry-1.docker.io": a mirror of that registry, and read-only; NULL: none */
+	int64_t proxy_max; /* bytes that a mirror on disk keeps, but for small blobs; what is used least goes. 0: no end */
 	/*
 	 * Optional. The program's word on requests of the kinds in `decides` (LUFF_ASK_… | …). From many threads at a time, and it
 	 * may block. Returns 0: let it through; LUFF_EDENIED: not, with `refusal` for the client, or without ("") a plain

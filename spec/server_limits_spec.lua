@@ -161,9 +161,10 @@ describe("the embedded registry", function()
 				while (<$s>) { $len = $1 if /^content-length: (\d+)/i; last if /^\r$/ } read($s, my $x, $len) if $len }
 			print join(" ", $n, map { "$_" } sort keys %%seen)]]):format(count))
 		support.eventually(function() return opener:stdout() ~= "" end, 120)
-		assert.truthy(opener:stdout():find("^" .. count .. " 202"), opener:stdout())
+		-- 429 is a plain word, too: there are more than it takes at a time.
+		assert.truthy(opener:stdout():find("^" .. count .. " 202") and not opener:stdout():find " [135]%d%d", opener:stdout())
 		assert.equal(200, (curl(server, "/v2/")))
-		assert.equal("", support.sh("find " .. root .. " -mindepth 1 -type f") or "")
+		assert.is_true(tonumber(support.sh("find " .. root .. " -path '*/ingest/*' -type f | wc -l")) <= 1024)
 		assert.is_true(sanitized or memory(server) < 80, memory(server))
 	end)
 

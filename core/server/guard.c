@@ -24,7 +24,7 @@ int luff_guard_new(struct luff_guard **out, const struct luff_server_options *op
 	*out = NULL;
 	if (!guard)
 		return luff_fail_nomem(err);
-	guard->read_only = options->read_only;
+	guard->read_only = options->read_only || options->proxy;
 	guard->decide = options->decide;
 	guard->arg = options->decide_arg;
 	guard->decides = options->decides;

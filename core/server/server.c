@@ -19,6 +19,7 @@
 #include "server/guard.h"
 #include "server/listen.h"
 #include "server/microhttpd.h"
+#include "server/mirror.h"
 #include "server/tls.h"
 
 #define MEMORY_CAP ((int64_t)1 << 30)
@@ -39,6 +40,7 @@ struct luff_server {
 	struct luff_repositories *repositories;
 	struct luff_upload_table *uploads;
 	struct luff_guard *guard;
+	struct luff_mirror *mirror; /* NULL: it is none */
 	struct luff_access *access;
 	struct luff_connections *connections;
 	size_t connections_max;
@@ -191,9 +193,11 @@ static int end(struct luff_server *server, struct luff_call *r, struct luff_erro
 	bool parses = r->endpoint->parsing != LUFF_PARSES_NOTHING;
 	int rc = luff_guard_end(r, server->guard, err);
 
-	if (rc == 0 && parses)
+	if (rc == 0 && server->mirror)
+		rc = luff_mirror_prepare(r, server->mirror, err);
+	if (rc == 0 && parses && !r->response)
 		rc = wait_for_turn(turn, err);
-	if (rc < 0)
+	if (rc < 0 || r->response)
 		return rc;
 	rc = r->endpoint->end(r, err);
 	if (parses)
@@ -434,6 +438,8 @@ int luff_server_start(struct luff_server **out, const struct luff_server_options
 	if (rc == 0)
 		rc = luff_faults_new(&server->faults, options, server->address, &server->scope, err);
 	if (rc == 0)
+		rc = luff_mirror_new(&server->mirror, options, server->repositories, &server->scope, err);
+	if (rc == 0)
 		rc = luff_guard_new(&server->guard, options, err);
 	if (rc == 0)
 		rc = prepare_tls(server, options, err);
@@ -491,6 +497,7 @@ void luff_server_stop(struct luff_server *server)
 		luff_mhd.stop_daemon(server->daemon);
 	luff_tls_free(server->tls);
 	luff_gc_timer_stop(server->gc);
+	luff_mirror_free(server->mirror);
 	luff_upload_table_free(server->uploads);
 	luff_repositories_free(server->repositories);
 	for (int i = 0; i < LUFF_PARSING_COUNT; i++)

@@ -432,6 +432,8 @@ function Reader:close() end
 ---@field authorize (fun(request: luff.Asked): boolean?, string?)? true lets a request through; else the client hears the message, or is asked for a login where it brings none. Beside htpasswd it decides about requests without a login, too
 ---@field on_push (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that comes in, before it is stored
 ---@field on_pull (fun(request: luff.Asked): boolean?, string?)? the same for each manifest that is asked for
+---@field proxy string? "https://registry-1.docker.io": a mirror of that registry, which fetches at its first use what is asked for, and keeps it; read-only
+---@field proxy_max integer? bytes that a mirror below `root` keeps, blobs up to 64 KiB aside; what was not asked for the longest goes
 ---@field upload_max integer? bytes of a blob that is pushed
 ---@field connections integer? at a time, 8 to 10,000; 512 where absent. When nearly all are taken, those that are slowest have to go
 ---@field idle_timeout integer? seconds without a byte after which a connection ends; 120 where absent

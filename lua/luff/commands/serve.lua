@@ -22,6 +22,8 @@ return {
 		{ name = "key", value = "FILE", help = "the certificate's key" },
 		{ name = "htpasswd", value = "FILE", help = "let in only who is in this file, as htpasswd -B writes it" },
 		{ name = "read-only", help = "take nothing, delete nothing" },
+		{ name = "proxy", value = "URL", help = "be a mirror of that registry: fetch what is asked for, and keep it" },
+		{ name = "proxy-max", value = "MB", help = "keep so much of it; what is used least goes" },
 		{ name = "upload-max", value = "MB", help = "refuse larger blobs" },
 		{ name = "connections", value = "N", help = "at a time; 512 by default" },
 		{ name = "access-log", value = "FILE", help = "add a line of JSON for each request; - is stdout" },
@@ -40,6 +42,7 @@ examples
   luff serve ./store
   luff serve --listen 127.0.0.1:0
   luff serve --listen :5000 --cert server.crt --key server.key ./store
+  luff serve --proxy https://registry-1.docker.io --proxy-max 50000 ./hub
 ]],
 	run = function(args, opts)
 		local server <close> = luff.serve {
@@ -49,6 +52,8 @@ examples
 			key = opts.key,
 			htpasswd = opts.htpasswd,
 			read_only = opts.read_only,
+			proxy = opts.proxy,
+			proxy_max = number(opts, "proxy_max", 1e6),
 			upload_max = number(opts, "upload_max", 1e6),
 			connections = number(opts, "connections"),
 			access_log = opts.access_log,
