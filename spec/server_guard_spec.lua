@@ -70,7 +70,8 @@ describe("the embedded registry", function()
 				assert.truthy(body:lower():find('www-authenticate: basic realm="luff"', 1, true), body)
 				assert.truthy(body:find("UNAUTHORIZED", 1, true))
 			end
-			for _, header in ipairs { "Basic", "Basic !!!!", "Basic bWU=", "Bearer token", "Basic Og==", "Basic bWUAOnNlY3JldA==" } do
+			for _, header in ipairs { "Basic", "Basic !!!!", "Basic bWU=", "Bearer token", "Basic Og==",
+				"Basic bWUAOnNlY3JldA==" } do
 				assert.equal(401, (request(server, "GET", "/v2/", "-H", "Authorization: " .. header)), header)
 			end
 			assert.equal(401, (put_manifest(server, "app/manifests/v1")))
@@ -90,7 +91,8 @@ describe("the embedded registry", function()
 
 		it("starts with no file that it cannot read", function()
 			for _, text in ipairs { "me:plain", "me", ":" .. bcrypt "x", "me:$apr1$abcdefgh$xxxxxxxxxxxxxxxxxxxxxx",
-				"me:" .. bcrypt("x"):gsub("%$05%$", "$31$"), "a:" .. bcrypt("x"):sub(1, -2), ("u"):rep(300) .. ":" .. bcrypt "x" } do
+				"me:" .. bcrypt("x"):gsub("%$05%$", "$31$"), "a:" .. bcrypt("x"):sub(1, -2),
+				("u"):rep(300) .. ":" .. bcrypt "x" } do
 				local err = support.fails(luff.serve, { htpasswd = support.write(file, "me:" .. bcrypt "x" .. "\n" .. text) })
 				assert.equal("bad_format", err.code)
 				assert.truthy(err.message:find("line 2", 1, true), err.message)

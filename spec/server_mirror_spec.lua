@@ -181,7 +181,8 @@ describe("a mirror of a registry", function()
 	end)
 
 	it("is of a registry and nothing else", function()
-		for _, proxy in ipairs { "", "https://", "app", "https://host.example/path", "ftp://host.example", "https://ho st.example",
+		for _, proxy in ipairs { "", "https://", "app", "https://host.example/path", "ftp://host.example",
+			"https://ho st.example",
 			"https://user:password@host.example" } do
 			assert.equal("invalid", support.fails(luff.serve, { proxy = proxy }).code, proxy)
 		end

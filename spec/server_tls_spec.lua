@@ -23,7 +23,8 @@ describe("the embedded registry with TLS", function()
 			local bytes = ("0123456789abcdef"):rep(200000) .. version
 			local file = support.write(support.scratch() .. "/blob", bytes)
 			local base = "https://" .. server:address() .. "/v2/app/blobs/"
-			local result = curl("--tlsv" .. version, "--tls-max", version, "-o", "/dev/null", "-w", "%{http_code}", "--data-binary",
+			local result = curl("--tlsv" .. version, "--tls-max", version, "-o", "/dev/null", "-w", "%{http_code}",
+				"--data-binary",
 				"@" .. file, "-H", "Content-Type: application/octet-stream", base .. "uploads/?digest=" .. luff.digest(bytes))
 			assert.equal("201", result.stdout, result.stderr)
 			result = curl("--tlsv" .. version, "--tls-max", version, base .. luff.digest(bytes))
@@ -70,7 +71,8 @@ describe("the embedded registry with TLS", function()
 		-- Nothing, half a handshake's head, and rubbish in the place of a handshake.
 		local stuck = support.start { "perl", "-MIO::Socket::INET", "-e", [[
 			my @sockets = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$ARGV[0]") or die } 1 .. 40;
-			for my $i (0 .. $#sockets) { $sockets[$i]->syswrite(("", "\x16\x03\x01", "\x16\x03\x01\x00\x20" . "x" x 32)[$i % 3]) }
+			for my $i (0 .. $#sockets) { $sockets[$i]->syswrite(
+				("", "\x16\x03\x01", "\x16\x03\x01\x00\x20" . "x" x 32)[$i % 3]) }
 			$| = 1; print "there\n"; sleep 600]], port }
 		support.eventually(function() return stuck:stdout():find "there" end)
 		local result = curl("https://" .. server:address() .. "/v2/")

@@ -319,7 +319,7 @@ static void make_room(struct luff_mirror *mirror)
 	struct luff_error ignored = {0};
 	struct blobs list = {0};
 
-	if (luff_repositories_list(&names, mirror->repositories, &ignored) < 0)
+	if (luff_repositories_list(&names, mirror->repositories, false, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++) {
 		add_folder(&list, mirror, names.items[i], "sha256");
