@@ -177,10 +177,11 @@ describe("the embedded registry", function()
 			luff.push_blob("oci:" .. root .. "/public", "blob")
 			local server = serve(([[ return { root = %q, authorize = function(r) return r.repository ~= "private" end } ]])
 				:format(root))
-			local path = "/v2/new/blobs/uploads/?mount=" .. blob.digest .. "&from="
-			assert.equal(202, (request(server, "POST", path .. "private")))
-			assert.equal(202, (request(server, "POST", (path:gsub("&from=", "")))))
-			assert.equal(201, (request(server, "POST", path .. "public")))
+			local path = "/v2/new/blobs/uploads/?mount=" .. blob.digest
+			assert.equal(202, (request(server, "POST", path .. "&from=private")))
+			assert.equal(202, (request(server, "POST", path)))
+			assert.equal(202, (request(server, "POST", path .. "&from=")))
+			assert.equal(201, (request(server, "POST", path .. "&from=public")))
 		end)
 
 		it("refuses by on_push and on_pull, with their message", function()

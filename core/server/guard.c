@@ -121,7 +121,10 @@ static int deny(struct luff_call *r, const char *refusal, struct luff_error *err
 				 *refusal ? refusal : "the registry's policy does not allow that");
 }
 
-/* A mount reads the other repository, too; without leave for that it is an upload like any other. */
+/*
+ * A mount reads the other repository, too. Without leave for that, or where any repository would do, it is an upload like any
+ * other.
+ */
 static int authorize_mount(struct luff_call *r, const struct luff_guard *guard, const char *user,
 			   const char *password, struct luff_error *err)
 {
@@ -131,7 +134,7 @@ static int authorize_mount(struct luff_call *r, const struct luff_guard *guard, 
 				    .repository = r->route.from,
 				    .user = user,
 				    .password = password};
-	int rc = ask(refusal, r, guard, &a, err);
+	int rc = r->route.from[0] ? ask(refusal, r, guard, &a, err) : LUFF_EDENIED;
 
 	if (rc != LUFF_EDENIED)
 		return rc;
@@ -150,7 +153,7 @@ static int authorize(struct luff_call *r, const struct luff_guard *guard, const 
 				    .password = password};
 	int rc = ask(refusal, r, guard, &a, err);
 
-	if (rc == 0 && r->route.mount.text[0] && r->route.from[0])
+	if (rc == 0 && r->route.mount.text[0])
 		return authorize_mount(r, guard, user, password, err);
 	/* from any repository that has it: nobody can be asked about all of them */
 	if (rc == 0)

@@ -400,6 +400,8 @@ static int take_limits(struct luff_server *server, const struct luff_server_opti
 		return luff_fail(err, LUFF_EINVAL, "upload_max: below zero");
 	server->connections_max =
 		share_of_files(options->connections ? (size_t)options->connections : CONNECTIONS_MAX);
+	if (options->cert && server->connections_max == share_of_files(SIZE_MAX))
+		server->connections_max /= 2; /* TLS takes three files for each */
 	server->idle_seconds = options->idle_timeout ? options->idle_timeout : IDLE_SECONDS;
 	server->upload_max = options->upload_max;
 	server->metrics = options->metrics;
