@@ -40,7 +40,8 @@ describe("a token server", function()
 			{ "GET", token_path, body = body },
 			{ "*", get_manifest[2], body = manifest, headers = get_manifest.headers, when = "^Authorization: Bearer t0ken" },
 			{ "*", get_config[2], body = config, when = "^Authorization: Bearer t0ken" },
-			{ "*", "/v2/.*", status = 401, headers = { ["WWW-Authenticate"] = ("Bearer realm=\"http://{{address}}%s\""):format(realm) } },
+			{ "*", "/v2/.*", status = 401,
+				headers = { ["WWW-Authenticate"] = ('Bearer realm="http://{{address}}%s"'):format(realm) } },
 		}
 		reads(server)
 		return server
