@@ -39,6 +39,7 @@ describe("luff.config", function()
 			assert.truthy(err.message:find(message, 1, true), err.message)
 		end
 		assert.is_false((pcall(luff.config, { hosts = { ["a.example"] = { requests = 1.5 } } })))
+		assert.is_false((pcall(luff.config, { hosts = { ["a.example"] = { chunk_size = -1 } } })))
 		assert.is_false((pcall(luff.config, { hosts = { ["a.example"] = { ca = {} } } })))
 	end)
 
