@@ -20,8 +20,10 @@
 
 #define PROGRESS (1 << 20)     /* bytes after which a broken connection is forgiven */
 #define BOOKMARK_MIN (1 << 20) /* a blob this large is worth a file for the next run */
-/* Bytes in one request where the registry wants chunks of any size, and after all at once was too much: then a quarter of
-   that, and so on. */
+/*
+ * Bytes in one request where the registry wants chunks of any size; and after all at once was too much: then a quarter of
+ * that, and so on.
+ */
 #define CHUNK_ASKED ((int64_t)16 << 20)
 #define CHUNK_MAX ((int64_t)64 << 20)
 #define CHUNK_MIN ((int64_t)256 << 10)
@@ -242,13 +244,15 @@ static int send_rest(struct upload *u, struct luff_error *err)
 /* A proxy or a registry takes only so much at once: less is tried, by this blob and by all that follow. */
 static bool shrink(const struct upload *u)
 {
-	int64_t chunk = CHUNK_MAX;
+	atomic_llong *shown = &u->r->host->chunk;
+	int64_t chunk = atomic_load(shown);
 
-	while (chunk >= u->piece && chunk >= CHUNK_MIN)
-		chunk /= 4;
+	if (!chunk || chunk >= u->piece) /* else another one has found out meanwhile */
+		for (chunk = CHUNK_MAX; chunk >= u->piece && chunk >= CHUNK_MIN;)
+			chunk /= 4;
 	if (chunk < CHUNK_MIN || chunk < u->session->chunk_min)
 		return false;
-	atomic_store(&u->r->host->chunk, chunk);
+	atomic_store(shown, chunk);
 	return true;
 }
 
@@ -258,7 +262,8 @@ static enum next decide(struct upload *u, const struct luff_error *failure)
 {
 	int status = failure->http_status;
 
-	if (u->src->failed || failure->code == LUFF_ECANCELED)
+	/* a request for a place has been repeated by itself */
+	if (u->src->failed || !u->session->url || failure->code == LUFF_ECANCELED)
 		return GIVE_UP;
 	if (status == 413)
 		return shrink(u) ? AT_ONCE : GIVE_UP;
@@ -308,8 +313,8 @@ static int send_all(struct upload *u, struct luff_error *err)
 
 		if (send_rest(u, &now) == 0)
 			return 0;
-		if (now.code != LUFF_ENOTSUP ||
-		    !failure.code) /* else src cannot go back: what made it go counts */
+		/* where src cannot go back, what it should have gone back for counts */
+		if (now.code != LUFF_ENOTSUP || !failure.code)
 			failure = now;
 		if (failure.http_status == 413)
 			too_large = failure;
