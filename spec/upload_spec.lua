@@ -334,7 +334,7 @@ describe("what is there already", function()
 end)
 
 describe("an upload that is broken", function()
-	local size = (tonumber(os.getenv "LUFF_UPLOAD_MB") or (scaled_down and 24 or 200)) * MB
+	local size = (tonumber(os.getenv "LUFF_UPLOAD_MB") or (scaled_down and 24 or 128)) * MB
 
 	-- A layout with one large layer, which no compression would make smaller: { name, digest of the layer }.
 	local function large_image(dir)
