@@ -245,8 +245,8 @@ describe("A copy within a registry", function()
 	-- mounts: the answers to mounts, each into a repository of its own; f gets what the copy did, and the server.
 	local function copy(mounts, f)
 		each(mounts, "POST", "/v2/%s/blobs/uploads/\\?.*mount=.*", {
-			gives("GET", { ["Content-Type"] = oci_manifest }), { "GET", "/v2/app/blobs/.*", body = config },
-			{ "HEAD", "/v2/case.*", status = 404 },
+			{ "GET", "/v2/app/manifests/.*", body = manifest, headers = { ["Content-Type"] = oci_manifest } },
+			{ "GET", "/v2/app/blobs/.*", body = config }, { "HEAD", "/v2/case.*", status = 404 },
 			{ "POST", "/v2/\\w+/blobs/uploads/", status = 202, headers = { Location = "/up/1" } },
 			{ "PATCH", "/up/1", status = 202, headers = { Location = "/up/1" } }, { "PUT", "/up/1\\?digest=.*", status = 201 },
 			{ "PUT", "/v2/\\w+/manifests/v1", status = 201 }, { "DELETE", "/up/.*", status = 204 },
