@@ -108,7 +108,8 @@ describe("an archive of docker save", function()
 			local packed = file .. "." .. suffix
 			support.sh(("%s -qc %s > %s"):format(tool, support.quote(file), support.quote(packed)))
 			assert.equal(want, luff.open("docker-archive:" .. packed .. ":app:v1"):digest())
-			local run = support.run({ "sh", "-c", ("cat %s | TMPDIR=%s %s copy docker-archive:-:app:v1 oci:%s/c-%s:v1"):format(
+			local run = support.run({ "sh", "-c", ("cat %s | TMPDIR=%s %s copy --compress none docker-archive:-:app:v1 "
+				.. "oci:%s/c-%s:v1"):format(
 				support.quote(packed), tmp, support.program, support.scratch(), suffix) })
 			assert.equal(want .. "\n", run.stdout, run.stderr)
 		end
