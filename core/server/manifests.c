@@ -168,6 +168,9 @@ static int store(struct luff_call *r, const struct luff_document *doc, struct lu
 		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.tag, err);
 	else if (rc == 0)
 		rc = luff_medium_push_bytes(r->repository->medium, d, r->body.data, err);
+	/* what has no name is not made durable by one */
+	if (rc == 0 && !r->route.tag[0])
+		rc = luff_store_sync(r->repository->store, err);
 	for (size_t i = 0; rc == 0 && !r->route.tag[0] && i < r->route.also_count; i++)
 		rc = luff_medium_tag(r->repository->medium, d, r->body.data, r->route.also[i], err);
 	if (rc == 0)

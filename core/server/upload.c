@@ -4,6 +4,7 @@
  */
 #include "server/upload.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -166,6 +167,7 @@ static int begin(struct luff_upload *s, enum luff_algorithm algorithm, struct lu
 		rc = luff_repository_open(&s->repository, s->table->repositories, s->name, true, &failed);
 		if (rc < 0)
 			break;
+		assert(s->repository);
 		rc = luff_store_begin(&s->writer, s->repository->store, s->id, algorithm, &failed);
 		if (rc == 0)
 			return 0;

@@ -39,6 +39,8 @@ struct luff_store_ops {
 	void (*rest)(struct luff_store_writer *w);
 	int (*wake)(struct luff_store_writer *w, struct luff_error *err);
 	int (*upload_size)(int64_t *out, struct luff_store *s, const char *id, struct luff_error *err);
+	/* Optional. NULL: nothing outlives the process. */
+	int (*sync)(struct luff_store *s, struct luff_error *err);
 	int (*keep)(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,
 		    struct luff_error *err);
 	int (*list)(struct luff_store_blob **out, size_t *count_out, struct luff_store *s,

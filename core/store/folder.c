@@ -452,6 +452,11 @@ static int sync_blobs(struct luff_folder *f, struct luff_error *err)
 	return rc;
 }
 
+static int folder_sync(struct luff_store *s, struct luff_error *err)
+{
+	return sync_blobs(folder_of(s), err);
+}
+
 static int folder_change_index(struct luff_store *s,
 			       int (*change)(char **out_text, void *arg, const char *text, size_t len,
 					     struct luff_error *err),
@@ -510,6 +515,7 @@ const struct luff_store_ops luff_folder_ops = {
 	.rest = folder_rest,
 	.wake = folder_wake,
 	.upload_size = folder_upload_size,
+	.sync = folder_sync,
 	.keep = luff_garbage_keep,
 	.list = luff_garbage_list,
 	.reap = luff_garbage_reap,

@@ -174,6 +174,11 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 	return rc;
 }
 
+int luff_store_sync(struct luff_store *s, struct luff_error *err)
+{
+	return s->ops->sync ? s->ops->sync(s, err) : 0;
+}
+
 /* ---- garbage ---- */
 
 int luff_store_keep(int64_t *size_out, struct luff_store *s, const struct luff_digest *d,

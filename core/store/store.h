@@ -76,6 +76,9 @@ int luff_store_writer_commit(struct luff_store_writer *w, const struct luff_dige
 /** Leaves no trace. NULL is fine. */
 void luff_store_writer_abort(struct luff_store_writer *w);
 
+/** Makes durable what was committed; luff_store_change_index() does that, too, before it names anything. */
+int luff_store_sync(struct luff_store *s, struct luff_error *err);
+
 /* ---- Garbage: blobs that nothing names, and that nobody is about to name; who decides that is server/gc.h ---- */
 
 /**

@@ -184,6 +184,52 @@ static void removes(struct luff_store *s)
 	CHECK(n == 5 && memcmp(buf, "moved", 5) == 0);
 }
 
+/* When a blob came in or was kept; -1: it is not there. */
+static int64_t since(struct luff_store *s, const struct luff_digest *d)
+{
+	struct luff_store_blob *blobs = NULL;
+	struct luff_error err;
+	int64_t when = -1;
+	size_t count;
+
+	OK(luff_store_list(&blobs, &count, s, &err));
+	for (size_t i = 0; i < count; i++) {
+		if (luff_digest_equal(&blobs[i].digest, d)) {
+			CHECK(when == -1 && blobs[i].size == 3);
+			when = blobs[i].since;
+		}
+	}
+	free(blobs);
+	return when;
+}
+
+static void reaps_what_is_old(struct luff_store *s)
+{
+	struct luff_digest d = digest_of("sha512", "old", 3), missing = digest_of("sha256", "no such", 7);
+	int64_t size, came, kept;
+	struct luff_error err;
+
+	FAILS(luff_store_keep(&size, s, &missing, &err), LUFF_ENOTFOUND, "blob");
+	FAILS(luff_store_reap(s, &missing, INT64_MAX - 1, &err), LUFF_ENOTFOUND, "blob");
+	OK(put(s, &d, "old", 3, &err));
+	came = since(s, &d);
+	FAILS(luff_store_reap(s, &d, came - 1, &err), LUFF_EEXISTS, "is new");
+	/* each makes it new again: to be asked for, to come once more */
+	for (int i = 0; i < 2; i++, came = kept) {
+		usleep(20000);
+		if (i == 0)
+			OK(luff_store_keep(&size, s, &d, &err));
+		else
+			OK(put(s, &d, "old", 3, &err));
+		kept = since(s, &d);
+		CHECK(kept > came);
+		FAILS(luff_store_reap(s, &d, came, &err), LUFF_EEXISTS, "is new");
+	}
+	OK(luff_store_reap(s, &d, kept, &err));
+	CHECK_INT(since(s, &d), -1);
+	FAILS(luff_store_stat(&size, s, &d, &err), LUFF_ENOTFOUND, "blob");
+}
+
 static void links(struct luff_store *s, struct luff_store *other, struct luff_store *foreign)
 {
 	struct luff_digest d = digest_of("sha256", "linked", 6), missing = digest_of("sha256", "no such", 7);
@@ -369,10 +415,62 @@ static void suite(struct luff_store *s, struct luff_store *other, struct luff_st
 	checks_digests(s);
 	aborts(s);
 	removes(s);
+	reaps_what_is_old(s);
 	links(s, other, foreign);
 	changes_the_index(s);
 	removes_what_nobody_names(s);
 	serves_many_threads(s);
+}
+
+/* ---- uploads ---- */
+
+#define ID "0123456789abcdef0123456789abcdef"
+
+/* In a folder: written by whoever takes it up, one at a time, as if each were another process. */
+static void takes_uploads_up(void)
+{
+	struct luff_digest d = digest_of("sha512", "one two three", 13);
+	struct luff_store *s = open_folder(scratch("uploads")), *other = open_folder(scratch("uploads"));
+	struct luff_store_writer *first = NULL, *second = NULL, *third = NULL;
+	int64_t size, files = 0, bytes = 0;
+	struct luff_error err;
+
+	FAILS(luff_store_resume(&first, s, ID, &err), LUFF_ENOTFOUND, "upload");
+	FAILS(luff_store_upload_size(&size, s, ID, &err), LUFF_ENOTFOUND, "upload");
+	OK(luff_store_begin(&first, s, ID, LUFF_SHA256, &err));
+	OK(luff_store_writer_append(first, "one ", 4, &err));
+	FAILS(luff_store_resume(&second, other, ID, &err), LUFF_EEXISTS, "writer");
+	luff_store_writer_rest(first);
+	OK(luff_store_resume(&second, other, ID, &err));
+	CHECK_INT(luff_store_writer_size(second), 4);
+	OK(luff_store_writer_append(second, "two ", 4, &err));
+	FAILS(luff_store_writer_wake(first, &err), LUFF_EEXISTS, "writer");
+	/* what is at work or not idle is not swept away */
+	luff_store_reap_uploads(s, 0, false, &files, &bytes);
+	CHECK_INT(files, 0);
+	luff_store_writer_leave(luff_take(second));
+	luff_store_reap_uploads(s, 60, false, &files, &bytes);
+	luff_store_reap_uploads(s, 0, true, &files, &bytes);
+	CHECK(files == 1 && bytes == 8);
+	OK(luff_store_upload_size(&size, s, ID, &err));
+	CHECK_INT(size, 8);
+	OK(luff_store_resume(&third, other, ID, &err));
+	luff_store_writer_rest(third);
+	OK(luff_store_writer_wake(first, &err));
+	CHECK_INT(luff_store_writer_size(first), 8);
+	OK(luff_store_writer_append(first, "three", 5, &err));
+	OK(luff_store_writer_commit(luff_take(first), &d, &err));
+	OK(get(other, &d, 0, "one two three", 13, &err));
+	/* what is a blob by now is nobody's to write to */
+	FAILS(luff_store_writer_wake(third, &err), LUFF_ENOTFOUND, "upload");
+	luff_store_writer_leave(third);
+	OK(luff_store_begin(&first, s, ID, LUFF_SHA256, &err));
+	luff_store_writer_leave(luff_take(first));
+	luff_store_reap_uploads(s, 0, false, &files, &bytes);
+	FAILS(luff_store_resume(&first, s, ID, &err), LUFF_ENOTFOUND, "upload");
+	CHECK_INT(count_files(scratch("uploads/ingest")), -1);
+	luff_store_unref(s);
+	luff_store_unref(other);
 }
 
 /* ---- memory ---- */
@@ -1343,6 +1441,7 @@ int main(void)
 	luff_store_unref(memory);
 	luff_store_unref(memory2);
 	CHECK_INT(count_files(scratch("one")), 3);
+	takes_uploads_up();
 	keeps_to_its_cap();
 	counts_what_is_read();
 	has_no_files();
