@@ -5,7 +5,8 @@ local support = require "spec.support"
 local archive = support.archive
 
 local function layer_of(bytes)
-	return support.make_image("memory:entries:v1", { layers = { { bytes = bytes, diff_id = luff.digest(bytes) } } }):layers()[1]
+	return support.make_image("memory:entries:v1", { layers = { { bytes = bytes,
+		diff_id = luff.digest(bytes) } } }):layers()[1]
 end
 
 -- All entries as tables, with the content of files.
@@ -46,7 +47,8 @@ describe("layer:entries()", function()
 			{ path = "dev/null", type = "char", major = 1, minor = 3 },
 			{ path = "dev/sda", type = "block", major = 8, minor = 300 },
 			{ path = "run/pipe", type = "fifo" },
-			{ path = "bin/x", content = "x", mode = tonumber("4755", 8), xattrs = { ["user.a"] = "1\0\n2", ["security.capability"] = "c" } },
+			{ path = "bin/x", content = "x", mode = tonumber("4755", 8), xattrs = { ["user.a"] = "1\0\n2",
+				["security.capability"] = "c" } },
 		})
 		local types = {}
 		for i, e in ipairs(list) do
@@ -112,7 +114,9 @@ describe("layer:entries()", function()
 		local file
 		for e in layer_of(support.tar { a = "1", b = "2" }):entries() do
 			file = e
-			break
+			if e.path == "a" then
+				break
+			end
 		end
 		assert.has_error(function() file:read(1) end, "the reader is closed")
 	end)
@@ -147,7 +151,8 @@ describe("a tar", function()
 		local long = ("d/"):rep(150) .. "name"
 		assert.equal(long, only({ path = long, content = "x" }).path)
 		local gnu = archive.header { path = "././@LongLink", flag = "L", size = #long + 1 } .. long .. ("\0"):rep(512 - #long)
-		local link = archive.header { path = "././@LongLink", flag = "K", size = #long + 1 } .. long .. ("\0"):rep(512 - #long)
+		local link = archive.header { path = "././@LongLink", flag = "K",
+			size = #long + 1 } .. long .. ("\0"):rep(512 - #long)
 		local list = read_all(archive.tar { gnu, link, { path = "short", type = "symlink", link = "short" }, "next/" })
 		assert.equal(long, list[1].path)
 		assert.equal(long, list[1].link)
@@ -267,7 +272,8 @@ describe("a tar", function()
 	end)
 
 	it("is refused where extended headers are damaged", function()
-		for _, bytes in ipairs { "x", "5 a=b", "99 a=b\n", "6 ab\n", "6 =ab\n", "0 a=b\n", "6 a=bb", "-6 a=b\n", "06  a=b" } do
+		for _, bytes in ipairs { "x", "5 a=b", "99 a=b\n", "6 ab\n", "6 =ab\n", "0 a=b\n", "6 a=bb", "-6 a=b\n",
+			"06  a=b" } do
 			refused("bad_format", "pax header", { archive.pax(bytes), { path = "x" } })
 		end
 		for _, record in ipairs { { "uid", "x" }, { "mtime", "1.x" }, { "size", "-1" }, { "mtime", ("9"):rep(30) } } do

@@ -4,8 +4,8 @@ local support = require "spec.support"
 
 local archive = support.archive
 
--- An image whose layers are lists of entries as archive.tar takes them; a string "path=content" is a file, "path->target" a
--- symlink, "path=>target" a hard link, "path/" a folder.
+-- An image whose layers are lists of entries as archive.tar takes them; a string "path=content" is a
+-- file, "path->target" a symlink, "path=>target" a hard link, "path/" a folder.
 local function image_of(layers, name)
 	local tars = {}
 	for i, entries in ipairs(layers) do
@@ -174,7 +174,8 @@ end)
 
 describe("img:read and img:stat", function()
 	it("follow links within the image", function()
-		local image = image_of { { "usr/", "usr/lib/", "usr/lib/os-release=ID=x", "etc/", "etc/os-release->../usr/lib/os-release",
+		local image = image_of { { "usr/", "usr/lib/", "usr/lib/os-release=ID=x", "etc/",
+			"etc/os-release->../usr/lib/os-release",
 			"abs->/etc/os-release", "up->../../../../etc/os-release", "loop->loop" } }
 		for _, path in ipairs { "/etc/os-release", "etc/os-release", "abs", "up", "/usr/../etc//./os-release" } do
 			assert.equal("ID=x", image:read(path), path)
@@ -193,9 +194,11 @@ describe("img:read and img:stat", function()
 		local blob, name = support.layout(folder)
 		local type_of = "application/vnd.oci.image.layer.v1.tar"
 		local broken = { mediaType = type_of, digest = luff.digest "none", size = 4 } -- not there
-		local top = blob(archive.tar { "a/", { path = "a/x", content = "top" }, { path = "a/.wh.y" }, { path = "o/", type = "folder" },
+		local top = blob(archive.tar { "a/", { path = "a/x", content = "top" }, { path = "a/.wh.y" }, { path = "o/",
+			type = "folder" },
 			{ path = "o/.wh..wh..opq" }, { path = "l", type = "symlink", link = "a/x" } }, type_of)
-		local loose = blob(archive.tar { { path = "loose/f", content = "f" }, { path = "loose/l", type = "symlink", link = "f" } },
+		local loose = blob(archive.tar { { path = "loose/f", content = "f" }, { path = "loose/l", type = "symlink",
+			link = "f" } },
 			type_of)
 		support.image_by_hand(blob, name, "v1", { broken, top })
 		local image = luff.image("oci:" .. folder .. ":v1")

@@ -41,8 +41,12 @@ static void describe(struct luff_entry *e, struct export *x, uint32_t n)
 
 	luff_tree_path(x->path, x->tree, n);
 	luff_tree_describe(e, x->xattrs, &layer, x->tree, n);
-	if (e->type == LUFF_ENTRY_FOLDER)
-		strcat(x->path, "/");
+	if (e->type == LUFF_ENTRY_FOLDER) {
+		size_t len = strlen(x->path);
+
+		x->path[len] = '/';
+		x->path[len + 1] = '\0';
+	}
 	e->path = n ? x->path : "./";
 }
 
@@ -112,10 +116,10 @@ int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct l
 {
 	static const char end[1024];
 	struct export *x = calloc(1, sizeof *x);
-	int rc = x ? 0 : luff_fail_nomem(err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (!x)
+		return luff_fail_nomem(err);
 	x->tree = tree;
 	x->write = write;
 	x->arg = arg;

@@ -324,7 +324,7 @@ static int make_links(struct worker *w, struct luff_error *err)
 	for (uint32_t n = luff_tree_after(tree, 0); rc == 0 && n; n = luff_tree_after(tree, n)) {
 		uint32_t record = luff_tree_node(tree, n)->record, first;
 		struct luff_entry e;
-		int from, to;
+		int from = -1, to = -1;
 
 		if (record >= LUFF_NODE_UNKNOWN || w->x->plan.first[record] == n)
 			continue;
@@ -365,8 +365,10 @@ static int finish_folders(struct worker *w, struct luff_error *err)
 {
 	size_t count;
 	uint32_t *nodes = list(&count, w->x->tree);
-	int rc = nodes ? 0 : luff_fail_nomem(err);
+	int rc = 0;
 
+	if (!nodes)
+		return luff_fail_nomem(err);
 	while (rc == 0 && count-- > 0) {
 		struct luff_entry e;
 		int fd;

@@ -1,7 +1,7 @@
 /* See tar.h. */
 #include "fs/tar.h"
 
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,10 +267,10 @@ static int old_sparse(struct luff_tar *tar, const unsigned char *h, struct luff_
 		if (rc < 0 || !more)
 			break;
 		rc = next_block(&p, tar, err);
-		if (rc == 0 && !p)
-			rc = cut_off(err);
 		if (rc < 0)
 			break;
+		if (!p)
+			return cut_off(err);
 		take(tar, BLOCK);
 		more = p[504] != 0;
 		slots = 21;
@@ -288,13 +288,13 @@ static int map_in_data(struct luff_tar *tar, struct luff_error *err)
 	bool counted = false, digits = false;
 
 	while (!counted || left > 0) {
-		const unsigned char *h;
-		int rc = tar->stored >= BLOCK ? next_block(&h, tar, err) : cut_off(err);
+		const unsigned char *h = NULL;
+		int rc = tar->stored >= BLOCK ? next_block(&h, tar, err) : 0;
 
-		if (rc == 0 && !h)
-			rc = cut_off(err);
 		if (rc < 0)
 			return rc;
+		if (!h)
+			return cut_off(err);
 		take(tar, BLOCK);
 		tar->stored -= BLOCK;
 		for (int i = 0; i < BLOCK && (!counted || left > 0); i++) {
@@ -377,10 +377,7 @@ static int set_names(struct luff_tar *tar, const unsigned char *h, struct luff_e
 
 	field(prefix, h + 345, posix ? 155 : 0);
 	field(name, h, 100);
-	strcpy(tar->path, prefix);
-	if (prefix[0])
-		strcat(tar->path, "/");
-	strcat(tar->path, name);
+	snprintf(tar->path, sizeof tar->path, "%s%s%s", prefix, prefix[0] ? "/" : "", name);
 	e->path = tar->long_path.len > 0 ? tar->long_path.data : tar->path;
 	e->link = tar->long_link.len > 0 ? tar->long_link.data : field(tar->link, h + 157, 100);
 	e->user = named ? field(tar->user, h + 265, 32) : "";

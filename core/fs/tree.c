@@ -486,8 +486,8 @@ static int link_record(uint32_t *out, uint32_t *target_out, struct luff_tree *t,
 	const char *name = strrchr(target, '/');
 	char folder[LUFF_PATH_MAX + 1];
 	struct walk w;
-	bool missing;
-	uint32_t n;
+	bool missing = false;
+	uint32_t n = 0;
 	int rc;
 
 	luff_text_copy(folder, sizeof folder, target);

@@ -62,8 +62,8 @@ function archive.pax(records, flag)
 end
 
 --- A tar of entries, each a table: path, type ("file" where absent), content, link, mode, uid, gid, user, group, mtime, major,
--- minor, xattrs; pax (records before it); what archive.header takes. A string is a folder ("etc/") or the bytes as they are, where
--- it is as long as blocks are. Names that do not fit get an extended header.
+-- minor, xattrs; pax (records before it); what archive.header takes. A string is a folder ("etc/") or the bytes as they are,
+-- where it is as long as blocks are. Names that do not fit get an extended header.
 function archive.tar(entries)
 	local parts = {}
 	for _, e in ipairs(entries) do
