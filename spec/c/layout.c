@@ -92,14 +92,16 @@ static void names(struct luff_medium *m)
 	push_image(m, "registry.example:5000/a/b:c", "ppc64le", &layer, 1);
 	OK(resolve(&d, m, by_tag("registry.example:5000/a/b:c"), &err));
 	name = by_tag("registry.example:5000/a/b:c");
-	OK(luff_medium_remove(m, &name, &err));
-	FAILS_HERE(luff_medium_remove(m, &name, &err), LUFF_ENOTFOUND, "have: v2, v1");
+	OK(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err));
+	FAILS_HERE(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err), LUFF_ENOTFOUND,
+		   "have: v2, v1");
 	CHECK_STR(tags_of(m), "v2 v1");
 	/* a digest takes its names along */
 	name = by_digest(&two);
-	OK(luff_medium_remove(m, &name, &err));
+	OK(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err));
 	CHECK_STR(tags_of(m), "v1");
-	FAILS_HERE(luff_medium_remove(m, &name, &err), LUFF_ENOTFOUND, two.digest.text);
+	FAILS_HERE(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err), LUFF_ENOTFOUND,
+		   two.digest.text);
 	FAILS_HERE(resolve(&d, m, by_digest(&two), &err), LUFF_ENOTFOUND, two.digest.text);
 	CHECK(is_there(m, &layer));
 }
@@ -204,7 +206,7 @@ static void refuses_tags(struct luff_medium *m)
 	{
 		struct luff_name name = by_tag(longest);
 
-		OK(luff_medium_remove(m, &name, &err));
+		OK(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err));
 	}
 	free(before);
 }
@@ -269,7 +271,7 @@ static void *remove_often(void *arg)
 
 	while (!atomic_load(r->stop)) {
 		struct luff_error err = {0};
-		int rc = luff_medium_remove(r->m, &r->name, &err);
+		int rc = luff_medium_remove(&(struct luff_digest){""}, r->m, &r->name, false, &err);
 
 		CHECK(rc == 0 || rc == LUFF_ENOTFOUND);
 		usleep(100);
@@ -300,7 +302,7 @@ static void names_only_what_is_there(struct luff_medium *m)
 			CHECK(is_there(m, &d));
 	}
 	OK(luff_medium_tag(m, &d, text, "race", &err));
-	OK(luff_medium_remove(m, &r.name, &err));
+	OK(luff_medium_remove(&(struct luff_digest){""}, m, &r.name, false, &err));
 }
 
 static void suite(struct luff_medium *m)
@@ -419,7 +421,7 @@ static void keeps_what_others_wrote(void)
 		CHECK_STR(have, want);
 	}
 	CHECK_STR(tags_of(m), "old ours");
-	OK(luff_medium_remove(m, &name, &err));
+	OK(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err));
 	CHECK_STR(tags_of(m), "old");
 	luff_medium_unref(m);
 }
@@ -443,7 +445,7 @@ static void keeps_referrers(void)
 	write_index(before);
 	OK(luff_medium_tag(m, &d, text, "sbom", &err));
 	CHECK_STR(tags_of(m), "sbom");
-	OK(luff_medium_remove(m, &name, &err));
+	OK(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err));
 	after = read_file(scratch("index/index.json"));
 	CHECK_STR(after, before);
 	luff_medium_unref(m);
@@ -491,7 +493,8 @@ static void refuses_broken_indexes(void)
 		FAILS_HERE(luff_medium_tags(&c, m, &err), indexes[i].code, indexes[i].part);
 		FAILS_HERE(luff_medium_tag(m, &image, document, "v1", &err), indexes[i].code,
 			   indexes[i].part);
-		FAILS_HERE(luff_medium_remove(m, &name, &err), indexes[i].code, indexes[i].part);
+		FAILS_HERE(luff_medium_remove(&(struct luff_digest){""}, m, &name, false, &err),
+			   indexes[i].code, indexes[i].part);
 		after = read_file(scratch("index/index.json"));
 		CHECK_STR(after, indexes[i].text);
 	}

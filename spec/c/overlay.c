@@ -152,7 +152,7 @@ static void refuses(void)
 	struct luff_error err;
 
 	FAILS(luff_medium_tags(&c, b.m, &err), LUFF_ENOTSUP, "tags");
-	FAILS(luff_medium_remove(b.m, &name, &err), LUFF_ENOTSUP, "");
+	FAILS(luff_medium_remove(&(struct luff_digest){""}, b.m, &name, false, &err), LUFF_ENOTSUP, "");
 	b.front->ops.push = NULL;
 	b.front->ops.tag = NULL;
 	{
