@@ -181,10 +181,11 @@ static const char *warnings_of(const char *value)
 {
 	static char all[256];
 	char text[12];
+	size_t len = 0;
 
 	all[0] = '\0';
 	while (luff_header_warning(text, sizeof text, &value))
-		strcat(strcat(all, text), "|");
+		len += (size_t)snprintf(all + len, sizeof all - len, "%s|", text);
 	return all;
 }
 
