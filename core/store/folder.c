@@ -248,7 +248,9 @@ static void folder_discard(struct luff_store_writer *base, bool keep)
 {
 	struct folder_writer *w = (struct folder_writer *)base;
 
-	if (w->name[0] && !(keep && base->upload && (base->size > 0 || w->kept > 0)))
+	bool empty_part = base->expected.size >= 0 && base->size == 0 && w->kept == 0;
+
+	if (w->name[0] && !(keep && base->upload && !empty_part))
 		unlinkat(folder_of(base->store)->fd, w->name, 0);
 	close(w->fd);
 	free(w);
