@@ -396,7 +396,8 @@ describe("an upload that is broken", function()
 			return tonumber(support.read(proxy.folder .. "/total")) >= size
 		end)
 		local total = tonumber(support.read(proxy.folder .. "/total"))
-		assert.is_true(total < size * 1.05, total / size)
+		-- What sockets held when a connection broke is the same for blobs of all sizes; of a gigabyte it may be a twentieth.
+		assert.is_true(total - size < math.max(size, 1000 * MB) * 0.05, total - size)
 		assert.equal(layer, luff.digest { file = ("%s/root/app/blobs/%s"):format(dir, (layer:gsub(":", "/"))) })
 		assert.equal("", support.sh(("find %s/state -type f"):format(dir)))
 		assert.equal("", support.sh(("find %s/root -path '*ingest/*' -type f"):format(dir)))
