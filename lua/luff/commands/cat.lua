@@ -16,7 +16,7 @@ The content goes out as it is, whatever it is.
 
 examples
   luff cat alpine:3 /etc/os-release
-  luff cat --platform linux/arm64 oci:./mirror:v1 /bin/busybox >busybox
+  luff cat --platform linux/arm64 oci:./mirror:v1 /bin/busybox | sha256sum
 ]],
 	run = function(args, opts)
 		local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })

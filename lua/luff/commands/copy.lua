@@ -44,11 +44,11 @@ return {
 	},
 	help = [[
 Prints the digest that the destination's name stands for now; progress goes to stderr. Without a tag in the
-destination, the source's is taken. What the destination has already is not moved: a copy that was interrupted
-goes on where it stopped.
+destination, the source's is taken. What the destination has already is not moved: a copy that was
+interrupted goes on where it stopped.
 
-Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise, which changes
-the image's digest; with --compress none it stays.
+Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise,
+which changes the image's digest; with --compress none it stays.
 
 examples
   luff copy alpine:3 oci:./mirror:alpine

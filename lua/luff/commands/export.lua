@@ -12,7 +12,8 @@ return {
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
-The tar holds what all layers together leave, without whiteouts, and is the same, byte by byte, for the same image.
+The tar holds what all layers together leave, without whiteouts. The same image gives the same tar, byte by
+byte.
 
 examples
   luff export alpine:3 -o alpine.tar

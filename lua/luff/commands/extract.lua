@@ -13,9 +13,9 @@ return {
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
-The folder is made where it is missing, and has to be empty else. Nothing outside of it is touched, whatever the
-image holds. For root, files belong to whom the image says; for others they are theirs, without setuid, and
-devices are left out.
+The folder is made where it is missing, and has to be empty else. Nothing outside of it is touched, whatever
+the image holds. For root, files belong to whom the image says; for others they are theirs, without setuid,
+and devices are left out.
 
 examples
   luff extract alpine:3 ./rootfs

@@ -13,10 +13,10 @@ return {
 		{ name = "json", help = "print JSON" },
 	},
 	help = [[
-The folder is an OCI layout, or what a registry serves: a layout for each repository. What tags and indexes reach
-stays, and what refers to it by its subject (signatures and the like); manifests that have only a digest go. Safe while
-luff serves the folder or copies to it; nobody else may write to it who reuses blobs that no tag reaches.
-With --grace 0 nobody may write at all.
+The folder is an OCI layout, or what a registry serves: a layout for each repository. What tags and indexes
+reach stays, and what refers to it by its subject (signatures and the like); manifests that have only a
+digest go. Safe while luff serves the folder or copies to it; nobody else may write to it who reuses blobs
+that no tag reaches. With --grace 0 nobody may write at all.
 
 examples
   luff gc --dry-run ./store

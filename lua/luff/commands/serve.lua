@@ -33,10 +33,10 @@ return {
 	},
 	help = [[
 Without a folder the registry holds its content in memory. With one, each repository in it is an OCI layout;
-a folder that is a layout itself is served as one repository of its name.
-Its address is printed once it answers. Without --htpasswd whoever can reach the address can read, write and delete.
-A script decides about more by luff.serve's authorize, on_push and on_pull.
-Ctrl-C and SIGTERM end it when the requests that run are over, after 30 seconds at the latest.
+a folder that is a layout itself is served as one repository of its name. Its address is printed once it
+answers. Without --htpasswd whoever can reach the address can read, write and delete. A script decides about
+more by luff.serve's authorize, on_push and on_pull. Ctrl-C and SIGTERM end it when the requests that run
+are over, after 30 seconds at the latest.
 
 examples
   luff serve ./store
