@@ -1,6 +1,9 @@
 -- Programs beside luff: run one to its end, start one and stop it, find the tools that specs and measurements meet.
--- Stock Lua and a POSIX shell, nothing else, so that it serves busted and the luff host alike.
+-- Stock Lua and a POSIX shell do, so that it serves busted and the luff host alike; what busted brings along spares processes.
 local process = {}
+
+local has_system, system = pcall(require, "system")
+local has_lfs, lfs = pcall(require, "lfs")
 
 -- What is still to be undone, last first; who loads this module decides when (undo_to).
 local undo = {}
@@ -59,12 +62,30 @@ function process.sh(command)
 end
 
 function process.sleep(seconds)
-	os.execute(("sleep %.3f"):format(seconds))
+	if has_system then
+		system.sleep(seconds)
+	else
+		os.execute(("sleep %.3f"):format(seconds))
+	end
+end
+
+-- One folder for all that this process makes, gone when it ends.
+local base, folders = nil, 0
+
+local function make_folder()
+	if not base then
+		local dir = assert(process.sh("mktemp -d " .. process.quote((os.getenv("TMPDIR") or "/tmp") .. "/luff-spec.XXXXXX")))
+		base = setmetatable({ dir = dir }, { __gc = function() os.execute("rm -rf " .. process.quote(dir)) end })
+	end
+	folders = folders + 1
+	local dir = base.dir .. "/" .. folders
+	assert(has_lfs and lfs.mkdir(dir) or os.execute("mkdir " .. process.quote(dir)))
+	return dir
 end
 
 -- An empty folder that goes away with everything in it.
 function process.scratch()
-	local dir = assert(process.sh("mktemp -d " .. process.quote((os.getenv("TMPDIR") or "/tmp") .. "/luff-spec.XXXXXX")))
+	local dir = make_folder()
 	process.defer(function()
 		os.execute("chmod -R u+rwX " .. process.quote(dir) .. " 2>/dev/null; rm -rf " .. process.quote(dir))
 	end)
@@ -87,7 +108,7 @@ end
 -- Returns { code, stdout, stderr }; the code of a program that was killed is 128 + signal, 124 that of a time-out.
 function process.run(argv, opts)
 	opts = opts or {}
-	local dir = assert(process.sh("mktemp -d"))
+	local dir = make_folder()
 	process.write(dir .. "/in", opts.stdin or "")
 	local script = process.write(dir .. "/run", command_line(argv, opts) .. "\n")
 	local _, how, code = os.execute(("timeout -k 5 %d sh %s <%s/in >%s/out 2>%s/err"):format(
@@ -117,7 +138,7 @@ Background.__index = Background
 -- opts: env, cwd. Returns a Background: pid, stdout(), stderr(), running(), wait(), kill(signal), stop().
 function process.start(argv, opts)
 	opts = opts or {}
-	local self = setmetatable({ dir = assert(process.sh("mktemp -d")) }, Background)
+	local self = setmetatable({ dir = make_folder() }, Background)
 	process.write(self.dir .. "/run", command_line(argv, opts) .. "\n")
 	process.write(self.dir .. "/out", "")
 	process.write(self.dir .. "/err", "")
