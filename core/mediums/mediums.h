@@ -1,4 +1,4 @@
-/* What opens each medium, for medium.c alone. */
+/* What opens each medium; all but luff_foreign_open() for open.c alone. */
 #ifndef LUFF_MEDIUMS_MEDIUMS_H
 #define LUFF_MEDIUMS_MEDIUMS_H
 
@@ -9,6 +9,9 @@ int luff_registry_open(struct luff_medium **out, const struct luff_reference *re
 		       struct luff_error *err);
 /** Closes connections that are kept and forgets tokens; part of luff_shutdown(). */
 void luff_registry_shutdown(void);
+
+/** The one blob that a URL in a descriptor is; nothing goes out before a fetch. LUFF_EFORMAT for what is no http URL. */
+int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_error *err);
 
 /** An OCI layout over a store: a folder's ("oci:./dir") or memory's ("memory"). Takes a reference to the store. */
 int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place,

@@ -2,13 +2,14 @@
  * Bytes of one blob or manifest from an offset on. Where the connection breaks, the reader goes on from the byte that it
  * has come to: whoever reads notices nothing, and the digest is checked over all of it further up.
  */
+#include "mediums/registry/download.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "mediums/registry/header.h"
-#include "mediums/registry/registry.h"
 #include "mediums/registry/retry.h"
 #include "stream/streams.h"
 
@@ -18,6 +19,7 @@ struct download {
 	struct luff_reader base;
 	struct luff_medium *medium;
 	struct luff_descriptor d;
+	luff_download_ask *ask;
 	int64_t start, offset; /* of the first byte and of the next one to hand out */
 	struct luff_exchange *x;
 	int64_t broke_at;
@@ -25,23 +27,23 @@ struct download {
 };
 
 /* The answer to a Range may be the part, or all of it. */
-static int check_part(struct luff_registry *r, struct luff_exchange *x, const struct luff_descriptor *d,
-		      int64_t offset, struct luff_error *err)
+static int check_part(const struct download *w, struct luff_exchange *x, struct luff_error *err)
 {
 	const char *range = luff_exchange_header(x, "content-range", 0);
+	const struct luff_descriptor *d = &w->d;
 	int64_t first = 0, last = 0, total = 0, length = luff_exchange_length(x);
-	int64_t want = luff_exchange_status(x) == 200 ? d->size : d->size - offset;
+	int64_t offset = w->offset, want = luff_exchange_status(x) == 200 ? d->size : d->size - offset;
 
 	if (luff_exchange_status(x) == 206 &&
 	    (offset == 0 || !range || !luff_header_content_range(&first, &last, &total, range) ||
 	     first != offset || last != d->size - 1 || (total >= 0 && total != d->size)))
 		return luff_fail(err, LUFF_EFORMAT,
 				 "%s: %s: asked for bytes %" PRId64 " to %" PRId64 ", got another part",
-				 r->base.place, d->digest.text, offset, d->size - 1);
+				 w->medium->place, d->digest.text, offset, d->size - 1);
 	if (length >= 0 && length != want)
 		return luff_fail(err, LUFF_ESIZE,
-				 "%s: %s should have %" PRId64 " bytes, the registry sends %" PRId64,
-				 r->base.place, d->digest.text, want, length);
+				 "%s: %s should have %" PRId64 " bytes, the server sends %" PRId64,
+				 w->medium->place, d->digest.text, want, length);
 	return 0;
 }
 
@@ -70,42 +72,38 @@ static int skip(struct luff_exchange *x, int64_t left, struct luff_error *err)
 	return rc;
 }
 
-static int ask(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
-	       int64_t offset, struct luff_error *err)
+static int ask_server(struct luff_exchange **out, const struct download *w, int64_t offset,
+		      struct luff_error *err)
 {
-	struct luff_request request = {.method = "GET", .scope = r->pull};
-	char path[LUFF_REGISTRY_PATH_MAX], range[64];
+	char range[64];
 
-	luff_registry_content_path(path, d);
 	/* some want to know the end, too */
-	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset, d->size - 1);
-	request.range = offset > 0 ? range : NULL;
-	request.accept = d->manifest ? LUFF_REGISTRY_MANIFESTS : NULL;
-	return luff_registry_read(out, r, request, path, err);
+	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset, w->d.size - 1);
+	return w->ask(out, w->medium, &w->d, offset > 0 ? range : NULL, err);
 }
 
-static int open_part(struct luff_exchange **out, struct luff_registry *r, const struct luff_descriptor *d,
-		     int64_t offset, struct luff_error *err)
+/* From w->offset on. */
+static int open_part(struct download *w, struct luff_error *err)
 {
 	LUFF_AUTO(exchange) x = NULL;
 	char place[1024];
-	int rc = ask(&x, r, d, offset, err);
+	int rc = ask_server(&x, w, w->offset, err);
 
 	/* a server that knows no part may still have all of it */
-	if (rc == 0 && offset > 0 && luff_exchange_status(x) == 416) {
+	if (rc == 0 && w->offset > 0 && luff_exchange_status(x) == 416) {
 		luff_exchange_close(luff_take(x));
-		rc = ask(&x, r, d, 0, err);
+		rc = ask_server(&x, w, 0, err);
 	}
 	if (rc < 0)
 		return rc;
-	snprintf(place, sizeof place, "%s@%s", r->base.place, d->digest.text);
+	snprintf(place, sizeof place, "%s@%s", w->medium->place, w->d.digest.text);
 	if (luff_exchange_status(x) != 200 && luff_exchange_status(x) != 206)
 		return luff_request_refused(x, place, "", err);
-	rc = check_part(r, x, d, offset, err);
+	rc = check_part(w, x, err);
 	if (rc == 0 && luff_exchange_status(x) == 200)
-		rc = skip(x, offset, err);
+		rc = skip(x, w->offset, err);
 	if (rc == 0)
-		*out = luff_take(x);
+		w->x = luff_take(x);
 	return rc;
 }
 
@@ -122,7 +120,7 @@ static int go_on(struct download *w, const struct luff_error *failure, struct lu
 	while (luff_retry_is_broken(err) && w->tries < LUFF_RETRY_MAX && w->offset < w->d.size) {
 		rc = luff_retry_pause(w->tries++, NULL, err);
 		if (rc == 0)
-			rc = open_part(&w->x, luff_registry_of(w->medium), &w->d, w->offset, err);
+			rc = open_part(w, err);
 		if (rc == 0)
 			return 0;
 	}
@@ -157,7 +155,7 @@ static int download_seek(struct luff_reader *base, int64_t offset, struct luff_e
 	luff_exchange_close(luff_take(w->x));
 	w->offset = w->broke_at = w->start + offset;
 	w->tries = 0;
-	return open_part(&w->x, luff_registry_of(w->medium), &w->d, w->offset, err);
+	return open_part(w, err);
 }
 
 static void download_close(struct luff_reader *base)
@@ -172,8 +170,8 @@ static void download_close(struct luff_reader *base)
 static const struct luff_reader_ops download_ops = {
 	.read = download_read, .close = download_close, .seek = download_seek};
 
-int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-			int64_t offset, struct luff_error *err)
+int luff_download_open(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+		       int64_t offset, luff_download_ask *ask, struct luff_error *err)
 {
 	struct download *w;
 	int rc;
@@ -183,15 +181,17 @@ int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const s
 	w = calloc(1, sizeof *w);
 	if (!w)
 		return luff_fail_nomem(err);
-	rc = open_part(&w->x, luff_registry_of(m), d, offset, err);
+	w->base.ops = &download_ops;
+	w->medium = m;
+	w->d = *d;
+	w->ask = ask;
+	w->start = w->offset = w->broke_at = offset;
+	rc = open_part(w, err);
 	if (rc < 0) {
 		free(w);
 		return rc;
 	}
-	w->base.ops = &download_ops;
-	w->medium = luff_medium_ref(m);
-	w->d = *d;
-	w->start = w->offset = w->broke_at = offset;
+	luff_medium_ref(m);
 	*out = &w->base;
 	return 0;
 }

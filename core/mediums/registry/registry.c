@@ -313,11 +313,29 @@ static int registry_resolve(struct luff_descriptor *out, char **document, struct
 	return rc < 0 || found ? rc : get_document(out, document, r, &t, err);
 }
 
-/* ---- exists ---- */
+/* ---- content ---- */
 
 void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct luff_descriptor *d)
 {
 	snprintf(path, LUFF_REGISTRY_PATH_MAX, "%s/%s", d->manifest ? "manifests" : "blobs", d->digest.text);
+}
+
+static int ask_for(struct luff_exchange **out, struct luff_medium *m, const struct luff_descriptor *d,
+		   const char *range, struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_request request = {.method = "GET", .scope = r->pull, .range = range};
+	char path[LUFF_REGISTRY_PATH_MAX];
+
+	request.accept = d->manifest ? LUFF_REGISTRY_MANIFESTS : NULL;
+	luff_registry_content_path(path, d);
+	return luff_registry_read(out, r, request, path, err);
+}
+
+static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			  int64_t offset, struct luff_error *err)
+{
+	return luff_download_open(out, m, d, offset, ask_for, err);
 }
 
 /*
@@ -431,7 +449,7 @@ const struct luff_medium_ops luff_registry_ops = {
 	.scheme = "docker",
 	.complete = true,
 	.resolve = registry_resolve,
-	.fetch = luff_registry_fetch,
+	.fetch = registry_fetch,
 	.exists = registry_exists,
 	.push = luff_registry_push,
 	.mount = luff_registry_mount,

@@ -2,8 +2,7 @@
 #ifndef LUFF_REGISTRY_REGISTRY_H
 #define LUFF_REGISTRY_REGISTRY_H
 
-#include "base/cleanup.h"
-#include "mediums/registry/request.h"
+#include "mediums/registry/download.h"
 
 struct luff_session;
 
@@ -26,8 +25,6 @@ struct luff_registry {
 };
 
 extern const struct luff_medium_ops luff_registry_ops;
-
-LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
 
 /** The medium as a registry, which it must be. */
 struct luff_registry *luff_registry_of(struct luff_medium *m);
@@ -64,10 +61,6 @@ int luff_registry_check_tag(const struct luff_registry *r, const char *tag, stru
 #define LUFF_REGISTRY_PATH_MAX (32 + LUFF_DIGEST_MAX)
 /** "blobs/sha256:…" or "manifests/sha256:…" */
 void luff_registry_content_path(char path[LUFF_REGISTRY_PATH_MAX], const struct luff_descriptor *d);
-
-/* download.c */
-int luff_registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-			int64_t offset, struct luff_error *err);
 
 /* push.c */
 int luff_registry_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,

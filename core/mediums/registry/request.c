@@ -12,6 +12,7 @@
 #include "mediums/registry/auth.h"
 #include "mediums/registry/notice.h"
 #include "mediums/registry/retry.h"
+#include "mediums/registry/settings.h"
 #include "mediums/registry/url.h"
 
 #define HOPS_MAX 10      /* redirects in a row */
@@ -187,11 +188,27 @@ static enum luff_auth_wish wish_of(const struct luff_request *request)
 	return request->src || request->bytes ? LUFF_AUTH_FRESH : LUFF_AUTH_ANY;
 }
 
-static enum luff_address least_of(const struct course *course, struct luff_host *host)
+static enum luff_address least_of(const struct course *course, const struct luff_request *request)
 {
-	enum luff_address least = luff_host_least(host, course->url);
+	enum luff_address least;
 
+	if (request->foreign)
+		return luff_settings_name(course->url) ? LUFF_ADDRESS_NOBODY : LUFF_ADDRESS_PUBLIC;
+	least = luff_host_least(request->host, course->url);
 	return least == LUFF_ADDRESS_PRIVATE && course->public ? LUFF_ADDRESS_PUBLIC : least;
+}
+
+/* Connections check addresses, but those through a proxy, which is where no other check would be. */
+static int check_foreign(const struct course *course, const struct luff_request *request,
+			 struct luff_error *err)
+{
+	char place[256];
+
+	if (!request->foreign || !luff_url_names_private(course->url) || luff_settings_name(course->url))
+		return 0;
+	return luff_fail(err, LUFF_EDENIED,
+			 "%s: a private address, which nobody named (name the host in settings)",
+			 luff_url_redact(place, sizeof place, course->url));
 }
 
 /* One round: out is NULL if the request has to go out again, to course->url. */
@@ -208,12 +225,12 @@ static int attempt(struct luff_exchange **out, struct course *course, const stru
 	rc = luff_url_origin(&origin, course->url, err);
 	if (rc < 0)
 		return rc;
-	ours = strcmp(origin, request->host->origin) == 0;
-	if (ours)
+	ours = !request->foreign && strcmp(origin, request->host->origin) == 0;
+	rc = check_foreign(course, request, err);
+	if (rc == 0 && ours)
 		rc = luff_auth_header(&authorization, request->host, request->scope, wish_of(request), err);
 	if (rc == 0)
-		rc = open_exchange(&x, request, course->url, authorization, least_of(course, request->host),
-				   err);
+		rc = open_exchange(&x, request, course->url, authorization, least_of(course, request), err);
 	if (rc == 0 && ours) {
 		heed(request->host, x);
 		luff_notice_take_in(request->host, x);

@@ -21,6 +21,8 @@ struct luff_request {
 	/* For a request that is not worth a wait: all of it within that time, once, with what is at hand to log in; 0: none. */
 	int limit_ms;
 	bool once; /* no second try: there is another way to have it */
+	/* The URL stood in a document: it gets no login, and may be at a private address only where settings name its host. */
+	bool foreign;
 };
 
 /**

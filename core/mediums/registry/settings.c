@@ -330,7 +330,7 @@ static void add_certificates(struct luff_settings *s, struct certificates *c, co
 }
 
 /* "https://host:443" is "host"; Docker Hub's registry is docker.io. */
-static bool name_of(char out[LUFF_NAME_MAX + 1], const char *origin)
+bool luff_settings_host(char out[LUFF_NAME_MAX + 1], const char *origin)
 {
 	const char *host = strstr(origin, "://") + 3;
 	const char *port = luff_text_starts(origin, "https:") ? ":443" : ":80";
@@ -358,7 +358,7 @@ bool luff_settings_name(const char *url)
 	char name[LUFF_NAME_MAX + 1];
 	bool named;
 
-	if (luff_url_origin(&origin, url, &ignored) < 0 || !name_of(name, origin))
+	if (luff_url_origin(&origin, url, &ignored) < 0 || !luff_settings_host(name, origin))
 		return false;
 	pthread_mutex_lock(&lock);
 	named = find_said(name, origin) != NULL;
@@ -374,7 +374,7 @@ struct luff_settings_kept *luff_settings_of_origin(const char *origin)
 	struct luff_settings_kept *k = NULL;
 	struct luff_settings s = {0};
 
-	if (!name_of(name, origin))
+	if (!luff_settings_host(name, origin))
 		return NULL;
 	pthread_mutex_lock(&lock);
 	k = ref(*find(&found, origin));

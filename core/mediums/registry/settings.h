@@ -25,6 +25,8 @@ struct luff_settings_kept *luff_settings_of_host(const char *host);
  * memory.
  */
 struct luff_settings_kept *luff_settings_of_origin(const char *origin);
+/** "host[:port]", as users name it, of an origin; false for one that is no registry's name. */
+bool luff_settings_host(char out[LUFF_NAME_MAX + 1], const char *origin);
 /** Whether the user has named the host of a URL in settings. */
 bool luff_settings_name(const char *url);
 /**

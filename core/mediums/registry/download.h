@@ -1,0 +1,18 @@
+/* A download that goes on from where it broke: whoever reads notices nothing. */
+#ifndef LUFF_REGISTRY_DOWNLOAD_H
+#define LUFF_REGISTRY_DOWNLOAD_H
+
+#include "base/cleanup.h"
+#include "mediums/registry/request.h"
+
+LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
+
+/** Asks for d, or for the part of it that `range` says (the value of the header; NULL: all of it). 0 whatever the status. */
+typedef int luff_download_ask(struct luff_exchange **out, struct luff_medium *m,
+			      const struct luff_descriptor *d, const char *range, struct luff_error *err);
+
+/** The bytes of d from an offset on, as luff_medium_ops.fetch gives them. */
+int luff_download_open(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+		       int64_t offset, luff_download_ask *ask, struct luff_error *err);
+
+#endif
