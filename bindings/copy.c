@@ -191,8 +191,8 @@ static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
 
 static int copy(lua_State *L)
 {
-	static const char *const options[] = {"platform", "jobs",       "referrers", "compress",
-					      "progress", "plain_http", NULL};
+	static const char *const options[] = {"platform", "jobs",     "referrers",  "compress",
+					      "foreign",  "progress", "plain_http", NULL};
 	struct copy_call *c;
 	bool plain_http;
 
@@ -210,6 +210,7 @@ static int copy(lua_State *L)
 		c->options.platform = &c->platform;
 	if (lua_istable(L, 3)) {
 		c->options.referrers = luff_option_bool(L, 3, "referrers");
+		c->options.foreign = luff_option_bool(L, 3, "foreign");
 		c->options.compress = check_compress(L, 3);
 		if (lua_getfield(L, 3, "jobs") != LUA_TNIL)
 			c->options.jobs = check_jobs(L);

@@ -653,6 +653,12 @@ struct luff_copy_options {
 	const struct luff_platform *platform; /* of an index, only the image for it; NULL: everything */
 	int jobs;                             /* blobs at a time, 1 to 64; 0: 4 */
 	bool referrers; /* also what refers to the manifests that are copied, and to that, and so on */
+	/*
+	 * Also layers that may not be distributed (by their media type), which are left out else. What the source lacks comes from
+	 * the `urls` of its descriptor, one after the other until one has it: without a login, and from no private address but those
+	 * whose host settings name.
+	 */
+	bool foreign;
 	/* Optional. From any thread, one call at a time; must not block for long. */
 	void (*progress)(void *arg, const struct luff_copy_event *event);
 	void *progress_arg;

@@ -79,6 +79,30 @@ describe("a name that stands for a private address", function()
 		assert.is_nil(result.stdout:find "inside\t[^\t]+\t[^\t]+\t0\n.*\t0\n", result.stdout)
 	end)
 
+	it("is nowhere that the URLs of foreign layers may lead, wherever the registry is, unless the user named it", function()
+		local result = in_own_network(hosts, servers("127.0.0.2", "127.0.0.2") .. [[
+			luff.push_blob(inside:address() .. "/store", "layer", { media_type = "text/plain" })
+			inside:requests()
+			local digest = luff.digest "layer"
+			luff.push_blob(name .. "/app", "{}", options)
+			local function copy(host)
+				luff.push_manifest(name .. "/app:v1", { schemaVersion = 2,
+					mediaType = "application/vnd.oci.image.manifest.v1+json",
+					config = { mediaType = "application/vnd.oci.image.config.v1+json", digest = luff.digest "{}", size = 2 },
+					layers = luff.array { { mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar",
+						digest = digest, size = 5, urls = { "http://" .. host .. ":" .. port .. "/v2/store/blobs/" .. digest } } } },
+					options)
+				local done, err = luff.try(luff.copy, name .. "/app:v1", "memory:copy:v1", { plain_http = true, foreign = true })
+				print(done and "copied" or err.code, done and done.copied or err.message, #inside:requests())
+			end
+			copy "inside.example"
+			copy "cloud.example"
+			luff.config { hosts = { ["inside.example:" .. port] = {} } }
+			copy "inside.example"]]) or pending "no network namespaces here"
+		assert.truthy(result.stdout:find("^denied\t[^\t]*127%.0%.0%.1[^\t]*\t0\ndenied\t[^\t]*169%.254%.169%.254[^\t]*\t0\n"
+			.. "copied\t%d\t1\n$"), result.stdout .. result.stderr)
+	end)
+
 	it("is one for a registry that is at a private address, too, but for what belongs to nobody", function()
 		local result = in_own_network(hosts, servers("127.0.0.2", "127.0.0.2") .. [[
 			try "redirect-inside"

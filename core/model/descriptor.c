@@ -24,6 +24,11 @@ bool luff_media_is_index(const char *media_type)
 	       strcmp(media_type, LUFF_MEDIA_DOCKER_LIST) == 0;
 }
 
+bool luff_media_is_foreign(const char *media_type)
+{
+	return strstr(media_type, ".nondistributable.") || strstr(media_type, ".foreign.diff.");
+}
+
 /* What an index lists is a manifest unless it says to be a layer or a config (BuildKit's caches list those). */
 static bool is_blob(const char *media_type)
 {

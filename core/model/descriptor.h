@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "luff.h"
 
+/** Layers that a registry need not hold: they are where their URLs say (image-spec, layer.md "Non-Distributable Layers"). */
+bool luff_media_is_foreign(const char *media_type);
 /** A "platform" object, or the members of the same names in an image config. NULL: an empty platform. */
 void luff_platform_from_json(struct luff_platform *out, const cJSON *object);
 /** One descriptor object. LUFF_EFORMAT with the member that is wrong. `what`: "layer 3". */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "model/descriptor.h"
 #include "model/image.h"
 #include "stream/streams.h"
 
@@ -59,7 +60,15 @@ const struct luff_descriptor *luff_layer_descriptor(const struct luff_layer *lay
 
 int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err)
 {
-	return luff_medium_fetch(out, luff_image_medium(layer->image), &layer->descriptor, 0, err);
+	struct luff_medium *m = luff_image_medium(layer->image);
+	int rc = luff_medium_fetch(out, m, &layer->descriptor, 0, err);
+
+	if (rc == LUFF_ENOTFOUND && luff_media_is_foreign(layer->descriptor.media_type))
+		luff_fail(
+			err, rc,
+			"%s: layer %s may not be distributed, and is not here: luff copy --foreign gets it from its URLs",
+			luff_medium_place(m), layer->descriptor.digest.text);
+	return rc;
 }
 
 int luff_layer_open_uncompressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err)

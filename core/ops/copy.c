@@ -17,6 +17,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "medium.h"
+#include "mediums/mediums.h"
 #include "model/descriptor.h"
 #include "model/embedded.h"
 #include "ops/convert.h"
@@ -28,6 +29,7 @@
 #define MANIFESTS_MAX 10000
 #define BLOBS_MAX 100000
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that one copy keeps */
+#define URLS_MAX 16                       /* of one layer that are tried */
 #define AHEAD_MIN (1 << 20) /* a blob this large is worth a thread of its own for receiving and hashing */
 
 /* A manifest or a blob that has to be at the destination in the end. */
@@ -40,7 +42,8 @@ struct node {
 	size_t child_count;
 	struct luff_descriptor *referrers; /* of a manifest, where they are copied, too */
 	size_t referrer_count;
-	int height; /* 1 for what has no children; what is written together; 0: not known yet */
+	cJSON *urls; /* of a layer, where those are wanted: where else it may be; NULL: nowhere */
+	int height;  /* 1 for what has no children; what is written together; 0: not known yet */
 };
 
 struct list {
@@ -209,15 +212,30 @@ static int read_manifest(void *arg, size_t i, struct luff_error *err)
 	return rc;
 }
 
-/* Layers that a registry may not hold; they stay where their URLs say (image-spec, layer.md "Non-Distributable Layers"). */
-static bool is_foreign(const struct luff_descriptor *d)
+/* Layers that may be elsewhere stay there, unless they are wanted. */
+static int add_layer(struct copy *c, const struct luff_descriptor *d, const cJSON *object,
+		     struct luff_error *err)
 {
-	return strstr(d->media_type, "nondistributable") || strstr(d->media_type, "foreign.diff");
+	const cJSON *urls = c->options->foreign ? luff_json_array(object, "urls") : NULL;
+	struct node *node;
+	size_t i;
+	int rc;
+
+	if (luff_media_is_foreign(d->media_type) && !c->options->foreign)
+		return 0;
+	rc = add(&i, c, &c->blobs, d, err);
+	if (rc < 0 || !urls)
+		return rc;
+	node = &c->blobs.nodes[i];
+	if (!node->urls)
+		node->urls = cJSON_Duplicate(urls, true);
+	return node->urls ? 0 : luff_fail_nomem(err);
 }
 
 static int add_entries(struct copy *c, size_t parent, const struct luff_document *doc, struct luff_error *err)
 {
 	size_t *children = calloc(doc->count + 1, sizeof *children), blob;
+	const cJSON *object = luff_json_array(doc->tree, doc->is_index ? "manifests" : "layers");
 	int rc = 0;
 
 	if (!children)
@@ -225,14 +243,15 @@ static int add_entries(struct copy *c, size_t parent, const struct luff_document
 	c->manifests.nodes[parent].children = children;
 	if (!doc->is_index)
 		rc = add(&blob, c, &c->blobs, &doc->config, err);
-	for (size_t i = 0; rc == 0 && i < doc->count; i++) {
+	object = object ? object->child : NULL;
+	for (size_t i = 0; rc == 0 && i < doc->count; i++, object = object->next) {
 		const struct luff_descriptor *d = &doc->entries[i];
 
 		if (d->manifest)
 			rc = add(&children[c->manifests.nodes[parent].child_count++], c, &c->manifests, d,
 				 err);
-		else if (!is_foreign(d))
-			rc = add(&blob, c, &c->blobs, d, err);
+		else
+			rc = add_layer(c, d, object, err);
 	}
 	return rc;
 }
@@ -363,11 +382,12 @@ static void tell_kept(struct transfer *t, int64_t kept)
 }
 
 /* @param kept_out  bytes that an earlier copy had left at the destination */
-static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_error *err)
+static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_medium *from,
+			struct luff_error *err)
 {
 	const struct luff_descriptor *d = t->descriptor;
 	LUFF_AUTO(reader) r = NULL;
-	int rc = luff_medium_fetch_for(&r, kept_out, t->copy->from, d, t->copy->dst, err);
+	int rc = luff_medium_fetch_for(&r, kept_out, from, d, t->copy->dst, err);
 
 	t->moved = 0;
 	tell_kept(t, *kept_out);
@@ -378,18 +398,62 @@ static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_error
 	return rc < 0 ? rc : luff_medium_push(t->copy->dst, d, r, err);
 }
 
-static int transfer_blob(struct copy *c, const struct luff_descriptor *d, struct luff_error *err)
+static int transfer_from(struct transfer *t, struct luff_medium *from, struct luff_error *err)
+{
+	struct luff_error failure = {0};
+	int64_t kept;
+	int rc = try_transfer(&kept, t, from, &failure);
+
+	/* what was kept was wrong, and is gone now */
+	if (rc == LUFF_EDIGEST && kept > 0)
+		rc = try_transfer(&kept, t, from, &failure);
+	if (rc < 0)
+		*err = failure;
+	return rc;
+}
+
+/* After the source failed with *err. Whatever is wrong with one URL, another one may have the right bytes. */
+static int transfer_foreign(struct transfer *t, const cJSON *urls, struct luff_error *err)
+{
+	const cJSON *url;
+	int tries = 0;
+
+	cJSON_ArrayForEach(url, urls)
+	{
+		LUFF_AUTO(medium) m = NULL;
+		struct luff_error failure = {0};
+		const char *text = cJSON_GetStringValue(url);
+		int rc;
+
+		if (tries++ == URLS_MAX)
+			break;
+		rc = luff_foreign_open(&m, text ? text : "", &failure);
+		if (rc == 0)
+			rc = transfer_from(t, m, &failure);
+		if (rc == 0)
+			return 0;
+		*err = failure;
+		if (rc == LUFF_ECANCELED)
+			break;
+		if (luff_scope_logs())
+			luff_scope_log("%s", err->msg);
+	}
+	return err->code;
+}
+
+/* @param urls  NULL: only from the source */
+static int transfer_blob(struct copy *c, const struct luff_descriptor *d, const cJSON *urls,
+			 struct luff_error *err)
 {
 	struct transfer transfer = {.copy = c, .descriptor = d};
 	struct luff_error failure = {0};
-	int64_t kept;
 	int rc;
 
 	report(c, LUFF_COPY_START, d, 0);
-	rc = try_transfer(&kept, &transfer, &failure);
-	/* what was kept was wrong, and is gone now */
-	if (rc == LUFF_EDIGEST && kept > 0)
-		rc = try_transfer(&kept, &transfer, &failure);
+	rc = transfer_from(&transfer, c->from, &failure);
+	/* some registries say "denied" of what they have not */
+	if (urls && (rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED))
+		rc = transfer_foreign(&transfer, urls, &failure);
 	if (rc < 0)
 		*err = failure;
 	else
@@ -414,7 +478,7 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 	if (rc < 0)
 		return rc;
 	if (fd < 0 && !there)
-		return transfer_blob(c, d, err);
+		return transfer_blob(c, d, NULL, err);
 	if (!there) {
 		rc = luff_reader_open_range(&r, fd, 0, d->size, err);
 		fd = -1;
@@ -449,7 +513,7 @@ static int move_blob(void *arg, size_t i, struct luff_error *err)
 	if (rc == 0 && (there || mounted))
 		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_MOUNTED, d, 0);
 	else if (rc == 0)
-		rc = transfer_blob(c, d, err);
+		rc = transfer_blob(c, d, c->blobs.nodes[i].urls, err);
 	luff_flight_leave(&flight);
 	if (rc < 0)
 		luff_scope_cancel(&c->scope);
@@ -689,7 +753,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 		return rc;
 	c->result.root = root;
 	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
-	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers))
+	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign))
 		return rc;
 	c->current = current;
 	rc = add(&first, c, &c->manifests, &root, err);
@@ -749,6 +813,8 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 		free(c.manifests.nodes[i].children);
 		free(c.manifests.nodes[i].referrers);
 	}
+	for (size_t i = 0; i < c.blobs.count; i++)
+		cJSON_Delete(c.blobs.nodes[i].urls);
 	free(c.manifests.nodes);
 	free(c.blobs.nodes);
 	tdestroy(c.seen, free);

@@ -96,12 +96,6 @@ static const char *claimed_type(char buf[LUFF_MEDIA_TYPE_MAX + 1], const struct 
 	return luff_media_is_image(buf) || luff_media_is_index(buf) ? buf : NULL;
 }
 
-/* Layers that must not be redistributed stay where their urls say. */
-static bool may_be_elsewhere(const struct luff_descriptor *d)
-{
-	return strstr(d->media_type, ".nondistributable.") || strstr(d->media_type, ".foreign.");
-}
-
 static int check_content(struct luff_call *r, const struct luff_descriptor *d, struct luff_error *err)
 {
 	int64_t size;
@@ -110,7 +104,7 @@ static int check_content(struct luff_call *r, const struct luff_descriptor *d, s
 	if (r->repository)
 		rc = luff_store_keep(&size, r->repository->store, &d->digest, err);
 	if (rc == LUFF_ENOTFOUND)
-		return may_be_elsewhere(d)
+		return luff_media_is_foreign(d->media_type)
 			       ? 0
 			       : luff_reply_refuse(r, err, MHD_HTTP_BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN",
 						   "%s is not in %s: push it first", d->digest.text,

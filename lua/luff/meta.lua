@@ -139,7 +139,7 @@ function luff.index(name, opts) end
 ---and the next copy goes on from there.
 ---@param src luff.name|luff.Image|luff.Index
 ---@param dst luff.name the source's tag where it names none
----@param opts { platform: string?, jobs: integer?, referrers: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
+---@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
 

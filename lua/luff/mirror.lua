@@ -9,7 +9,7 @@ local mirror = {}
 
 local PRUNE_MAX = 20 -- tags that one run deletes, unless it is told otherwise
 
-local known = { "from", "to", "tags", "platform", "referrers", "jobs", "rename", "prune", "keep", "prune_max",
+local known = { "from", "to", "tags", "platform", "referrers", "foreign", "jobs", "rename", "prune", "keep", "prune_max",
 	"dry_run", "plain_http", "each" }
 
 local function check(opts)
@@ -91,6 +91,7 @@ end
 --	tags          which (luff.select); all of them where absent
 --	platform      of indexes, only the image for it
 --	referrers     signatures and attestations, too
+--	foreign       layers that may not be distributed, too (luff.copy)
 --	jobs          tags at a time (8)
 --	rename        function(tag) to the tag at the destination
 --	prune         true: tags at the destination that are not meant are deleted, after all others arrived, and if they did
@@ -120,7 +121,7 @@ function mirror.run(opts)
 			done, err = luff.try(mirror.compare, from, to, opts)
 		else
 			done, err = luff.try(luff.copy, from, to,
-				{ platform = opts.platform, referrers = opts.referrers, plain_http = opts.plain_http })
+				{ platform = opts.platform, referrers = opts.referrers, foreign = opts.foreign, plain_http = opts.plain_http })
 		end
 		if not done and err.code == "cancelled" then
 			error(err, 0)

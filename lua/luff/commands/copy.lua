@@ -37,6 +37,7 @@ return {
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
 			help = "blobs at a time (4)" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
+		{ name = "foreign", help = "also layers that may not be distributed, from their URLs if need be" },
 		{ name = "compress", value = "KIND", help = "layers that are plain tars: gzip, zstd or none" },
 		{ name = "json", help = "print what was done as JSON" },
 		{ name = "quiet", short = "q", help = "no progress" },
@@ -49,6 +50,10 @@ interrupted goes on where it stopped.
 
 Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise,
 which changes the image's digest; with --compress none it stays.
+
+Layers that may not be distributed (foreign, as in old images of Windows) stay where they are, unless --foreign asks
+for them. What the source lacks then comes from the URLs in the manifest: without a login, and never from a private
+address, unless the settings name its host.
 
 examples
   luff copy alpine:3 oci:./mirror:alpine
@@ -66,6 +71,7 @@ examples
 			platform = opts.platform,
 			jobs = opts.jobs,
 			referrers = opts.referrers,
+			foreign = opts.foreign,
 			compress = opts.compress,
 			plain_http = opts.plain_http,
 			progress = bars and bars:watch(),

@@ -39,6 +39,7 @@ return {
 		{ name = "newest", value = "N", type = "integer", min = 1, max = 1000000, help = "so many of the newest versions" },
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
+		{ name = "foreign", help = "also layers that may not be distributed, from their URLs if need be" },
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64, help = "tags at a time (8)" },
 		{ name = "prune", help = "delete the tags of TO that are not meant, if all others arrived" },
 		{ name = "keep", value = "GLOB", type = "list", help = "but never those that match" },
@@ -62,8 +63,8 @@ examples
 			from = args[1], to = args[2],
 			tags = { allow = opts.allow, deny = opts.deny, semver = opts.semver, suffix = opts.suffix, per = opts.per,
 				newest = opts.newest },
-			platform = opts.platform, referrers = opts.referrers, jobs = opts.jobs, prune = opts.prune, keep = opts.keep,
-			prune_max = opts.prune_max, dry_run = opts.dry_run, plain_http = opts.plain_http,
+			platform = opts.platform, referrers = opts.referrers, foreign = opts.foreign, jobs = opts.jobs, prune = opts.prune,
+			keep = opts.keep, prune_max = opts.prune_max, dry_run = opts.dry_run, plain_http = opts.plain_http,
 			each = not opts.json and show or nil,
 		}
 		if opts.json then
