@@ -187,6 +187,40 @@ describe("a foreign layer", function()
 		assert.equal(layer, content(luff.digest(layer)))
 	end)
 
+	it("is not asked of a private address through a proxy, which nothing else would keep from it", function()
+		local layer = support.random(5000)
+		local proxy = support.canned { { "GET", ".*", body = layer } }
+		local function copy(url)
+			local target, content = folder()
+			local result = support.luff({ "copy", "-q", "--foreign", make(select(2, serve()), layer, { url }), target },
+				{ env = { http_proxy = "http://" .. proxy.address } })
+			return result, content(luff.digest(layer))
+		end
+		for _, host in ipairs { "10.0.0.1", "169.254.169.254", "[fd00::1]" } do
+			local result = copy("http://" .. host .. "/layer")
+			assert.equal(4, result.code, result.stderr)
+			assert.truthy(result.stderr:find("private address", 1, true), result.stderr)
+		end
+		assert.same({}, proxy.requests())
+		local result, content = copy "http://layers.example/layer"
+		assert.equal(0, result.code, result.stderr)
+		assert.equal(layer, content)
+		assert.equal("http://layers.example/layer", proxy.requests()[1].path)
+	end)
+
+	it("is not fetched where the destination is what refuses", function()
+		local layer = support.random(5000)
+		local other, url = elsewhere(layer)
+		local source, digest = make(select(2, serve()), layer, { url })
+		local server, address = serve { { method = "POST", path = "/v2/*/blobs/uploads/*", status = 403 } }
+		luff.push_blob(source:gsub(":v1$", ""), layer, { media_type = "text/plain" })
+		local err = support.fails(luff.copy, source, address .. "/app:v1", { foreign = true })
+		assert.equal("denied", err.code)
+		assert.truthy(err.message:find(address, 1, true), err.message)
+		assert.same({}, other:requests())
+		assert.truthy(#server:requests() > 0 and digest)
+	end)
+
 	it("ends a walk from redirect to redirect", function()
 		local layer = support.random(5000)
 		local other, address = serve { { path = "/around", redirect = "/around" } }

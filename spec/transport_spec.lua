@@ -79,7 +79,7 @@ describe("a name that stands for a private address", function()
 		assert.is_nil(result.stdout:find "inside\t[^\t]+\t[^\t]+\t0\n.*\t0\n", result.stdout)
 	end)
 
-	it("is nowhere that the URLs of foreign layers may lead, wherever the registry is, unless the user named it", function()
+	it("is nowhere that the URLs of foreign layers may lead, not even for a private registry, unless named", function()
 		local result = in_own_network(hosts, servers("127.0.0.2", "127.0.0.2") .. [[
 			luff.push_blob(inside:address() .. "/store", "layer", { media_type = "text/plain" })
 			inside:requests()

@@ -235,7 +235,8 @@ static int add_layer(struct copy *c, const struct luff_descriptor *d, const cJSO
 static int add_entries(struct copy *c, size_t parent, const struct luff_document *doc, struct luff_error *err)
 {
 	size_t *children = calloc(doc->count + 1, sizeof *children), blob;
-	const cJSON *object = luff_json_array(doc->tree, doc->is_index ? "manifests" : "layers");
+	const cJSON *object;
+	size_t i = 0;
 	int rc = 0;
 
 	if (!children)
@@ -243,10 +244,12 @@ static int add_entries(struct copy *c, size_t parent, const struct luff_document
 	c->manifests.nodes[parent].children = children;
 	if (!doc->is_index)
 		rc = add(&blob, c, &c->blobs, &doc->config, err);
-	object = object ? object->child : NULL;
-	for (size_t i = 0; rc == 0 && i < doc->count; i++, object = object->next) {
-		const struct luff_descriptor *d = &doc->entries[i];
+	cJSON_ArrayForEach(object, luff_json_array(doc->tree, doc->is_index ? "manifests" : "layers"))
+	{
+		const struct luff_descriptor *d = &doc->entries[i++];
 
+		if (rc < 0)
+			return rc;
 		if (d->manifest)
 			rc = add(&children[c->manifests.nodes[parent].child_count++], c, &c->manifests, d,
 				 err);
@@ -359,6 +362,7 @@ struct transfer {
 	struct copy *copy;
 	const struct luff_descriptor *descriptor;
 	int64_t moved, told; /* bytes of this try; bytes that were reported, which does not happen twice */
+	bool opened;         /* this try had an answer that it is there */
 };
 
 static void count_bytes(void *arg, size_t n)
@@ -390,6 +394,7 @@ static int try_transfer(int64_t *kept_out, struct transfer *t, struct luff_mediu
 	int rc = luff_medium_fetch_for(&r, kept_out, from, d, t->copy->dst, err);
 
 	t->moved = 0;
+	t->opened = rc == 0 && *kept_out == 0;
 	tell_kept(t, *kept_out);
 	if (rc == 0 && d->size >= AHEAD_MIN)
 		rc = luff_reader_open_ahead(&r, luff_take(r), err);
@@ -452,7 +457,7 @@ static int transfer_blob(struct copy *c, const struct luff_descriptor *d, const 
 	report(c, LUFF_COPY_START, d, 0);
 	rc = transfer_from(&transfer, c->from, &failure);
 	/* some registries say "denied" of what they have not */
-	if (urls && (rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED))
+	if (urls && !transfer.opened && (rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED))
 		rc = transfer_foreign(&transfer, urls, &failure);
 	if (rc < 0)
 		*err = failure;

@@ -9,8 +9,8 @@ local mirror = {}
 
 local PRUNE_MAX = 20 -- tags that one run deletes, unless it is told otherwise
 
-local known = { "from", "to", "tags", "platform", "referrers", "foreign", "jobs", "rename", "prune", "keep", "prune_max",
-	"dry_run", "plain_http", "each" }
+local known = { "from", "to", "tags", "platform", "referrers", "foreign", "jobs", "rename", "prune", "keep",
+	"prune_max", "dry_run", "plain_http", "each" }
 
 local function check(opts)
 	options.check(opts, known, "option")

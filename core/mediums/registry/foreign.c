@@ -60,7 +60,7 @@ static const struct luff_medium_ops foreign_ops = {
 	.destroy = foreign_destroy,
 };
 
-int luff_foreign_open(struct luff_medium **out, const char *text, struct luff_error *err)
+int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_error *err)
 {
 	LUFF_AUTO(medium) m = NULL;
 	LUFF_AUTO(text) origin = NULL;
@@ -74,7 +74,7 @@ int luff_foreign_open(struct luff_medium **out, const char *text, struct luff_er
 	m = &f->base;
 	m->ops = &foreign_ops;
 	atomic_init(&m->refs, 1);
-	rc = luff_url_resolve(&f->url, NULL, text, err);
+	rc = luff_url_resolve(&f->url, NULL, url, err);
 	if (rc == 0)
 		rc = luff_url_origin(&origin, f->url, err);
 	if (rc == 0 && !luff_settings_host(name, origin))
