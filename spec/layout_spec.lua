@@ -215,7 +215,7 @@ describe("an OCI layout", function()
 			-- A reader beside them: whatever it sees is whole.
 			local looks = 0
 			while processes[1]:running() or processes[2]:running() or processes[3]:running() do
-				if support.exists(dir .. "/index.json") then
+				if support.exists(dir .. "/oci-layout") then -- which is written last
 					for tag in luff.tags("oci:" .. dir) do
 						assert.equal(2, #luff.open("oci:" .. dir .. ":" .. tag):layers())
 					end
