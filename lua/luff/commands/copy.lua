@@ -51,9 +51,9 @@ interrupted goes on where it stopped.
 Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise,
 which changes the image's digest; with --compress none it stays.
 
-Layers that may not be distributed (foreign, as in old images of Windows) stay where they are, unless --foreign asks
-for them. What the source lacks then comes from the URLs in the manifest: without a login, and never from a private
-address, unless the settings name its host.
+Layers that may not be distributed (foreign, as in old images of Windows) stay where they are, unless
+--foreign asks for them. What the source lacks then comes from the URLs in the manifest: without a login, and
+never from a private address, unless the settings name its host.
 
 examples
   luff copy alpine:3 oci:./mirror:alpine
