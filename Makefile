@@ -192,7 +192,7 @@ fuzz: deps deps-lint
 	@[ -n '$(T)' ] || { echo 'make: which one? make fuzz T=NAME, of: $(notdir $(fuzzers))' >&2; exit 1; }
 	@$(fuzz_make) fuzz-run fuzz_c=spec/fuzz/$(T).c SECONDS=$(or $(SECONDS),30)
 check-fuzz: deps deps-lint
-	@$(fuzz_make) fuzz-run SECONDS=$(or $(SECONDS),5)
+	@$(fuzz_make) fuzz-run SECONDS=$(or $(SECONDS),3)
 fuzz-run: $(fuzzers)
 	@set -e; for f in $(fuzzers); do n=$${f##*/}; c=$(BUILD)/corpus/$$n; mkdir -p $$c; \
 		echo "fuzz $$n: $(SECONDS) s"; \

@@ -121,8 +121,9 @@ describe("a copy that is killed", function()
 		assert.equal(index, luff.open(place .. ":v2"))
 		local result = luff.copy(source, place .. ":v2")
 		assert.equal(0, result.copied)
-		-- Uploads that nobody ended are gone with the server at the latest.
+		-- Uploads that nobody ended wait for who goes on with them; without a grace nobody does.
 		server:close()
+		luff.gc(root, { grace = 0 })
 		assert.equal("", support.sh(("find %s -path '*ingest/*' -type f; :"):format(root)))
 	end)
 
