@@ -54,7 +54,7 @@ static int compare(const void *a, const void *b)
 /* Which blob has the digest; c->count: none. */
 static size_t find(const struct collection *c, const char *digest)
 {
-	struct luff_store_blob key, *at;
+	struct luff_store_blob key = {0}, *at;
 
 	if (strlen(digest) > LUFF_DIGEST_MAX)
 		return c->count;
