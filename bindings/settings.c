@@ -5,7 +5,7 @@
 
 #define MIRRORS_MAX 64 /* the core wants fewer, and says so */
 
-static int option_count(lua_State *L, int i, const char *name)
+static int64_t option_whole(lua_State *L, int i, const char *name, int64_t max)
 {
 	lua_Integer n = 0;
 	int whole = 1;
@@ -13,22 +13,14 @@ static int option_count(lua_State *L, int i, const char *name)
 	if (lua_getfield(L, i, name) != LUA_TNIL)
 		n = lua_tointegerx(L, -1, &whole);
 	lua_pop(L, 1);
-	if (!whole || (n < 1 && n != 0) || n > 1000000)
-		luaL_error(L, "option \"%s\" must be a whole number from 1 on", name);
-	return (int)n;
-}
-
-static int64_t option_bytes(lua_State *L, int i, const char *name)
-{
-	lua_Integer n = 0;
-	int whole = 1;
-
-	if (lua_getfield(L, i, name) != LUA_TNIL)
-		n = lua_tointegerx(L, -1, &whole);
-	lua_pop(L, 1);
-	if (!whole || n < 0)
+	if (!whole || n < 0 || n > max)
 		luaL_error(L, "option \"%s\" must be a whole number from 1 on", name);
 	return n;
+}
+
+static int option_count(lua_State *L, int i, const char *name)
+{
+	return (int)option_whole(L, i, name, 1000000);
 }
 
 static double option_number(lua_State *L, int i, const char *name)
@@ -111,7 +103,7 @@ static int set_host(lua_State *L)
 	s.rate = option_number(L, 2, "rate");
 	s.bandwidth = option_number(L, 2, "bandwidth");
 	luff_option_credentials(&s, L, 2);
-	s.chunk_size = option_bytes(L, 2, "chunk_size");
+	s.chunk_size = option_whole(L, 2, "chunk_size", INT64_MAX);
 	if (luff_settings_set(host, &s, &err) < 0)
 		return luff_raise(L, &err);
 	return 0;
@@ -125,8 +117,8 @@ static int set_limits(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luff_check_options(L, 1, options);
-	limits.unpacked = option_bytes(L, 1, "unpacked");
-	limits.ratio = option_bytes(L, 1, "ratio");
+	limits.unpacked = option_whole(L, 1, "unpacked", INT64_MAX);
+	limits.ratio = option_whole(L, 1, "ratio", INT64_MAX);
 	return luff_limits_set(&limits, &err) < 0 ? luff_raise(L, &err) : 0;
 }
 

@@ -1,7 +1,7 @@
 /* Tree: the squashed tree of an image; and Files, which go through it. An Entry from here has content that is good on its own. */
 #include <stdlib.h>
-#include <string.h>
 
+#include "base/error.h"
 #include "bind.h"
 
 #define READ_MAX ((int64_t)64 << 20) /* of read(); more must be read in pieces */
@@ -25,12 +25,8 @@ static int read_all(struct find_call *c, struct luff_error *err)
 {
 	char *chunk = malloc(64 << 10);
 	size_t n = 1;
-	int rc = chunk ? 0 : LUFF_ENOMEM;
+	int rc = chunk ? 0 : luff_fail_nomem(err);
 
-	if (rc < 0) {
-		err->code = rc;
-		strcpy(err->msg, "out of memory");
-	}
 	luff_buffer_init(&c->bytes, READ_MAX);
 	while (rc == 0 && n > 0) {
 		rc = luff_reader_read(&n, c->content, chunk, 64 << 10, err);
@@ -51,10 +47,9 @@ static int find_run(struct luff_work *base, struct luff_error *err)
 		rc = luff_files_next(&c->entry, &c->layer, c->files, err);
 	if (rc == 0 && (c->read || c->entry->type == LUFF_ENTRY_FILE))
 		rc = luff_files_content(&c->content, c->files, err);
-	if (rc == 0 && c->read && c->entry->size > READ_MAX) {
-		err->code = rc = LUFF_ELIMIT;
-		strcpy(err->msg, "more than 64 MiB to read at once: stat() gives what reads it in pieces");
-	}
+	if (rc == 0 && c->read && c->entry->size > READ_MAX)
+		rc = luff_fail(err, LUFF_ELIMIT,
+			       "more than 64 MiB to read at once: stat() gives what reads it in pieces");
 	return rc == 0 && c->read ? read_all(c, err) : rc;
 }
 

@@ -570,7 +570,7 @@ static size_t pax_record(char *out, const char *key, const char *value)
 
 	while (len != rest + snprintf(NULL, 0, "%d", len))
 		len = rest + snprintf(NULL, 0, "%d", len);
-	return (size_t)sprintf(out, "%d %s=%s\n", len, key, value);
+	return (size_t)snprintf(out, (size_t)len + 1, "%d %s=%s\n", len, key, value);
 }
 
 size_t luff_tar_file_header(char out[LUFF_TAR_FILE_MAX], const struct luff_tar_file *file)
