@@ -12,13 +12,7 @@ local manifest = luff.json.encode {
 }
 local digest = luff.digest(manifest)
 
-local function count(server, method, pattern)
-	local n = 0
-	for _, request in ipairs(server.requests()) do
-		n = n + ((request.method == method and request.path:find(pattern)) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 local function gives(method, headers)
 	return { method, "/v2/\\w+/manifests/(v1|" .. digest .. ")", body = manifest, headers = headers }

@@ -37,13 +37,7 @@ local function wants_bearer()
 		headers = { ["WWW-Authenticate"] = 'Bearer realm="http://{{address}}/token",service="specs"' } }
 end
 
-local function count(server, method, pattern)
-	local n = 0
-	for _, request in ipairs(server.requests()) do
-		n = n + (request.method == method and request.path:find(pattern) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 -- What was said, on both streams, has none of the secrets, as they are or in base64.
 local function check_secrets(result, ...)

@@ -4,22 +4,9 @@ local support = require "spec.support"
 
 local oci_manifest = "application/vnd.oci.image.manifest.v1+json"
 
-local function tags_of(place)
-	local tags = {}
-	for tag in luff.tags(place) do
-		tags[#tags + 1] = tag
-	end
-	table.sort(tags)
-	return tags
-end
+local tags_of = support.tags
 
-local function count(server, method, pattern)
-	local n = 0
-	for _, request in ipairs(server.requests()) do
-		n = n + (request.method == method and request.path:find(pattern) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 describe("luff.delete", function()
 	for _, kind in ipairs { "a layout", "memory", "the embedded registry" } do

@@ -328,13 +328,7 @@ local function serve_image(...)
 	return server, server:address() .. "/app:v1", image:digest()
 end
 
-local function count(requests, method, pattern)
-	local n = 0
-	for _, request in ipairs(requests) do
-		n = n + (request.method == method and request.path:find(pattern) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 -- All of a layout is what its names say, and nothing is half-written.
 local function sound(dir)

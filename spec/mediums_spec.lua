@@ -6,14 +6,7 @@ local support = require "spec.support"
 local oci_manifest = "application/vnd.oci.image.manifest.v1+json"
 local oci_index = "application/vnd.oci.image.index.v1+json"
 
-local function tags_of(place)
-	local list = {}
-	for tag in luff.tags(place) do
-		list[#list + 1] = tag
-	end
-	table.sort(list)
-	return list
-end
+local tags_of = support.tags
 
 -- A manifest as nobody's encoder would write it, over blobs that are pushed to the place.
 local function odd_manifest(place)

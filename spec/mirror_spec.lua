@@ -4,12 +4,7 @@ local mirror = require "luff.mirror"
 local support = require "spec.support"
 
 local function tags_of(place)
-	local tags = {}
-	for tag in luff.tags(place) do
-		tags[#tags + 1] = tag
-	end
-	table.sort(tags)
-	return table.concat(tags, " ")
+	return table.concat(support.tags(place), " ")
 end
 
 describe("luff.mirror", function()

@@ -26,13 +26,7 @@ local function reads(server)
 	assert.equal(config, image:raw_config_file())
 end
 
-local function count(server, method, pattern)
-	local n = 0
-	for _, request in ipairs(server.requests()) do
-		n = n + ((request.method == method and request.path:find(pattern)) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 describe("a token server", function()
 	local function behind(realm, token_path, body)

@@ -28,13 +28,7 @@ local function login(address, user, password)
 	return { env = { DOCKER_CONFIG = dir, REGISTRY_AUTH_FILE = false } }
 end
 
-local function count(server, method, pattern)
-	local n = 0
-	for _, request in ipairs(server.requests()) do
-		n = n + ((not method or request.method == method) and request.path:find(pattern) and 1 or 0)
-	end
-	return n
-end
+local count = support.count
 
 describe("a registry", function()
 	describe("that wants a password", function()

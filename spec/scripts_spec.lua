@@ -12,14 +12,7 @@ describe("scripts/mirror-tags.lua", function()
 		end
 	end)
 
-	local function tags_of(place)
-		local tags = {}
-		for tag in luff.tags(place) do
-			tags[#tags + 1] = tag
-		end
-		table.sort(tags)
-		return tags
-	end
+	local tags_of = support.tags
 
 	it("copies the tags that match, once", function()
 		local result = support.luff("scripts/mirror-tags.lua", from, to, "^3%.%d+$")

@@ -61,6 +61,25 @@ function support.fails(f, ...)
 	return err
 end
 
+--- How many requests there were of a method (nil: any) to a path that a pattern matches; of: a server, or a list of requests.
+function support.count(of, method, pattern)
+	local n = 0
+	for _, request in ipairs(of.requests and of.requests(of) or of) do
+		n = n + ((not method or request.method == method) and request.path:find(pattern) and 1 or 0)
+	end
+	return n
+end
+
+--- The tags of a place, sorted.
+function support.tags(place)
+	local tags = {}
+	for tag in require "luff".tags(place) do
+		tags[#tags + 1] = tag
+	end
+	table.sort(tags)
+	return tags
+end
+
 --- Every file and folder below a folder with its size, one a line and sorted, to compare before and after.
 function support.tree(dir)
 	return process.sh(("cd %s && find . -mindepth 1 \\( -type d -printf '%%p/\\n' -o -printf '%%p %%s %%l\\n' \\) | sort")
