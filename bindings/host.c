@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "bind.h"
@@ -24,10 +25,29 @@ static void stop(lua_State *L, lua_Debug *debug)
 	luff_raise(L, &err);
 }
 
+static void on_tick(int number)
+{
+	(void)number;
+}
+
+/*
+ * What was about to wait for a line of input when the signal came would not notice it: from here on, whatever waits
+ * is interrupted every 50 ms.
+ */
+static void tick(bool on)
+{
+	struct itimerval interval = {0};
+
+	if (on)
+		interval.it_interval.tv_usec = interval.it_value.tv_usec = 50000;
+	setitimer(ITIMER_REAL, &interval, NULL);
+}
+
 /* The second one of a kind ends the program at once. */
 static void on_signal(int number)
 {
 	signal(number, SIG_DFL);
+	tick(true);
 	terminated = terminated || number == SIGTERM;
 	luff_scope_cancel(&root);
 	lua_sethook(main_state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
@@ -46,9 +66,9 @@ static int trace(lua_State *L)
 }
 
 /* What waits for a line of input stops, too. */
-static void listen_for(int number)
+static void listen_for(int number, void (*f)(int))
 {
-	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction action = {.sa_handler = f};
 
 	sigaction(number, &action, NULL);
 }
@@ -58,8 +78,9 @@ static int uncancel(lua_State *L)
 {
 	if (!terminated) {
 		lua_sethook(L, NULL, 0, 0);
+		tick(false);
 		root.cancelled = 0;
-		listen_for(SIGINT);
+		listen_for(SIGINT, on_signal);
 	}
 	lua_pushboolean(L, !terminated);
 	return 1;
@@ -135,8 +156,9 @@ int main(int argc, char **argv)
 	main_state = L;
 	lua_warning(L, "@on", 0);
 	luff_scope_enter(&root);
-	listen_for(SIGINT);
-	listen_for(SIGTERM);
+	listen_for(SIGALRM, on_tick);
+	listen_for(SIGINT, on_signal);
+	listen_for(SIGTERM, on_signal);
 	signal(SIGPIPE, SIG_IGN);
 	lua_pushcfunction(L, run);
 	lua_pushinteger(L, argc);

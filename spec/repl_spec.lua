@@ -114,7 +114,7 @@ describe("The REPL of the program", function()
 			local program = support.start({ "sh", "-c", ('exec script -qfec "$LUFF" /dev/null <%s'):format(fifo) },
 				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1",
 					LD_LIBRARY_PATH = library_path } })
-			local keys = assert(io.open(fifo, "w"))
+			local keys = assert(io.open(fifo, "r+"))
 			keys:setvbuf "no"
 			local tty, seen = { program = program }, 0
 			--- Waits for the text in what was not looked at yet.
@@ -128,11 +128,14 @@ describe("The REPL of the program", function()
 			function tty.type(text)
 				keys:write(text)
 			end
+			-- more than once: a terminal that is just leaving its cooked mode loses a Ctrl-D
 			function tty.close()
-				keys:write "\4"
-				local code = program:wait(20)
+				support.eventually(function()
+					keys:write "\4"
+					return not program:running()
+				end, 60, "the end at Ctrl-D")
 				keys:close()
-				return code
+				return program:wait()
 			end
 			tty.expect(luff._VERSION)
 			tty.expect "> "
