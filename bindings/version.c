@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/lazy.h"
 #include "bind.h"
+#include "stream/codec.h"
 
 static void set(lua_State *L, const char *name, const char *text)
 {
@@ -35,6 +36,7 @@ static int version(lua_State *L)
 	set(L, "lua", LUA_RELEASE);
 	set(L, "hash", luff_hash_provider());
 	if (luff_option_bool(L, 1, "libraries")) {
+		set(L, "gunzip", luff_codec_isal_loads() ? "ISA-L" : "zlib");
 		set(L, "zlib", zlibVersion());
 		set(L, "zstd", ZSTD_versionString());
 		set(L, "cjson", cJSON_Version());

@@ -23,6 +23,10 @@ struct luff_codec {
 	void (*close)(void *state);
 };
 
-extern const struct luff_codec luff_codec_gzip, luff_codec_zstd, luff_codec_xz, luff_codec_bzip2;
+extern const struct luff_codec luff_codec_isal, luff_codec_gzip, luff_codec_zstd, luff_codec_xz,
+	luff_codec_bzip2;
+
+/** Whether ISA-L unpacks gzip here; else zlib does. */
+bool luff_codec_isal_loads(void);
 
 #endif

@@ -61,8 +61,8 @@ static int fill(struct inflate_reader *f, size_t want, struct luff_error *err)
 
 static int start(struct inflate_reader *f, struct luff_error *err)
 {
-	static const struct luff_codec *const codecs[] = {&luff_codec_gzip, &luff_codec_zstd, &luff_codec_xz,
-							  &luff_codec_bzip2};
+	static const struct luff_codec *const codecs[] = {
+		&luff_codec_isal, &luff_codec_gzip, &luff_codec_zstd, &luff_codec_xz, &luff_codec_bzip2};
 	int rc = fill(f, LUFF_CODEC_MAGIC, err);
 
 	for (size_t i = 0; rc == 0 && !f->codec && i < sizeof codecs / sizeof *codecs; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "stream/codec.h"
 #include "stream/streams.h"
 
 #define OUTPUT_MAX ((size_t)4 << 20)
@@ -60,6 +61,52 @@ static int unpack(struct luff_digest *out, size_t *total, const uint8_t *data, s
 	return rc;
 }
 
+/* One member by one codec. False: damaged, cut off or large. */
+static bool unpack_member(struct luff_digest *out, size_t *used, const struct luff_codec *codec,
+			  const uint8_t *data, size_t size)
+{
+	struct luff_codec_io io = {.in = data, .in_len = size};
+	struct luff_error err = {0};
+	struct luff_hash hash;
+	unsigned char buf[4096];
+	bool ended = false, progress = true;
+	size_t total = 0;
+	void *state;
+
+	if (codec->open(&state, &err) < 0)
+		return false;
+	luff_hash_init(&hash, LUFF_SHA256);
+	while (!ended && progress && total < OUTPUT_MAX) {
+		size_t before = io.in_len;
+
+		io.out = buf;
+		io.out_len = sizeof buf;
+		if (codec->step(&ended, state, &io, &err) < 0)
+			break;
+		luff_hash_update(&hash, buf, sizeof buf - io.out_len);
+		total += sizeof buf - io.out_len;
+		progress = io.in_len < before || io.out_len < sizeof buf;
+	}
+	luff_hash_final(out, &hash);
+	codec->close(state);
+	*used = size - io.in_len;
+	return ended;
+}
+
+/* What zlib unpacks, ISA-L unpacks, and to the same. */
+static void compare_gzip(const uint8_t *data, size_t size)
+{
+	struct luff_digest slow, fast;
+	size_t slow_used, fast_used;
+
+	if (!luff_codec_isal.begins(data, size) ||
+	    !unpack_member(&slow, &slow_used, &luff_codec_gzip, data, size))
+		return;
+	if (!unpack_member(&fast, &fast_used, &luff_codec_isal, data, size) || slow_used != fast_used ||
+	    !luff_digest_equal(&slow, &fast))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct luff_digest whole, parts;
@@ -69,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+	compare_gzip(data + 1, size - 1);
 	in = 1 + data[0] % 16;
 	out = 1 + (size_t)(data[0] / 16) * 37;
 	rc = unpack(&whole, &total, data + 1, size - 1, SIZE_MAX, 65536);
