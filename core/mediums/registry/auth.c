@@ -13,13 +13,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "mediums/registry/exchange.h"
+#include "http/exchange.h"
+#include "http/settings.h"
+#include "http/url.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/keyring.h"
 #include "mediums/registry/request.h"
 #include "mediums/registry/retry.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
 
 #define TOKENS_MAX 256       /* of one host */
 #define ANSWER_MAX (1 << 20) /* bytes of a token server's answer */

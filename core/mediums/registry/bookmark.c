@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/text.h"
-#include "mediums/registry/url.h"
+#include "http/url.h"
 
 #define AGE_MAX ((time_t)7 * 24 * 60 * 60) /* seconds; registries forget uploads by then */
 #define FILE_MAX (LUFF_URL_MAX + 2 * LUFF_NAME_MAX + 256)

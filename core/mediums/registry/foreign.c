@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "http/settings.h"
+#include "http/url.h"
 #include "mediums/mediums.h"
 #include "mediums/registry/download.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
 
 #define PLACE_MAX 256
 

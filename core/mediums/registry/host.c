@@ -11,12 +11,12 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "http/exchange.h"
+#include "http/settings.h"
+#include "http/url.h"
 #include "mediums/registry/auth.h"
-#include "mediums/registry/exchange.h"
 #include "mediums/registry/keyring.h"
 #include "mediums/registry/placed.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
 
 #define TICK_NS (100 * 1000 * 1000L)
 #define URL_SIZE (LUFF_NAME_MAX + 16)

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/pacer.h"
-#include "mediums/registry/address.h"
+#include "http/address.h"
 
 #define LUFF_HOST_WAITING_MAX                                                                                \
 	16 /* requests to one registry whose answer has not begun, unless settings say otherwise */

@@ -5,7 +5,7 @@
 #ifndef LUFF_REGISTRY_NOTICE_H
 #define LUFF_REGISTRY_NOTICE_H
 
-#include "mediums/registry/exchange.h"
+#include "http/exchange.h"
 #include "mediums/registry/host.h"
 
 /** Of an answer that is the host's own. */

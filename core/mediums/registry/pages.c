@@ -6,9 +6,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "http/url.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/registry.h"
-#include "mediums/registry/url.h"
 
 #define PAGE_BYTES_MAX (16 << 20) /* a registry without pages sends all at once */
 #define PAGES_MAX 10000

@@ -11,10 +11,10 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "http/url.h"
 #include "mediums/registry/pages.h"
 #include "mediums/registry/registry.h"
 #include "mediums/registry/retry.h"
-#include "mediums/registry/url.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
 

@@ -9,11 +9,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "http/settings.h"
+#include "http/url.h"
 #include "mediums/registry/auth.h"
 #include "mediums/registry/notice.h"
 #include "mediums/registry/retry.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
 
 #define HOPS_MAX 10      /* redirects in a row */
 #define CHALLENGES_MAX 2 /* 401s that are answered: none so far, then a token that has ended */

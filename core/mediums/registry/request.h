@@ -5,7 +5,7 @@
 #ifndef LUFF_REGISTRY_REQUEST_H
 #define LUFF_REGISTRY_REQUEST_H
 
-#include "mediums/registry/exchange.h"
+#include "http/exchange.h"
 #include "mediums/registry/host.h"
 
 struct luff_request {

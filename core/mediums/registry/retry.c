@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "mediums/registry/curl.h"
+#include "http/curl.h"
 
 #define FIRST_MS 100
 

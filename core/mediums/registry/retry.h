@@ -2,7 +2,7 @@
 #ifndef LUFF_REGISTRY_RETRY_H
 #define LUFF_REGISTRY_RETRY_H
 
-#include "mediums/registry/exchange.h"
+#include "http/exchange.h"
 
 #define LUFF_RETRY_MAX 5        /* more tries after the first */
 #define LUFF_RETRY_AFTER_MAX 60 /* seconds that are waited for */

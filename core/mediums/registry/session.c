@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "http/url.h"
 #include "mediums/registry/header.h"
-#include "mediums/registry/url.h"
 
 #define CANCEL_MS 2000     /* for taking back an upload that failed */
 #define CANCEL_HURRY_MS 50 /* the same where the scope is cancelled */

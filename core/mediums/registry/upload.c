@@ -10,12 +10,12 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/scope.h"
+#include "http/settings.h"
+#include "http/url.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/placed.h"
 #include "mediums/registry/retry.h"
 #include "mediums/registry/session.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
 #include "stream/streams.h"
 
 #define PROGRESS (1 << 20)     /* bytes after which a broken connection is forgiven */

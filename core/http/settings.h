@@ -2,8 +2,8 @@
  * How hosts are spoken to: what the user said with luff_settings_set(), and the certificates that Docker and Podman have
  * for a host in their certs.d folders. Kept settings never change, so whoever holds a reference reads them without a lock.
  */
-#ifndef LUFF_REGISTRY_SETTINGS_H
-#define LUFF_REGISTRY_SETTINGS_H
+#ifndef LUFF_HTTP_SETTINGS_H
+#define LUFF_HTTP_SETTINGS_H
 
 #include <stdatomic.h>
 

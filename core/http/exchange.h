@@ -2,12 +2,12 @@
  * One HTTP request and its answer, on one connection, driven by whoever waits for it. Nothing here knows registries: no
  * redirect is followed, no status is an error.
  */
-#ifndef LUFF_REGISTRY_EXCHANGE_H
-#define LUFF_REGISTRY_EXCHANGE_H
+#ifndef LUFF_HTTP_EXCHANGE_H
+#define LUFF_HTTP_EXCHANGE_H
 
 #include "base/pacer.h"
+#include "http/address.h"
 #include "medium.h"
-#include "mediums/registry/address.h"
 
 #define LUFF_EXCHANGE_HEADERS_MAX 8 /* that a request may add */
 

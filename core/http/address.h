@@ -1,6 +1,6 @@
 /* What an IP address says of who is there: the one place that knows the special ranges. */
-#ifndef LUFF_REGISTRY_ADDRESS_H
-#define LUFF_REGISTRY_ADDRESS_H
+#ifndef LUFF_HTTP_ADDRESS_H
+#define LUFF_HTTP_ADDRESS_H
 
 #include <sys/socket.h>
 

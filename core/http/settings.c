@@ -1,5 +1,5 @@
 /* See settings.h. */
-#include "mediums/registry/settings.h"
+#include "http/settings.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "mediums/registry/url.h"
+#include "http/url.h"
 
 #define MIRRORS_MAX 16
 #define TIMEOUT_MAX (24 * 60 * 60)

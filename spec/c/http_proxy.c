@@ -1,6 +1,6 @@
 /* Which proxy the environment has for whom. */
 #include "check.h"
-#include "mediums/registry/proxy.h"
+#include "http/proxy.h"
 
 static void forget(void)
 {

@@ -1,5 +1,5 @@
 /* See connection.h. */
-#include "mediums/registry/connection.h"
+#include "http/connection.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "mediums/registry/proxy.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
+#include "http/proxy.h"
+#include "http/settings.h"
+#include "http/url.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct luff_connection

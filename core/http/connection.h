@@ -2,11 +2,11 @@
  * Connections that are kept. One is an easy handle of libcurl with a multi handle of its own: whoever takes it drives it
  * alone, on whatever thread, and the next one to ask for the same origin finds its socket still open.
  */
-#ifndef LUFF_REGISTRY_CONNECTION_H
-#define LUFF_REGISTRY_CONNECTION_H
+#ifndef LUFF_HTTP_CONNECTION_H
+#define LUFF_HTTP_CONNECTION_H
 
-#include "mediums/registry/address.h"
-#include "mediums/registry/curl.h"
+#include "http/address.h"
+#include "http/curl.h"
 
 #define LUFF_CONNECTION_IDLE_MAX 32 /* kept in all */
 #define LUFF_CONNECTION_TIMEOUT 30  /* seconds to connect, unless settings say otherwise */

@@ -1,7 +1,7 @@
 /* URLs: what a Location may be, where a server may lead, and what of it is shown. */
 #include "check.h"
-#include "mediums/registry/curl.h"
-#include "mediums/registry/url.h"
+#include "http/curl.h"
+#include "http/url.h"
 
 static void resolves(void)
 {

@@ -1,7 +1,7 @@
 /* Where a connection may come to: names say what they like, so the address counts, for kept connections, too. */
 #include "check.h"
-#include "mediums/registry/connection.h"
-#include "mediums/registry/exchange.h"
+#include "http/connection.h"
+#include "http/exchange.h"
 
 static struct luff_error err;
 static char url[96];

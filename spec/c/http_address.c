@@ -2,7 +2,7 @@
 #include <netdb.h>
 
 #include "check.h"
-#include "mediums/registry/address.h"
+#include "http/address.h"
 
 static enum luff_address of_socket(const char *text, char printed[LUFF_ADDRESS_TEXT_MAX])
 {

@@ -2,8 +2,8 @@
  * libcurl, opened at its first use (base/lazy.h says why): luff_curl.easy_init() is curl_easy_init(). Arguments that
  * follow an option have no type check: write 1L, not 1.
  */
-#ifndef LUFF_REGISTRY_CURL_H
-#define LUFF_REGISTRY_CURL_H
+#ifndef LUFF_HTTP_CURL_H
+#define LUFF_HTTP_CURL_H
 
 #include <curl/curl.h>
 

@@ -2,7 +2,7 @@
  * See exchange.h. libcurl pushes and luff's readers pull: the write callback fills the caller's buffer, what does not fit
  * waits in `spill`, and libcurl is only let run while there is room.
  */
-#include "mediums/registry/exchange.h"
+#include "http/exchange.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -16,9 +16,9 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "mediums/registry/connection.h"
-#include "mediums/registry/settings.h"
-#include "mediums/registry/url.h"
+#include "http/connection.h"
+#include "http/settings.h"
+#include "http/url.h"
 
 #define RECEIVE_SIZE (64L << 10) /* what libcurl takes from the socket at once */
 #define SEND_SIZE (64L << 10)

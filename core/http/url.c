@@ -1,5 +1,5 @@
 /* See url.h. */
-#include "mediums/registry/url.h"
+#include "http/url.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "mediums/registry/address.h"
-#include "mediums/registry/curl.h"
+#include "http/address.h"
+#include "http/curl.h"
 
 LUFF_DEFINE_AUTO(url, CURLU *, luff_curl.url_cleanup);
 

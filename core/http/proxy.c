@@ -1,5 +1,5 @@
 /* See proxy.h. */
-#include "mediums/registry/proxy.h"
+#include "http/proxy.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "mediums/registry/url.h"
+#include "http/url.h"
 
 static const char *first_of(const char *const *names)
 {

@@ -1,5 +1,5 @@
 /* The one place that knows how libcurl gets into the process and what its handles share. */
-#include "mediums/registry/curl.h"
+#include "http/curl.h"
 
 #include <dirent.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* See address.h. */
-#include "mediums/registry/address.h"
+#include "http/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

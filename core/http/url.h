@@ -1,6 +1,6 @@
 /* URLs as libcurl itself reads them, so that what is checked here is what is connected to. */
-#ifndef LUFF_REGISTRY_URL_H
-#define LUFF_REGISTRY_URL_H
+#ifndef LUFF_HTTP_URL_H
+#define LUFF_HTTP_URL_H
 
 #include "base/buffer.h"
 #include "luff.h"
