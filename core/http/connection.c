@@ -233,14 +233,14 @@ static struct luff_connection *connection_new(const char *origin, struct luff_se
 	return c->easy && c->multi && c->origin ? luff_take(c) : NULL;
 }
 
-int luff_connection_take(struct luff_connection **out, const char *origin, enum luff_address least,
-			 struct luff_error *err)
+int luff_connection_take(struct luff_connection **out, const char *origin,
+			 struct luff_settings_kept *settings, enum luff_address least, struct luff_error *err)
 {
-	LUFF_AUTO(settings) settings = luff_settings_of_origin(origin);
+	LUFF_AUTO(settings) of_origin = settings ? settings : luff_settings_of_origin(origin);
 
-	*out = take_idle(origin, settings, least);
+	*out = take_idle(origin, of_origin, least);
 	if (!*out)
-		*out = connection_new(origin, luff_take(settings));
+		*out = connection_new(origin, luff_take(of_origin));
 	if (!*out)
 		return luff_fail_nomem(err);
 	(*out)->least = least;

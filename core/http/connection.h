@@ -11,6 +11,8 @@
 #define LUFF_CONNECTION_IDLE_MAX 32 /* kept in all */
 #define LUFF_CONNECTION_TIMEOUT 30  /* seconds to connect, unless settings say otherwise */
 
+struct luff_settings_kept;
+
 struct luff_connection {
 	struct luff_connection *next;
 	CURL *easy;
@@ -28,10 +30,12 @@ struct luff_connection {
  * The one that was used last for this origin ("https://host:443"), or a new one that connects at its first request. What
  * the way to the server needs is set on its easy handle (TLS, proxy, time limit); the request is not.
  *
+ * @param settings  a reference, which it takes; NULL: those of the origin
  * @param least  no socket is opened to an address of another class: the name is a server's word, and a name server's what it
  *               stands for. Proxies may be anywhere, they are the user's word.
  */
-int luff_connection_take(struct luff_connection **out, const char *origin, enum luff_address least,
+int luff_connection_take(struct luff_connection **out, const char *origin,
+			 struct luff_settings_kept *settings, enum luff_address least,
 			 struct luff_error *err);
 /** Whether the server at the other end is at no address of the open internet, as far as can be told. */
 bool luff_connection_is_private(const struct luff_connection *c);

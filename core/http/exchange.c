@@ -43,7 +43,8 @@ struct luff_exchange {
 	const char *bytes;
 	struct luff_reader *src;
 	int64_t size, left; /* of the request's body */
-	int64_t sent;       /* as libcurl last counted it */
+	bool partial;
+	int64_t sent; /* as libcurl last counted it */
 
 	struct luff_buffer head; /* "Name: value" and a NUL, many times */
 	int status;
@@ -151,7 +152,7 @@ static size_t on_send(char *buf, size_t one, size_t len, void *arg)
 	if (n == 0)
 		return 0;
 	if (x->headed) /* answered before all was sent: bytes and src may be gone */
-		return CURL_READFUNC_ABORT;
+		return x->partial ? 0 : CURL_READFUNC_ABORT;
 	if (luff_pacer_wait(x->pacer, &x->failure) < 0)
 		return CURL_READFUNC_ABORT;
 	if (x->bytes)
@@ -393,9 +394,11 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 	x->bytes = request->bytes;
 	x->src = request->src;
 	x->size = x->left = request->size;
+	x->partial = request->partial;
 	luff_text_copy(x->method, sizeof x->method, request->method);
-	luff_text_printable(x->place, sizeof x->place, request->url);
-	x->place[strcspn(x->place, "?")] = '\0';
+	luff_text_printable(x->place, sizeof x->place, request->place ? request->place : request->url);
+	if (!request->place)
+		x->place[strcspn(x->place, "?")] = '\0';
 	x->url = strdup(request->url);
 	if (!x->url)
 		return luff_fail_nomem(err);
@@ -409,7 +412,8 @@ static int exchange_new(struct luff_exchange **out, const struct luff_exchange_r
 	if (rc == 0)
 		rc = luff_url_origin(&origin, x->url, err);
 	if (rc == 0)
-		rc = luff_connection_take(&x->connection, origin, request->least, err);
+		rc = luff_connection_take(&x->connection, origin, luff_settings_ref(request->settings),
+					  request->least, err);
 	if (rc < 0)
 		return rc;
 	set_limits(x);
@@ -447,7 +451,7 @@ int luff_exchange_open(struct luff_exchange **out, const struct luff_exchange_re
 	}
 	if (rc == 0 && !x->headed)
 		rc = fail_transfer(x, err);
-	if (rc == 0 && x->status < 300 && x->left > 0)
+	if (rc == 0 && x->status < 300 && x->left > 0 && !x->partial)
 		rc = luff_fail(err, LUFF_EHTTP, "%s: answers %d with %" PRId64 " bytes still to come",
 			       x->place, x->status, x->left);
 	if (rc < 0) {
@@ -492,6 +496,11 @@ int64_t luff_exchange_length(const struct luff_exchange *x)
 	int64_t length;
 
 	return value && luff_text_int64(&length, value) ? length : -1;
+}
+
+int64_t luff_exchange_unsent(const struct luff_exchange *x)
+{
+	return x->left;
 }
 
 bool luff_exchange_is_private(const struct luff_exchange *x)
@@ -553,7 +562,8 @@ void luff_exchange_close(struct luff_exchange *x)
 		if (x->headed)
 			trace(x);
 		luff_curl.multi_remove_handle(x->connection->multi, x->connection->easy);
-		luff_connection_give(x->connection, x->done && x->result == CURLE_OK);
+		luff_connection_give(x->connection,
+				     x->done && x->result == CURLE_OK && !(x->partial && x->left > 0));
 	}
 	if (x->headers)
 		luff_curl.slist_free_all(x->headers);

@@ -22,6 +22,10 @@ struct luff_exchange_request {
 	enum luff_address least;  /* what the server must be, see connection.h */
 	int limit_ms;             /* for all of it; 0: as long as bytes keep moving */
 	struct luff_pacer *pacer; /* of the bodies' bytes, either way; borrowed by the exchange; NULL: none */
+	struct luff_settings_kept *settings; /* borrowed until the return; NULL: those of the URL's origin */
+	const char *place;                   /* for messages; NULL: the URL without its query */
+	/* The server may answer before it has all of the body, and what is left then is not sent: see luff_exchange_unsent(). */
+	bool partial;
 };
 
 struct luff_exchange;
@@ -42,6 +46,8 @@ const char *luff_exchange_url(const struct luff_exchange *x);
 const char *luff_exchange_header(const struct luff_exchange *x, const char *name, int nth);
 /** Content-Length; -1 where the answer does not say. */
 int64_t luff_exchange_length(const struct luff_exchange *x);
+/** Bytes of the request's body that nobody took. */
+int64_t luff_exchange_unsent(const struct luff_exchange *x);
 /** Whether the answer came from an address that is not of the open internet. */
 bool luff_exchange_is_private(const struct luff_exchange *x);
 /** The body; closing it closes the exchange. */

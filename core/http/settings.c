@@ -84,7 +84,7 @@ static bool copy_mirrors(const char *const **out, const char *const *mirrors)
 	return copies;
 }
 
-static struct luff_settings_kept *keep(const char *host, const struct luff_settings *s)
+struct luff_settings_kept *luff_settings_new(const char *host, const struct luff_settings *s)
 {
 	LUFF_AUTO(settings) k = calloc(1, sizeof *k);
 	struct luff_settings from = *s;
@@ -116,7 +116,7 @@ static struct luff_settings_kept **find(struct luff_settings_kept **at, const ch
 	return at;
 }
 
-static struct luff_settings_kept *ref(struct luff_settings_kept *k)
+struct luff_settings_kept *luff_settings_ref(struct luff_settings_kept *k)
 {
 	if (k)
 		atomic_fetch_add(&k->refs, 1);
@@ -237,7 +237,7 @@ int luff_settings_set(const char *host, const struct luff_settings *settings, st
 		rc = check(name, settings, err);
 	if (rc < 0)
 		return rc;
-	k = keep(name, settings);
+	k = luff_settings_new(name, settings);
 	if (!k)
 		return luff_fail_nomem(err);
 	pthread_mutex_lock(&lock);
@@ -256,7 +256,7 @@ struct luff_settings_kept *luff_settings_of_host(const char *host)
 	struct luff_settings_kept *k;
 
 	pthread_mutex_lock(&lock);
-	k = ref(*find(&said, host));
+	k = luff_settings_ref(*find(&said, host));
 	pthread_mutex_unlock(&lock);
 	return k;
 }
@@ -377,18 +377,18 @@ struct luff_settings_kept *luff_settings_of_origin(const char *origin)
 	if (!luff_settings_host(name, origin))
 		return NULL;
 	pthread_mutex_lock(&lock);
-	k = ref(*find(&found, origin));
+	k = luff_settings_ref(*find(&found, origin));
 	base = k ? NULL : find_said(name, origin);
 	if (!k) {
 		s = base ? base->settings : s;
 		if (luff_text_starts(origin, "https:"))
 			add_certificates(&s, &certificates, name);
-		k = keep(origin, &s);
+		k = luff_settings_new(origin, &s);
 		if (count(found) >= ORIGINS_MAX)
 			forget(&found);
 		if (k) {
 			k->next = found;
-			found = ref(k);
+			found = luff_settings_ref(k);
 		}
 	}
 	pthread_mutex_unlock(&lock);

@@ -17,6 +17,8 @@ struct luff_settings_kept {
 	struct luff_settings settings;
 };
 
+/** Settings (copied) that nobody finds by their host, for who has a server of its own. NULL when out of memory. */
+struct luff_settings_kept *luff_settings_new(const char *host, const struct luff_settings *s);
 /** What was said of a registry, as users name it; NULL: nothing. The caller owns the reference. */
 struct luff_settings_kept *luff_settings_of_host(const char *host);
 /**
@@ -35,7 +37,8 @@ bool luff_settings_name(const char *url);
  */
 int luff_settings_check_host(char out[LUFF_NAME_MAX + 1], const char *text, const char *what,
 			     struct luff_error *err);
-/** NULL is fine. */
+/** Both take NULL. */
+struct luff_settings_kept *luff_settings_ref(struct luff_settings_kept *k);
 void luff_settings_unref(struct luff_settings_kept *k);
 LUFF_DEFINE_AUTO(settings, struct luff_settings_kept *, luff_settings_unref);
 /** Forgets all of it; part of luff_shutdown(). */
