@@ -130,8 +130,8 @@ void luff_hooks_answer(lua_State *L);
 /* ---- medium.c ---- */
 
 /** The medium and the name that the value at i (a string or a Ref) means; *out is owned by the caller's box. */
-void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
-		      bool create);
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+		      const struct luff_open_options *options);
 /** The same for a copy's end, but false, with *out NULL, where a string names a folder that is no layout yet. */
 bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
 			    bool plain_http);

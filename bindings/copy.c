@@ -185,7 +185,9 @@ static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
 		c->src = luff_medium_ref(luff_index_medium(index));
 		c->from.digest = luff_index_descriptor(index)->digest;
 	} else {
-		luff_check_place(&c->src, &c->from, L, 1, plain_http, false);
+		struct luff_open_options how = {.plain_http = plain_http, .platform = c->options.platform};
+
+		luff_check_place(&c->src, &c->from, L, 1, &how);
 	}
 }
 

@@ -95,18 +95,17 @@ static int open_place(struct luff_medium **out, struct luff_name *name, const ch
 	return 0;
 }
 
-void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i, bool plain_http,
-		      bool create)
+void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+		      const struct luff_open_options *options)
 {
-	struct luff_open_options options = {.plain_http = plain_http, .create = create};
 	struct luff_error err = {0};
 	const char *text;
 	char buf[1200];
 
-	if (open_place(out, name, &text, buf, L, i, &options, &err) < 0)
+	if (open_place(out, name, &text, buf, L, i, options, &err) < 0)
 		luff_raise(L, &err);
 	luff_check_not_asked(L, luff_medium_place(*out));
-	if (create)
+	if (options->create)
 		check_plain(L, "a tag", name->tag, strlen(name->tag));
 }
 
@@ -146,9 +145,8 @@ struct place_call {
 	struct luff_medium *medium;
 	struct luff_name name;
 	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 'b'lob, 't'ag, 'd'elete, 'l'ist, 'r'esolve, re'f'errers */
-	bool blob, force; /* how to delete */
-	bool by_platform;
-	struct luff_platform platform;
+	bool blob, force;              /* how to delete */
+	struct luff_platform platform; /* of an 'i'mage */
 	struct luff_descriptor descriptor;
 	char tag[LUFF_TAG_MAX + 1];
 	char artifact_type[LUFF_MEDIA_TYPE_MAX + 1];
@@ -170,7 +168,7 @@ static int open_run(struct place_call *c, const struct luff_descriptor *d, const
 	rc = luff_index_open(&c->index, c->medium, d, document, err);
 	if (rc < 0 || c->kind != 'i')
 		return rc;
-	rc = luff_index_select(&chosen, c->index, c->by_platform ? &c->platform : NULL, err);
+	rc = luff_index_select(&chosen, c->index, &c->platform, err);
 	return rc < 0 ? rc : luff_image_open(&c->image, c->medium, &chosen, NULL, err);
 }
 
@@ -283,12 +281,18 @@ static void place_release(struct luff_work *base)
 static struct place_call *new_place(lua_State *L, char kind, int options)
 {
 	struct place_call *c = luff_work_new(L, sizeof *c);
+	struct luff_open_options how = {.plain_http = luff_option_bool(L, options, "plain_http")};
 
 	c->base.run = place_run;
 	c->base.finish = place_finish;
 	c->base.release = place_release;
 	c->kind = kind;
-	luff_check_place(&c->medium, &c->name, L, 1, luff_option_bool(L, options, "plain_http"), false);
+	if (kind == 'i') {
+		if (!luff_option_platform(&c->platform, L, options))
+			luff_platform_host(&c->platform);
+		how.platform = &c->platform;
+	}
+	luff_check_place(&c->medium, &c->name, L, 1, &how);
 	return c;
 }
 
@@ -296,12 +300,10 @@ static int open_as(lua_State *L, char kind)
 {
 	static const char *const for_image[] = {"platform", "plain_http", NULL}, *const other[] = {
 											 "plain_http", NULL};
-	struct place_call *c;
 
 	lua_settop(L, 2);
 	luff_check_options(L, 2, kind == 'i' ? for_image : other);
-	c = new_place(L, kind, 2);
-	c->by_platform = luff_option_platform(&c->platform, L, 2);
+	new_place(L, kind, 2);
 	return luff_work_go(L);
 }
 

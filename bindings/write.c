@@ -207,6 +207,7 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 	static const char *const options[] = {"media_type", "plain_http", NULL};
 	struct luff_reader_box *src = NULL;
 	const char *media_type, *bytes;
+	struct luff_open_options how = {.create = true};
 	struct push_call *c;
 
 	lua_settop(L, 3);
@@ -241,7 +242,8 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 			luaL_error(L, "out of memory");
 		memcpy(c->bytes, bytes, c->len + 1);
 	}
-	luff_check_place(&c->medium, &c->name, L, 1, luff_option_bool(L, 3, "plain_http"), true);
+	how.plain_http = luff_option_bool(L, 3, "plain_http");
+	luff_check_place(&c->medium, &c->name, L, 1, &how);
 	c->src = src; /* last: what is busy must be let go */
 	if (src)
 		src->busy = true;

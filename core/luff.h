@@ -318,6 +318,11 @@ struct luff_open_options {
 	 * where "-" is the file. An archive comes into being by what is written to it.
 	 */
 	bool create;
+	/*
+	 * Optional. Of what a name stands for, only the image for this platform is wanted. A place that gives out images as a
+	 * whole (docker-daemon:) heeds it where it can, and the name stands for that image then; others do not look at it.
+	 */
+	const struct luff_platform *platform;
 };
 
 /**
@@ -327,6 +332,7 @@ struct luff_open_options {
  *	oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…          an OCI layout folder (image-spec, image-layout.md)
  *	oci-archive:FILE  oci-archive:FILE:TAG          a tar of one, compressed or not; FILE may be "-"
  *	docker-archive:FILE  docker-archive:FILE:NAME   what docker save writes; NAME is that of an image, "app:v1"
+ *	docker-daemon:NAME  docker-daemon:sha256:ID     images of Docker or Podman (DOCKER_HOST, docker's context)
  *	dir:DIR                                         a folder with one image, as skopeo has it
  *	rootfs:PATH                                     a folder or a tar as an image of one layer; read-only
  *	random:layers=3,size=100000,seed=7              an image of that shape, always the same; read-only

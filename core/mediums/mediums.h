@@ -10,6 +10,10 @@ int luff_registry_open(struct luff_medium **out, const struct luff_reference *re
 /** Closes connections that are kept and forgets tokens; part of luff_shutdown(). */
 void luff_registry_shutdown(void);
 
+/** A daemon's images: Docker's or Podman's, wherever the environment says. `name` is a name of an image, or "@" and an ID. */
+int luff_daemon_open(struct luff_medium **out, const struct luff_name *name,
+		     const struct luff_open_options *options, struct luff_error *err);
+
 /** The one blob that a URL in a descriptor is; nothing goes out before a fetch. LUFF_EFORMAT for what is no http URL. */
 int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_error *err);
 

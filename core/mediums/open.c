@@ -154,6 +154,28 @@ static int open_made(struct luff_medium **out, struct luff_name *name_out, const
 	return rc;
 }
 
+/* docker-daemon:NAME[@DIGEST], or an ID as docker writes it, "sha256:…", which is no manifest's digest. */
+static int open_daemon(struct luff_medium **out, struct luff_name *name_out, const char *text,
+		       const struct luff_open_options *options, struct luff_error *err)
+{
+	const char *rest = strchr(text, ':') + 1, *at = find_digest(rest);
+	LUFF_AUTO(text) name = strndup(rest, at ? (size_t)(at - rest) : strlen(rest));
+	struct luff_digest id;
+	int rc = at ? luff_digest_parse(&name_out->digest, at + 1, err) : 0;
+
+	if (!name)
+		return luff_fail_nomem(err);
+	if (rc == 0 && luff_text_starts(name, "sha256:")) {
+		rc = luff_digest_parse(&id, name, err);
+		if (rc == 0)
+			snprintf(name_out->tag, sizeof name_out->tag, "@%s", id.text);
+	} else if (rc == 0 && *name) {
+		rc = luff_docker_name(name_out->tag, name, err);
+	}
+	return rc < 0 ? luff_fail_context(err, "docker-daemon")
+		      : luff_daemon_open(out, name_out, options, err);
+}
+
 static int open_registry(struct luff_medium **out, struct luff_name *name_out, const char *text,
 			 bool plain_http, struct luff_error *err)
 {
@@ -186,6 +208,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		rc = open_dir(out, name_out, text, err);
 	else if (luff_text_starts(text, "rootfs:") || luff_text_starts(text, "random:"))
 		rc = open_made(out, name_out, text, err);
+	else if (luff_text_starts(text, "docker-daemon:"))
+		rc = open_daemon(out, name_out, text, options, err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

@@ -146,6 +146,7 @@ names
   oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…            in an OCI layout folder
   docker-archive:FILE  docker-archive:FILE:app:v1   in what docker save wrote, or "-"
   oci-archive:FILE  oci-archive:FILE:TAG            in a tar of an OCI layout, or "-"
+  docker-daemon:app:v1  docker-daemon:sha256:ID     among the images of Docker or Podman
   dir:DIR                                           skopeo's folder
   rootfs:PATH                                       a folder or tar as an image
   random:layers=3,size=100000,seed=7                random bytes

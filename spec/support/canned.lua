@@ -31,8 +31,9 @@ end
 --     raw = (the whole answer, byte by byte), when = (regular expression on the request's head), once = true,
 --     hang = true, early = true (answers before the body has come), late = true (its own body 0.2 s after the headers) }
 -- In headers, body and raw, {{address}} is the server's own "127.0.0.1:port" (count it out of a Content-Length).
+-- opts.socket: path of a Unix socket to listen on, which is the address then.
 -- Returns { address =, requests = function() -> list of { method, path, head, form } }; form: the body of a form, as it is.
-return function(rules)
+return function(rules, opts)
 	local dir = process.scratch()
 	local lines = {}
 	for i, rule in ipairs(rules) do
@@ -41,7 +42,7 @@ return function(rules)
 			("%s %s %s %s"):format(rule.once and "once", rule.hang and "hang", rule.early and "early", rule.late and "late"))
 	end
 	process.write(dir .. "/rules", table.concat(lines))
-	local server = process.start { "perl", "spec/support/canned.pl", dir }
+	local server = process.start { "perl", "spec/support/canned.pl", dir, opts and opts.socket }
 	local address = process.eventually(function()
 		return server:stdout():match("listening on (%S+)") or not server:running() and error(server:stderr())
 	end, 10, "canned.pl")

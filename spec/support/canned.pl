@@ -1,7 +1,7 @@
 # A web server that says what it is told, byte by byte: lies about lengths, stops half way, redirects, asks for
 # credentials. Specs start it through spec/support/canned.lua. Plain perl-base.
 #
-# canned.pl FOLDER: reads FOLDER/rules, one rule a line, tab separated: id, method, path pattern (anchored), header
+# canned.pl FOLDER [SOCKET]: listens on loopback or on a Unix socket; reads FOLDER/rules, one rule a line, tab separated: id, method, path pattern (anchored), header
 # pattern ("-": any), flags. The first rule that fits a request answers with the bytes of FOLDER/ID, in which
 # {{address}} stands for this server's own. Flags: "once" (used up by its first request), "hang" (keeps the connection
 # open and silent after the answer), "early" (answers before it reads a body), "late" (its own body comes 0.2 s after the
@@ -9,13 +9,16 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use Fcntl;
 
-my ($folder) = @ARGV;
+my ($folder, $socket) = @ARGV;
 $SIG{CHLD} = 'IGNORE';
 $SIG{PIPE} = 'IGNORE';
-my $listener = IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1:0', ReuseAddr => 1) or die "listen: $!\n";
-my $address = '127.0.0.1:' . $listener->sockport;
+my $listener = $socket ? IO::Socket::UNIX->new(Listen => 64, Local => $socket)
+	: IO::Socket::INET->new(Listen => 64, LocalAddr => '127.0.0.1:0', ReuseAddr => 1);
+$listener or die "listen: $!\n";
+my $address = $socket // '127.0.0.1:' . $listener->sockport;
 
 my @rules;
 open my $in, '<', "$folder/rules" or die "rules: $!\n";

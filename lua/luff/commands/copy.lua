@@ -48,8 +48,8 @@ Prints the digest that the destination's name stands for now; progress goes to s
 destination, the source's is taken. What the destination has already is not moved: a copy that was
 interrupted goes on where it stopped.
 
-Layers in a docker-archive: are plain tars. Elsewhere they go as gzip unless --compress says otherwise,
-which changes the image's digest; with --compress none it stays.
+Layers in a docker-archive: or docker-daemon: are plain tars. Elsewhere they go as gzip unless --compress says
+otherwise, which changes the image's digest; with --compress none it stays.
 
 Layers that may not be distributed (foreign, as in old images of Windows) stay where they are, unless
 --foreign asks for them. What the source lacks then comes from the URLs in the manifest: without a login, and
@@ -60,6 +60,7 @@ examples
   luff copy --platform linux/arm64 alpine:3 localhost:5000/alpine:3
   docker save app:v1 | luff copy docker-archive:- localhost:5000/app:v1
   luff copy oci:./mirror:alpine registry.example.com/base/alpine:3
+  luff copy docker-daemon:app:v1 registry.example.com/team/app:v1
 ]],
 	run = function(args, opts)
 		if opts.json and to_stdout(args[2]) then

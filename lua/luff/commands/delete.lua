@@ -15,7 +15,8 @@ return {
 	help = [[
 A name with a tag loses the tag, and what it stands for stays; a name with a digest loses the manifest and all
 its tags. Some registries can delete no tag alone: then nothing happens, and the message says what else would
-have to go. A registry frees the room of what is deleted when it collects its garbage.
+have to go. A registry frees the room of what is deleted when it collects its garbage. In a docker-daemon: an
+image goes with its last name.
 
 examples
   luff delete registry.example.com/app:old

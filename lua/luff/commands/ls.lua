@@ -3,7 +3,7 @@ local luff = require "luff"
 local terminal = require "luff.terminal"
 
 return {
-	summary = "list the tags of a repository or layout",
+	summary = "list the tags of a repository or layout, the images of a daemon",
 	usage = "[--json] NAME",
 	arguments = { 1, 1 },
 	options = {
@@ -11,11 +11,12 @@ return {
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
-The order is the registry's.
+The order is the registry's. Archives and daemons list whole names of images.
 
 examples
   luff ls alpine
   luff ls oci:./mirror
+  luff ls docker-daemon:
 ]],
 	run = function(args, opts)
 		local found = luff.array {}
