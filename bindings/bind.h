@@ -65,8 +65,10 @@ struct luff_work {
 void *luff_work_new(lua_State *L, size_t size);
 /** Runs the call on top of the stack: right here, or inside of a task on a worker thread while the task sleeps. */
 int luff_work_go(lua_State *L);
-/** On any thread: whoever waits for a call on the Lua thread looks for other things to do there (luff_hooks_answer). */
+/** On any thread: whoever waits for a call on the Lua thread looks for other things to do there (questions). */
 void luff_work_poke(void);
+/** Raises where the function that is asked about that place ("ghcr.io/org/app", "oci:./dir") is who calls. */
+void luff_check_not_asked(lua_State *L, const char *place);
 void luff_job_open(lua_State *L);
 
 /* ---- one function per file that adds its share to the table on top of the stack ---- */
@@ -81,7 +83,7 @@ void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
-void luff_credentials_type(lua_State *L);
+void luff_question_functions(lua_State *L);
 void luff_gc_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
@@ -89,16 +91,63 @@ void luff_json_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
 
+/* ---- question.c ---- */
+
+struct luff_question;
+
+/* What one file of the binding asks; the three functions run on the Lua thread. */
+struct luff_question_kind {
+	/*
+	 * Pushes the function and its arguments, and returns their number. At 2 is the value that luff_asker_new() was given. Who asks
+	 * waits meanwhile, unless it only tells. May raise.
+	 */
+	int (*put)(lua_State *L, struct luff_question *q);
+	/* Optional. From the results, at 3 and above, into q; what is wrong with them goes to err. May raise. */
+	void (*take)(lua_State *L, struct luff_question *q, struct luff_error *err);
+	/* Optional. Frees what is in q's fields. */
+	void (*release)(struct luff_question *q);
+	const char *complaint; /* the beginning of a warning where the function fails; NULL: it is who asks that complains */
+};
+
+/* The first member of a question, in memory of its own. */
+struct luff_question {
+	const struct luff_question_kind *kind;
+	int64_t asker;
+	const char *about; /* the host that the function must not ask for, or ""; in q's own fields */
+	struct luff_error err;
+	bool raised; /* the function failed, with err */
+	/* question.c's own: */
+	struct luff_question *next;
+	int refs;
+	enum { LUFF_QUESTION_OPEN, LUFF_QUESTION_HELD, LUFF_QUESTION_ANSWERED } state;
+	bool left; /* nobody waits for the answer any more */
+};
+
+/** The value on top is asked from now on, by a number that never comes again. Raises. [-1, +0] */
+int64_t luff_asker_new(lua_State *L);
+/** It is not asked any more, and who waits for it fails. [-0, +0] */
+void luff_asker_close(lua_State *L, int64_t asker);
+/** Whether this state is asked: then no call may run on the Lua thread. */
+bool luff_has_askers(lua_State *L);
+
+/** A question of `size` zeroed bytes; set its fields. NULL: no memory. Any thread, as all that follows. */
+void *luff_question_new(size_t size, const struct luff_question_kind *kind, int64_t asker);
+/**
+ * Waits for the answer, which is in q's fields then.
+ *
+ * @param seconds  at most so long (LUFF_ETIMEOUT); 0: no end
+ * @return 0; what the function raised or gave in place of an answer (q->err); LUFF_EIO: its state has closed; LUFF_EINVAL on the
+ *         Lua thread; LUFF_ECANCELED. unref q in any case
+ */
+int luff_ask(struct luff_question *q, int seconds, struct luff_error *err);
+/** Waits for nothing. Takes q over. */
+void luff_tell(struct luff_question *q);
+void luff_question_unref(struct luff_question *q);
+
 /* ---- credentials.c ---- */
 
 /** Option "credentials" of the table at i. Raises. [-0, +0] */
 void luff_option_credentials(struct luff_settings *out, lua_State *L, int i);
-/** Whether the script has functions that know logins: then no call may run on the Lua thread. */
-bool luff_has_askers(lua_State *L);
-/** Calls them, where calls that run want to know a login. Raises nothing. [-0, +0] */
-void luff_answer_questions(lua_State *L);
-/** Raises where the function of that place's host waits for this call ("ghcr.io/org/app", "oci:./dir"). */
-void luff_check_not_asked(lua_State *L, const char *place);
 
 /* ---- notice.c ---- */
 
@@ -112,20 +161,8 @@ void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
 
 /* ---- hooks.c ---- */
 
-/* The functions of one server, which its threads ask. In the server's box. */
-struct luff_hooks {
-	const void *state; /* the main lua_State's address, to tell states apart */
-	unsigned decides;  /* LUFF_ASK_…: which there are */
-};
-
-/** Options "authorize", "on_push" and "on_pull" of the table at i. Raises. [-0, +0] */
-void luff_option_hooks(struct luff_server_options *out, struct luff_hooks *hooks, lua_State *L, int i);
-/** The server has stopped. [-0, +0] */
-void luff_hooks_close(lua_State *L, struct luff_hooks *hooks);
-/** Whether any server may ask, so that calls that block have to look. */
-bool luff_hooks_open(void);
-/** Answers what the threads of this state's servers ask. Does not raise. [-0, +0] */
-void luff_hooks_answer(lua_State *L);
+/** Options "authorize", "on_push" and "on_pull" of the table at i: who is asked; 0: nobody. Raises. [-0, +0] */
+int64_t luff_option_hooks(struct luff_server_options *out, lua_State *L, int i);
 
 /* ---- medium.c ---- */
 

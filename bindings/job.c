@@ -1,6 +1,7 @@
 /*
- * Calls that block. Outside of a task they run right here; inside of one they go to a worker and the task's coroutine yields the
- * call's box to lua/luff/task.lua, which resumes it when the call is done. Workers never see a lua_State.
+ * Calls that block. Outside of a task they run right here, unless Lua has something to do meanwhile; inside of one they go to a
+ * worker and the task's coroutine yields the call's box to lua/luff/task.lua, which resumes it when the call is done. Workers
+ * never see a lua_State.
  */
 #include <pthread.h>
 #include <stdalign.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/pool.h"
 #include "base/scope.h"
 #include "bind.h"
@@ -30,7 +32,8 @@ struct luff_work_state {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static unsigned news;    /* counts the pokes; under `lock` */
-static const char tasks; /* its address is the registry's key for the set of task coroutines */
+/* Keys of the registry: the set of task coroutines, in which "current" is the Task that runs; task.lua's own wait. */
+static const char tasks, driver;
 
 void luff_work_poke(void)
 {
@@ -120,7 +123,17 @@ static void tell(lua_State *L, int at)
 	}
 }
 
-static void watch(lua_State *L);
+static void drive(lua_State *L);
+
+static bool is_done(const struct luff_work_state *s)
+{
+	bool done;
+
+	pthread_mutex_lock(&lock);
+	done = s->done;
+	pthread_mutex_unlock(&lock);
+	return done;
+}
 
 /* The call's box is on top. It has run, unless somebody else than task.lua resumed the task. */
 static int finish(lua_State *L)
@@ -130,7 +143,7 @@ static int finish(lua_State *L)
 	int n;
 
 	if (call->state->submitted && luff_has_askers(L))
-		watch(L); /* it may have something to ask */
+		drive(L); /* it may have something to ask */
 	if (call->state->submitted)
 		luff_pool_wait(&call->state->job);
 	err = call->state->err;
@@ -180,44 +193,81 @@ static void until(struct timespec *t, double seconds)
 	t->tv_nsec %= 1000000000;
 }
 
-/* A worker runs the call on top of the stack, and this thread tells Lua what happens. */
-static void watch(lua_State *L)
+/* What the function is asked about that this thread runs in a task: "ghcr.io", or ""; NULL: it runs none. Borrowed. */
+static const char *asked_about(lua_State *L)
+{
+	const char *about = NULL;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
+	lua_pushliteral(L, "current");
+	if (lua_rawget(L, -2) == LUA_TTABLE) {
+		lua_pushliteral(L, "about");
+		lua_rawget(L, -2);
+		about = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
+	return about;
+}
+
+void luff_check_not_asked(lua_State *L, const char *place)
+{
+	const char *host = asked_about(L);
+	size_t len = host ? strlen(host) : 0;
+	struct luff_error err = {0};
+
+	if (len > 0 && strncmp(place, host, len) == 0 && (!place[len] || place[len] == '/')) {
+		luff_fail(&err, LUFF_EINVAL, "the credentials function of %s cannot wait for %s", host, host);
+		luff_raise(L, &err);
+	}
+}
+
+/* A worker runs the call on top of the stack, and tasks go on until it is done. What goes wrong with that ends the call. */
+static void drive(lua_State *L)
 {
 	struct luff_work_state *s = ((struct luff_work *)lua_touserdata(L, -1))->state;
-	unsigned old = 0;
-	bool done = false;
 
-	while (!done) {
-		struct timespec t;
+	if (is_done(s))
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &driver);
+	lua_pushvalue(L, -2);
+	if (lua_pcall(L, 1, 0, 0) == LUA_OK)
+		return;
+	luff_scope_cancel(&s->scope);
+	luff_pool_wait(&s->job);
+	lua_setiuservalue(L, -2, 1);
+	s->spoiled = true;
+}
 
-		until(&t, 0.1);
-		pthread_mutex_lock(&lock);
-		while (!s->done && news == old && pthread_cond_timedwait(&finished, &lock, &t) == 0)
-			;
-		done = s->done;
-		old = news;
-		pthread_mutex_unlock(&lock);
-		luff_hooks_answer(L);
-		luff_answer_questions(L);
-		tell(L, -1);
+/* Loads task.lua, which sets the driver. */
+static void need_driver(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &driver) == LUA_TNIL) {
+		lua_getglobal(L, "require");
+		lua_pushliteral(L, "luff.task");
+		lua_call(L, 1, 0);
 	}
+	lua_pop(L, 1);
 }
 
 int luff_work_go(lua_State *L)
 {
 	struct luff_work *call = luaL_checkudata(L, -1, CALL);
 	struct luff_work_state *s = call->state;
-	bool task = in_task(L);
+	bool task = in_task(L), shared = call->deliver || luff_has_askers(L);
 
-	if (task || call->deliver || luff_hooks_open() || luff_has_askers(L))
-		s->submitted = luff_pool_submit(&s->job, &s->err) == 0;
+	if (!task && shared)
+		need_driver(L);
+	/* who waits for an answer keeps a worker, all of them perhaps, and the answer needs this call */
+	if (task || shared)
+		s->submitted = (asked_about(L) ? luff_pool_insist : luff_pool_submit)(&s->job, &s->err) == 0;
 	if (!s->submitted)
 		s->rc = call->run(call, &s->err);
 	else if (task) {
 		lua_pushvalue(L, -1);
 		return lua_yieldk(L, 1, lua_gettop(L) - 1, resume_call);
 	} else {
-		watch(L);
+		drive(L);
 	}
 	return finish(L);
 }
@@ -263,8 +313,6 @@ static int wait_calls(lua_State *L)
 	lua_settop(L, 3);
 	until(&t, seconds < 0.1 ? seconds : 0.1);
 	lua_rawgeti(L, 1, wait_for_one(L, &t));
-	luff_hooks_answer(L);
-	luff_answer_questions(L);
 	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
 		const struct luff_work *call;
 
@@ -308,6 +356,23 @@ static int mark(lua_State *L)
 	return 0;
 }
 
+/* core.driver(f): f(call) returns when the call is done */
+static int set_driver(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &driver);
+	return 0;
+}
+
+static int call_done(lua_State *L)
+{
+	const struct luff_work *call = luaL_checkudata(L, 1, CALL);
+
+	lua_pushboolean(L, !call->state || is_done(call->state));
+	return 1;
+}
+
 static int is_task(lua_State *L)
 {
 	lua_pushboolean(L, in_task(L));
@@ -321,6 +386,8 @@ void luff_job_open(lua_State *L)
 					     {"cancel", cancel_call},
 					     {"mark", mark},
 					     {"in_task", is_task},
+					     {"driver", set_driver},
+					     {"done", call_done},
 					     {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
@@ -329,6 +396,8 @@ void luff_job_open(lua_State *L)
 	lua_pushliteral(L, "k");
 	lua_setfield(L, -2, "__mode");
 	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &tasks);
+	lua_setfield(L, -2, "tasks");
 	luaL_setfuncs(L, functions, 0);
 }

@@ -95,7 +95,7 @@ static int open_core(lua_State *L)
 	luff_copy_functions(L);
 	luff_login_functions(L);
 	luff_server_functions(L);
-	luff_credentials_type(L);
+	luff_question_functions(L);
 	luff_gc_functions(L);
 	luff_settings_functions(L);
 	luff_notice_functions(L);

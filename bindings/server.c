@@ -11,7 +11,7 @@
 
 struct server_box {
 	struct luff_server *server; /* NULL: closed */
-	struct luff_hooks hooks;
+	int64_t hooks; /* who is asked; 0: nobody */
 };
 
 static struct luff_server *check_server(lua_State *L)
@@ -72,9 +72,9 @@ static int serve(lua_State *L)
 	luff_option_faults(&o, L, 1);
 	/* the server borrows them; it is stopped before the box lets go of them */
 	lua_setiuservalue(L, -2, 1);
-	luff_option_hooks(&o, &box->hooks, L, 1);
+	box->hooks = luff_option_hooks(&o, L, 1);
 	if (luff_server_start(&box->server, &o, &err) < 0) {
-		luff_hooks_close(L, &box->hooks);
+		luff_asker_close(L, box->hooks);
 		return luff_raise(L, &err);
 	}
 	return 1;
@@ -157,8 +157,10 @@ static int server_close(lua_State *L)
 {
 	struct server_box *box = luaL_checkudata(L, 1, LUFF_SERVER);
 
+	/* first, so that no request waits for an answer */
+	luff_asker_close(L, box->hooks);
+	box->hooks = 0;
 	luff_server_stop(luff_take(box->server));
-	luff_hooks_close(L, &box->hooks);
 	return 0;
 }
 

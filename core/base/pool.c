@@ -19,7 +19,7 @@ static struct {
 	pthread_cond_t work; /* the queue grew or the pool closes */
 	pthread_cond_t done; /* some job is done */
 	struct luff_job *head, **tail;
-	pthread_t threads[LUFF_POOL_MAX];
+	pthread_t threads[LUFF_POOL_INSIST_MAX];
 	int count, idle, queued;
 	bool closing;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -69,12 +69,12 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* One more thread, unless the idle ones suffice for what is queued. The lock is held. */
-static void grow(void)
+/* One more thread, unless the idle ones suffice for what is queued, or there are `most`. The lock is held. */
+static void grow(int most)
 {
 	pthread_attr_t attr;
 
-	if (pool.idle >= pool.queued || pool.count == LUFF_POOL_MAX || pthread_attr_init(&attr) != 0)
+	if (pool.idle >= pool.queued || pool.count >= most || pthread_attr_init(&attr) != 0)
 		return;
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (pthread_create(&pool.threads[pool.count], &attr, work, NULL) == 0) {
@@ -103,10 +103,27 @@ int luff_pool_submit(struct luff_job *job, struct luff_error *err)
 
 	pthread_mutex_lock(&pool.lock);
 	pool.queued++;
-	grow();
+	grow(LUFF_POOL_MAX);
 	pool.queued--;
 	if (pool.count > 0)
 		enqueue(job, pool.tail);
+	else
+		rc = luff_fail(err, LUFF_ENOMEM, "cannot start a thread");
+	pthread_mutex_unlock(&pool.lock);
+	return rc;
+}
+
+int luff_pool_insist(struct luff_job *job, struct luff_error *err)
+{
+	int rc = 0, before;
+
+	pthread_mutex_lock(&pool.lock);
+	before = pool.count;
+	pool.queued++;
+	grow(LUFF_POOL_INSIST_MAX);
+	pool.queued--;
+	if (pool.count > before || pool.idle > pool.queued)
+		enqueue(job, &pool.head);
 	else
 		rc = luff_fail(err, LUFF_ENOMEM, "cannot start a thread");
 	pthread_mutex_unlock(&pool.lock);
@@ -119,7 +136,7 @@ bool luff_pool_start(struct luff_job *job)
 
 	pthread_mutex_lock(&pool.lock);
 	pool.queued++;
-	grow();
+	grow(LUFF_POOL_MAX);
 	pool.queued--;
 	taken = pool.idle > pool.queued;
 	if (taken)

@@ -1,6 +1,7 @@
 /*
  * The process's worker threads. They start when there is work and none is idle, up to LUFF_POOL_MAX, and end with
- * luff_shutdown(). Work may block. Who waits for work helps with it, so nested waits cannot deadlock.
+ * luff_shutdown(). Work may block. Who waits for work helps with it, so nested waits cannot deadlock. Who waits for something
+ * else, which needs work done itself, has that done by luff_pool_insist().
  */
 #ifndef LUFF_BASE_POOL_H
 #define LUFF_BASE_POOL_H
@@ -8,6 +9,7 @@
 #include "luff.h"
 
 #define LUFF_POOL_MAX 64
+#define LUFF_POOL_INSIST_MAX 512 /* threads, where all others wait for each other */
 
 /* One piece of work; the memory is the caller's until it is done or taken back. Fields belong to the pool but run. */
 struct luff_job {
@@ -19,6 +21,8 @@ struct luff_job {
 
 /** Queues the job. LUFF_ENOMEM where not even one thread could be started: then run it yourself. */
 int luff_pool_submit(struct luff_job *job, struct luff_error *err);
+/** The same, but it goes before all that is queued, and gets a thread where none is free, even over LUFF_POOL_MAX. */
+int luff_pool_insist(struct luff_job *job, struct luff_error *err);
 /** Hands the job to a thread that is free right now; false, and nothing happened, where none is. */
 bool luff_pool_start(struct luff_job *job);
 /** True: it had not begun and never will; run it yourself or drop it. False: it runs or is done. */

@@ -4,7 +4,8 @@ local core = require "luff.core"
 local fail = require "luff.fail"
 local options = require "luff.options"
 
-local task = {} -- task.current: the one that runs
+local task = {}
+local tasks = core.tasks -- tasks.current: the one that runs
 local Task = {}
 Task.__index = Task
 Task.__name = "luff.Task"
@@ -28,10 +29,10 @@ local function refuse_yield(self)
 end
 
 function step(self, ...)
-	local outer = task.current
-	task.current = self
+	local outer = tasks.current
+	tasks.current = self
 	local results = table.pack(coroutine.resume(self.thread, ...))
-	task.current = outer
+	tasks.current = outer
 	local alive, what = table.unpack(results, 1, 2)
 	if not alive then
 		return finish(self, false, what)
@@ -78,18 +79,21 @@ local function take(call)
 	return self
 end
 
+local answers -- further down
+
 -- Goes on until the condition holds. patient: even where whoever waits is cancelled.
 local function await(condition, patient)
 	if core.in_task() then
 		while not condition() do
 			coroutine.yield(waits, condition, patient)
-			if task.current and task.current.cancelled and not patient then
+			if tasks.current and tasks.current.cancelled and not patient then
 				fail("cancelled", "cancelled")
 			end
 		end
 		return
 	end
 	while not condition() do
+		answers()
 		if not wake() then
 			if #calls == 0 then
 				error("tasks wait for each other", 0)
@@ -125,19 +129,53 @@ function Task:cancel()
 	end
 end
 
-function task.spawn(f, ...)
-	if type(f) ~= "function" then
-		fail("invalid", "a task is a function, not a %s", type(f))
-	end
+-- about: what it is asked about, where it answers a question; what it starts has the same.
+local function start(about, f, ...)
 	-- Inside of pcall, what fails closes its variables while it is a task still, and may wait there.
 	local thread = coroutine.create(function(...)
 		return pcall(f, ...)
 	end)
-	local self = setmetatable({ thread = thread }, Task)
+	local self = setmetatable({ thread = thread, about = about }, Task)
 	core.mark(thread, true)
 	step(self, ...)
 	return self
 end
+
+function task.spawn(f, ...)
+	if type(f) ~= "function" then
+		fail("invalid", "a task is a function, not a %s", type(f))
+	end
+	return start(tasks.current and tasks.current.about, f, ...)
+end
+
+local answering = {} -- questions, and the tasks that answer them
+
+-- Takes up what workers ask (bindings/question.c), and lets go of what they have left.
+function answers()
+	for question, one in pairs(answering) do
+		if one.finished then
+			answering[question] = nil
+			core.drop(question)
+		elseif core.left(question) then
+			one:cancel()
+		end
+	end
+	for question, about in core.question do
+		answering[question] = start(about, core.answer, question)
+	end
+end
+
+-- Waits for a call that was made outside of a task.
+core.driver(function(call)
+	calls[#calls + 1] = call
+	local ok, err = pcall(await, function()
+		return core.done(call)
+	end, true)
+	take(call)
+	if not ok then
+		error(err, 0)
+	end
+end)
 
 local function items_of(list)
 	if type(list) ~= "table" then
