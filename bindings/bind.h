@@ -85,6 +85,7 @@ void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
 void luff_gc_functions(lua_State *L);
+void luff_scripted_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
@@ -106,7 +107,8 @@ struct luff_question_kind {
 	void (*take)(lua_State *L, struct luff_question *q, struct luff_error *err);
 	/* Optional. Frees what is in q's fields. */
 	void (*release)(struct luff_question *q);
-	const char *complaint; /* the beginning of a warning where the function fails; NULL: it is who asks that complains */
+	const char *
+		complaint; /* the beginning of a warning where the function fails; NULL: it is who asks that complains */
 };
 
 /* The first member of a question, in memory of its own. */
@@ -118,6 +120,7 @@ struct luff_question {
 	bool raised; /* the function failed, with err */
 	/* question.c's own: */
 	struct luff_question *next;
+	struct luff_scope *scope; /* of who asks */
 	int refs;
 	enum { LUFF_QUESTION_OPEN, LUFF_QUESTION_HELD, LUFF_QUESTION_ANSWERED } state;
 	bool left; /* nobody waits for the answer any more */
@@ -125,6 +128,8 @@ struct luff_question {
 
 /** The value on top is asked from now on, by a number that never comes again. Raises. [-1, +0] */
 int64_t luff_asker_new(lua_State *L);
+/** The number in the shape of a callback's `arg`; (int64_t)(intptr_t)arg is the number again. */
+void *luff_asker_arg(int64_t asker);
 /** It is not asked any more, and who waits for it fails. [-0, +0] */
 void luff_asker_close(lua_State *L, int64_t asker);
 /** Whether this state is asked: then no call may run on the Lua thread. */
@@ -163,6 +168,12 @@ void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
 
 /** Options "authorize", "on_push" and "on_pull" of the table at i: who is asked; 0: nobody. Raises. [-0, +0] */
 int64_t luff_option_hooks(struct luff_server_options *out, lua_State *L, int i);
+
+/* ---- scripted.c ---- */
+
+/** Whether the text has the scheme of a medium that the script wrote; if so, *rc says how opening it ended. [-0, +0] */
+bool luff_scripted_open(int *rc, struct luff_medium **out, struct luff_name *name, lua_State *L,
+			const char *text, struct luff_error *err);
 
 /* ---- medium.c ---- */
 

@@ -111,5 +111,5 @@ void luff_option_credentials(struct luff_settings *out, lua_State *L, int i)
 	if (!lua_isfunction(L, -1))
 		luaL_error(L, "option \"credentials\" must be a function");
 	out->credentials = ask;
-	out->credentials_arg = (void *)(intptr_t)luff_asker_new(L);
+	out->credentials_arg = luff_asker_arg(luff_asker_new(L));
 }

@@ -59,7 +59,8 @@ static void take(lua_State *L, struct luff_question *base, struct luff_error *er
 	(void)err;
 	lua_settop(L, 4);
 	q->allowed = lua_toboolean(L, 3);
-	luff_text_copy(q->refusal, sizeof q->refusal, lua_type(L, 4) == LUA_TSTRING ? lua_tostring(L, 4) : "");
+	luff_text_copy(q->refusal, sizeof q->refusal,
+		       lua_type(L, 4) == LUA_TSTRING ? lua_tostring(L, 4) : "");
 }
 
 static const struct luff_question_kind kind = {
@@ -117,7 +118,7 @@ int64_t luff_option_hooks(struct luff_server_options *out, lua_State *L, int i)
 	}
 	asker = luff_asker_new(L);
 	out->decide = decide;
-	out->decide_arg = (void *)(intptr_t)asker;
+	out->decide_arg = luff_asker_arg(asker);
 	out->decides = decides;
 	return asker;
 }

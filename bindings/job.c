@@ -31,7 +31,7 @@ struct luff_work_state {
 /* One for the process: whoever waits looks at calls of its own. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
-static unsigned news;    /* counts the pokes; under `lock` */
+static unsigned news; /* counts the pokes; under `lock` */
 /* Keys of the registry: the set of task coroutines, in which "current" is the Task that runs; task.lua's own wait. */
 static const char tasks, driver;
 
@@ -382,13 +382,9 @@ static int is_task(lua_State *L)
 void luff_job_open(lua_State *L)
 {
 	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {{"wait", wait_calls},
-					     {"cancel", cancel_call},
-					     {"mark", mark},
-					     {"in_task", is_task},
-					     {"driver", set_driver},
-					     {"done", call_done},
-					     {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+		{"wait", wait_calls},   {"cancel", cancel_call}, {"mark", mark}, {"in_task", is_task},
+		{"driver", set_driver}, {"done", call_done},     {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
 	lua_newtable(L);

@@ -96,6 +96,7 @@ static int open_core(lua_State *L)
 	luff_login_functions(L);
 	luff_server_functions(L);
 	luff_question_functions(L);
+	luff_scripted_functions(L);
 	luff_gc_functions(L);
 	luff_settings_functions(L);
 	luff_notice_functions(L);

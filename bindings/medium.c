@@ -88,7 +88,11 @@ static int open_place(struct luff_medium **out, struct luff_name *name, const ch
 	const struct luff_reference *ref = luaL_testudata(L, i, LUFF_REF);
 	const char *text = ref ? luff_reference_format(buf, 1200, ref) : luff_check_name(L, i);
 
+	int rc;
+
 	*text_out = text;
+	if (luff_scripted_open(&rc, out, name, L, text, err))
+		return rc;
 	if (strncmp(text, "memory:", 7) != 0)
 		return luff_medium_open(out, name, text, options, err);
 	open_memory(out, name, L, text);

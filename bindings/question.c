@@ -123,6 +123,7 @@ int luff_ask(struct luff_question *q, int seconds, struct luff_error *err)
 	int64_t until = seconds ? luff_clock_ms() + seconds * 1000LL : 0;
 	int rc = 0;
 
+	q->scope = luff_scope_current();
 	pthread_mutex_lock(&lock);
 	enqueue(q);
 	pthread_mutex_unlock(&lock);
@@ -192,6 +193,17 @@ static struct luff_question *check_question(lua_State *L)
 	return q;
 }
 
+/* Whoever asks is about to leave. The lock is held. */
+static bool is_cancelled(const struct luff_question *q)
+{
+	struct luff_scope *own = luff_scope_swap(q->scope);
+	struct luff_error ignored = {0};
+	bool is = luff_scope_check(&ignored) < 0;
+
+	luff_scope_swap(own);
+	return is;
+}
+
 /* core.question(): the oldest one to this state that nobody has taken, and whose it is ("ghcr.io"); nil: none */
 static int take_question(lua_State *L)
 {
@@ -208,7 +220,7 @@ static int take_question(lua_State *L)
 	for (q = questions; q; q = q->next) {
 		const struct asker *a = find_asker(q->asker);
 
-		if (a && a->state == state_of(L))
+		if (a && a->state == state_of(L) && !is_cancelled(q))
 			break;
 	}
 	if (q && dequeue(q)) {
@@ -288,6 +300,11 @@ static int call_function(lua_State *L)
 
 static int to_text(lua_State *L)
 {
+	if (lua_istable(L, 1)) {
+		lua_pushliteral(L, "message");
+		if (lua_rawget(L, 1) == LUA_TSTRING)
+			return 1;
+	}
 	luaL_tolstring(L, 1, NULL);
 	return 1;
 }
@@ -406,17 +423,26 @@ int64_t luff_asker_new(lua_State *L)
 	return a->number;
 }
 
-void luff_asker_close(lua_State *L, int64_t number)
+void *luff_asker_arg(int64_t asker)
+{
+	intptr_t number = (intptr_t)asker;
+	void *arg;
+
+	memcpy(&arg, &number, sizeof arg);
+	return arg;
+}
+
+void luff_asker_close(lua_State *L, int64_t asker)
 {
 	struct asker *a;
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &boxes);
-	lua_rawgeti(L, -1, (lua_Integer)number);
+	lua_rawgeti(L, -1, (lua_Integer)asker);
 	a = luaL_testudata(L, -1, ASKER);
 	if (a)
 		close_asker(a);
 	lua_pushnil(L);
-	lua_rawseti(L, -3, (lua_Integer)number);
+	lua_rawseti(L, -3, (lua_Integer)asker);
 	lua_pop(L, 2);
 }
 
@@ -439,8 +465,11 @@ void luff_question_functions(lua_State *L)
 {
 	static const luaL_Reg asker[] = {{"__gc", asker_gc}, {NULL, NULL}},
 			      question[] = {{"__gc", question_gc}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {
-		{"question", take_question}, {"left", has_left}, {"answer", answer}, {"drop", question_gc}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"question", take_question},
+					     {"left", has_left},
+					     {"answer", answer},
+					     {"drop", question_gc},
+					     {NULL, NULL}};
 
 	luff_box_type(L, ASKER, asker, NULL);
 	luff_box_type(L, QUESTION, question, NULL);

@@ -11,7 +11,7 @@
 
 struct server_box {
 	struct luff_server *server; /* NULL: closed */
-	int64_t hooks; /* who is asked; 0: nobody */
+	int64_t hooks;              /* who is asked; 0: nobody */
 };
 
 static struct luff_server *check_server(lua_State *L)

@@ -17,6 +17,10 @@ function luff.config(settings)
 	require("luff.config").apply(settings)
 end
 
+function luff.medium(definition)
+	require "luff.medium"(definition)
+end
+
 function luff.referrers(name, opts)
 	local next_text, _, _, closing = core.referrers(name, opts)
 	return function()

@@ -462,6 +462,27 @@ function Reader:close() end
 ---@return luff.Server
 function luff.serve(opts) end
 
+---A place that holds images, written in Lua. Its functions get the place's name as in "SCHEME:PLACE:TAG" (the tag is behind the last
+---colon that is behind the last slash). Each call of one runs as a task of its own, many at a time, on the program's thread,
+---while that is in a call of luff that waits; it may call luff itself. What it gives is checked against size and digest. An error
+---that it raises becomes that of the call; { code =, message = } keeps its code.
+---@class luff.Medium
+---@field scheme string "http-dir" in "http-dir:PLACE:TAG": small letters, digits, dashes
+---@field resolve fun(place: string, name: { tag: string?, digest: string? }): luff.Descriptor? what a name stands for; the digest decides, and neither means the only image there is. Nil: there is none. Without a mediaType the bytes say what it is
+---@field fetch fun(place: string, descriptor: luff.Descriptor, offset: integer): string|function|table|nil the bytes of a blob or manifest from the offset on: a string, a function that gives a piece at each call and nil at the end, or what has read(self, n) and close(self), as files and Readers do. Nil: it is not there
+---@field exists (fun(place: string, descriptor: luff.Descriptor): boolean)? fetch is tried where it is absent
+---@field push (fun(place: string, descriptor: luff.Descriptor, reader: luff.Reader))? stores what the Reader gives, to its end. The last bytes come after all were found right, otherwise the read raises; absent: read-only
+---@field tag (fun(place: string, descriptor: luff.Descriptor, tag: string))? names a manifest that was pushed; with push
+---@field tags (fun(place: string): string[]|fun(): string?)?
+---@field referrers (fun(place: string, digest: string, artifact_type: string?): luff.Descriptor[]|fun(): luff.Descriptor?)? what has that manifest as its subject
+---@field remove (fun(place: string, name: { tag: string?, digest: string? }, force: boolean): string|boolean|nil)? a name alone, then it gives true; or the manifest, then its digest. Nil: there was none
+---@field stat (fun(place: string, digest: string): integer?)? a blob's size
+---@field remove_blob (fun(place: string, digest: string): boolean)?
+
+---Makes a medium known under its scheme to all functions and commands of this program.
+---@param definition luff.Medium
+function luff.medium(definition) end
+
 ---What a collection did, or would do.
 ---@class luff.Garbage
 ---@field repositories integer that were looked at
