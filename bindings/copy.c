@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "bind.h"
 
 struct event {
@@ -12,10 +13,21 @@ struct event {
 	int64_t bytes, total;
 };
 
+#define SOURCES_MAX 10000
+
+struct source {
+	struct luff_medium *medium;
+	struct luff_name name;
+	struct luff_descriptor root; /* what it was copied as */
+};
+
 struct copy_call {
 	struct luff_work base;
-	struct luff_medium *src, *dst;
-	struct luff_name from, to;
+	struct source *sources;
+	size_t count;
+	bool several; /* a list was given */
+	struct luff_medium *dst;
+	struct luff_name to;
 	char *missing; /* the name of a destination whose folder is no layout yet */
 	struct luff_copy_options options;
 	struct luff_platform platform;
@@ -90,9 +102,39 @@ static int make_destination(struct copy_call *c, struct luff_error *err)
 {
 	static const struct luff_open_options create = {.create = true};
 	struct luff_descriptor found;
-	int rc = luff_medium_resolve(&found, NULL, c->src, &c->from, err);
+	int rc = 0;
 
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		rc = luff_medium_resolve(&found, NULL, c->sources[i].medium, &c->sources[i].name, err);
 	return rc < 0 ? rc : luff_medium_open(&c->dst, &c->to, c->missing, &create, err);
+}
+
+static int copy_several(struct copy_call *c, struct luff_error *err)
+{
+	struct luff_copy_source *sources;
+	struct luff_descriptor *roots;
+	int rc;
+
+	if (c->to.tag[0] || c->to.digest.text[0])
+		return luff_fail(err, LUFF_EINVAL,
+				 "%s: several images keep their names: give none to the destination",
+				 luff_medium_place(c->dst));
+	sources = calloc(c->count, sizeof *sources);
+	if (!sources)
+		return luff_fail_nomem(err);
+	roots = calloc(c->count, sizeof *roots);
+	if (!roots) {
+		free(sources);
+		return luff_fail_nomem(err);
+	}
+	for (size_t i = 0; i < c->count; i++)
+		sources[i] = (struct luff_copy_source){c->sources[i].medium, &c->sources[i].name};
+	rc = luff_copy_all(&c->result, roots, c->dst, sources, c->count, &c->options, err);
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		c->sources[i].root = roots[i];
+	free(sources);
+	free(roots);
+	return rc;
 }
 
 static int copy_run(struct luff_work *base, struct luff_error *err)
@@ -100,7 +142,10 @@ static int copy_run(struct luff_work *base, struct luff_error *err)
 	struct copy_call *c = (struct copy_call *)base;
 	int rc = c->missing ? make_destination(c, err) : 0;
 
-	return rc < 0 ? rc : luff_copy(&c->result, c->dst, &c->to, c->src, &c->from, &c->options, err);
+	if (rc < 0 || c->several)
+		return rc < 0 ? rc : copy_several(c, err);
+	return luff_copy(&c->result, c->dst, &c->to, c->sources[0].medium, &c->sources[0].name, &c->options,
+			 err);
 }
 
 static void set_integer(lua_State *L, const char *name, int64_t value)
@@ -109,16 +154,32 @@ static void set_integer(lua_State *L, const char *name, int64_t value)
 	lua_setfield(L, -2, name);
 }
 
+static void set_root(lua_State *L, const struct luff_descriptor *root)
+{
+	lua_pushstring(L, root->digest.text);
+	lua_setfield(L, -2, "digest");
+	lua_pushstring(L, root->media_type);
+	lua_setfield(L, -2, "media_type");
+	set_integer(L, "size", root->size);
+}
+
 static int copy_finish(lua_State *L, struct luff_work *base)
 {
-	const struct luff_copy_result *r = &((struct copy_call *)base)->result;
+	const struct copy_call *c = (struct copy_call *)base;
+	const struct luff_copy_result *r = &c->result;
 
-	lua_createtable(L, 0, 8);
-	lua_pushstring(L, r->root.digest.text);
-	lua_setfield(L, -2, "digest");
-	lua_pushstring(L, r->root.media_type);
-	lua_setfield(L, -2, "media_type");
-	set_integer(L, "size", r->root.size);
+	lua_createtable(L, 0, 9);
+	if (c->several) {
+		lua_createtable(L, (int)c->count, 0);
+		for (size_t i = 0; i < c->count; i++) {
+			lua_createtable(L, 0, 3);
+			set_root(L, &c->sources[i].root);
+			lua_rawseti(L, -2, (lua_Integer)i + 1);
+		}
+		lua_setfield(L, -2, "images");
+	} else {
+		set_root(L, &r->root);
+	}
 	set_integer(L, "copied", r->copied);
 	set_integer(L, "skipped", r->skipped);
 	set_integer(L, "mounted", r->mounted);
@@ -140,7 +201,9 @@ static void copy_release(struct luff_work *base)
 	}
 	if (c->locked)
 		pthread_mutex_destroy(&c->lock);
-	luff_medium_unref(c->src);
+	for (size_t i = 0; i < c->count; i++)
+		luff_medium_unref(c->sources[i].medium);
+	free(c->sources);
 	luff_medium_unref(c->dst);
 	free(c->missing);
 }
@@ -172,23 +235,54 @@ static enum luff_compress check_compress(lua_State *L, int options)
 	return text ? (enum luff_compress)luff_raise(L, &err) : LUFF_COMPRESS_DEFAULT;
 }
 
-static void check_source(struct copy_call *c, lua_State *L, bool plain_http)
+/* The one at i of the stack. */
+static void check_source(struct source *out, lua_State *L, int i, const struct luff_open_options *how)
 {
-	if (luaL_testudata(L, 1, LUFF_IMAGE)) {
-		const struct luff_image *image = luff_check_image(L, 1);
+	if (luaL_testudata(L, i, LUFF_IMAGE)) {
+		const struct luff_image *image = luff_check_image(L, i);
 
-		c->src = luff_medium_ref(luff_image_medium(image));
-		c->from.digest = luff_image_descriptor(image)->digest;
-	} else if (luaL_testudata(L, 1, LUFF_INDEX)) {
-		const struct luff_index *index = luff_check_index(L, 1);
+		out->medium = luff_medium_ref(luff_image_medium(image));
+		out->name.digest = luff_image_descriptor(image)->digest;
+	} else if (luaL_testudata(L, i, LUFF_INDEX)) {
+		const struct luff_index *index = luff_check_index(L, i);
 
-		c->src = luff_medium_ref(luff_index_medium(index));
-		c->from.digest = luff_index_descriptor(index)->digest;
+		out->medium = luff_medium_ref(luff_index_medium(index));
+		out->name.digest = luff_index_descriptor(index)->digest;
 	} else {
-		struct luff_open_options how = {.plain_http = plain_http, .platform = c->options.platform};
-
-		luff_check_place(&c->src, &c->from, L, 1, &how);
+		luff_check_place(&out->medium, &out->name, L, i, how);
 	}
+}
+
+/* The value at 1, or those of the list at 1. */
+static void check_sources(struct copy_call *c, lua_State *L, bool plain_http)
+{
+	struct luff_open_options how = {.plain_http = plain_http, .platform = c->options.platform};
+	size_t count = 1;
+
+	c->several = lua_istable(L, 1);
+	if (c->several)
+		count = lua_rawlen(L, 1);
+	luaL_argcheck(L, count >= 1 && count <= SOURCES_MAX, 1, "want 1 to 10000 names");
+	c->sources = calloc(count, sizeof *c->sources);
+	if (!c->sources)
+		luaL_error(L, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		if (c->several)
+			lua_rawgeti(L, 1, (lua_Integer)i + 1);
+		c->count++;
+		check_source(&c->sources[i], L, c->several ? lua_gettop(L) : 1, &how);
+		if (c->several)
+			lua_pop(L, 1);
+	}
+}
+
+/* "latest" that nobody wrote, but a registry's name has by default. */
+static void forget_default(struct luff_name *name, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (strcmp(name->tag, "latest") == 0 && (len < 7 || strcmp(text + len - 7, ":latest") != 0))
+		name->tag[0] = '\0';
 }
 
 static int copy(lua_State *L)
@@ -227,12 +321,14 @@ static int copy(lua_State *L)
 		}
 		lua_pop(L, 1);
 	}
-	check_source(c, L, plain_http);
+	check_sources(c, L, plain_http);
 	if (!luff_check_destination(&c->dst, &c->to, L, 2, plain_http)) {
 		c->missing = strdup(lua_tostring(L, 2));
 		if (!c->missing)
 			return luaL_error(L, "out of memory");
 	}
+	if (c->several)
+		forget_default(&c->to, lua_tostring(L, 2));
 	return luff_work_go(L);
 }
 

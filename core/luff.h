@@ -694,6 +694,23 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 		       const struct luff_name *src_name, const struct luff_copy_options *options,
 		       struct luff_error *err);
 
+struct luff_copy_source {
+	struct luff_medium *medium;
+	const struct luff_name *name;
+};
+
+/**
+ * The same for several images, each of which keeps its name: content first, then all names at once. An archive is written once, and
+ * what the images share is in there once.
+ *
+ * @param out        sums; its root is that of the last image
+ * @param roots_out  NULL, or `count` of them: what each name stands for now
+ * @return 0; LUFF_EINVAL where two would get the same name; LUFF_ENOTSUP for a place with one image
+ */
+LUFF_API int luff_copy_all(struct luff_copy_result *out, struct luff_descriptor *roots_out,
+			   struct luff_medium *dst, const struct luff_copy_source *sources, size_t count,
+			   const struct luff_copy_options *options, struct luff_error *err);
+
 /* ---- Logins ---------------------------------------------------------------------------------------------------------- */
 
 struct luff_login {

@@ -268,24 +268,47 @@ const char *luff_medium_home(const struct luff_medium *m)
 	return m->ops->home ? m->ops->home(m) : m->place;
 }
 
-int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
-		    const char *tag, struct luff_error *err)
+static int check_tagging(const struct luff_medium *m, const struct luff_tagging *t, struct luff_error *err)
 {
+	const struct luff_descriptor *d = t->descriptor;
 	struct luff_digest actual;
 	int rc;
 
-	if (!m->ops->tag)
-		return read_only(m, err);
-	if (*tag && m->naming == LUFF_NAMES_NONE)
+	if (*t->tag && m->naming == LUFF_NAMES_NONE)
 		return luff_fail(err, LUFF_ENOTSUP, "%s: has no names, and holds one image", m->place);
-	if ((!*tag && m->naming == LUFF_NAMES_TAGS) || strlen(tag) > LUFF_TAG_MAX)
-		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place, *tag ? "too long" : "empty");
-	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), bytes,
+	if ((!*t->tag && m->naming == LUFF_NAMES_TAGS) || strlen(t->tag) > LUFF_TAG_MAX)
+		return luff_fail(err, LUFF_ENAME, "%s: the tag is %s", m->place,
+				 *t->tag ? "too long" : "empty");
+	rc = luff_digest_of(&actual, luff_algorithm_name(luff_digest_algorithm(&d->digest)), t->bytes,
 			    (size_t)d->size, err);
 	if (rc == 0 && !luff_digest_equal(&actual, &d->digest))
 		rc = luff_fail(err, LUFF_EDIGEST, "%s: manifest %s has the digest %s", m->place,
 			       d->digest.text, actual.text);
-	return rc < 0 ? rc : m->ops->tag(m, d, bytes, tag, err);
+	return rc;
+}
+
+int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
+			struct luff_error *err)
+{
+	int rc = 0;
+
+	if (!m->ops->tag)
+		return read_only(m, err);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = check_tagging(m, &list[i], err);
+	if (rc == 0 && m->ops->tag_all)
+		return m->ops->tag_all(m, list, count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = m->ops->tag(m, list[i].descriptor, list[i].bytes, list[i].tag, err);
+	return rc;
+}
+
+int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		    const char *tag, struct luff_error *err)
+{
+	struct luff_tagging one = {.descriptor = d, .bytes = bytes, .tag = tag};
+
+	return luff_medium_tag_all(m, &one, 1, err);
 }
 
 int luff_medium_flush(struct luff_medium *m, struct luff_error *err)

@@ -10,6 +10,13 @@
 
 #include "luff.h"
 
+/* A manifest that gets a name. */
+struct luff_tagging {
+	const struct luff_descriptor *descriptor;
+	const void *bytes; /* descriptor->size of them */
+	const char *tag;   /* "": none */
+};
+
 struct luff_medium_ops {
 	const char *scheme; /* "oci" in "oci:./dir:tag"; used in messages */
 	bool complete; /* names no manifest without what it lists: where a tag is right, nothing below it is asked for */
@@ -57,6 +64,9 @@ struct luff_medium_ops {
 	 */
 	int (*tag)(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes, const char *tag,
 		   struct luff_error *err);
+	/* Optional. The same for several manifests, which others see all at once. NULL: tag, one after the other. */
+	int (*tag_all)(struct luff_medium *m, const struct luff_tagging *list, size_t count,
+		       struct luff_error *err);
 	/* Optional. NULL: what was pushed is there. Makes what was pushed stay, where a tag would else do that. */
 	int (*flush)(struct luff_medium *m, struct luff_error *err);
 	/* Optional. NULL: LUFF_ENOTSUP. */
@@ -102,6 +112,9 @@ const char *luff_medium_home(const struct luff_medium *m);
  */
 int luff_medium_fetch_for(struct luff_reader **out, int64_t *kept_out, struct luff_medium *m,
 			  const struct luff_descriptor *d, struct luff_medium *dst, struct luff_error *err);
+/** luff_medium_tag() for several manifests, all at once where m can do that. */
+int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
+			struct luff_error *err);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

@@ -169,7 +169,8 @@ describe("A medium in Lua", function()
 			local place = medium { resolve = function() return answer end }
 			assert.equal(code, support.fails(luff.resolve, place .. "@" .. d.digest).code)
 		end
-		for _, answer in ipairs { {}, { digest = d.digest }, { digest = d.digest, size = -1 }, { digest = d.digest, size = "x" } } do
+		for _, size in ipairs { -1, "x", false, 1.5 } do
+			local answer = { digest = d.digest, size = size }
 			local place = medium { resolve = function() return answer end }
 			assert.equal("invalid", support.fails(luff.resolve, place .. ":v1").code)
 		end

@@ -234,9 +234,9 @@ static int push_content(struct luff_medium *m, const struct luff_descriptor *d, 
 
 struct change {
 	struct luff_store *store;
-	const struct luff_descriptor *descriptor; /* to add, or NULL */
-	const char *bytes;                        /* of the manifest that is added */
-	const char *tag;                  /* entries of this name go; NULL: none by name, added without one */
+	const struct luff_tagging *added;
+	size_t count;                     /* of them */
+	const char *tag;                  /* entries of this name go; NULL: none by name */
 	const struct luff_digest *digest; /* entries of this digest go; NULL: none by digest */
 	bool found;                       /* some entry went */
 	bool gone;                        /* nothing was changed: what was to be added is not there */
@@ -252,7 +252,7 @@ static cJSON *new_entry(const struct luff_descriptor *d, const char *tag)
 		cJSON_Delete(entry);
 		return NULL;
 	}
-	if (!tag)
+	if (!*tag)
 		return entry;
 	if (!(annotations = cJSON_AddObjectToObject(entry, "annotations")) ||
 	    !cJSON_AddStringToObject(annotations, REF_NAME, tag)) {
@@ -273,14 +273,22 @@ static bool goes(const struct change *c, const cJSON *entry)
 {
 	const char *name = ref_name(entry), *digest = luff_json_string(entry, "digest");
 
-	if (c->digest && digest && strcmp(digest, c->digest->text) == 0)
-		return true;
-	if (c->tag && name && strcmp(name, c->tag) == 0)
-		return true;
-	if (!c->descriptor || name || !digest || strcmp(digest, c->descriptor->digest.text) != 0)
+	return (c->digest && digest && strcmp(digest, c->digest->text) == 0) ||
+	       (c->tag && name && strcmp(name, c->tag) == 0);
+}
+
+/* What makes room for an entry that is added. */
+static bool gives_way(const cJSON *entry, const struct luff_tagging *added)
+{
+	const char *name = ref_name(entry), *digest = luff_json_string(entry, "digest");
+
+	if (!*added->tag)
 		return false;
+	if (name)
+		return strcmp(name, added->tag) == 0;
 	/* a nameless entry for what gets a name now, but not what a referrer is found by */
-	return c->tag && !has_subject(c->bytes, c->descriptor->size);
+	return digest && strcmp(digest, added->descriptor->digest.text) == 0 &&
+	       !has_subject(added->bytes, added->descriptor->size);
 }
 
 static bool is_listed(const cJSON *entries, const struct luff_descriptor *d)
@@ -302,8 +310,11 @@ static int check_there(struct change *c, struct luff_error *err)
 {
 	struct luff_error missing = {0};
 	int64_t size;
-	int rc = luff_store_keep(&size, c->store, &c->descriptor->digest, &missing);
+	int rc = 0;
 
+	c->gone = false;
+	for (size_t i = 0; rc == 0 && i < c->count; i++)
+		rc = luff_store_keep(&size, c->store, &c->added[i].descriptor->digest, &missing);
 	c->gone = rc == LUFF_ENOTFOUND;
 	if (rc == 0 || c->gone)
 		return 0;
@@ -311,17 +322,39 @@ static int check_there(struct change *c, struct luff_error *err)
 	return rc;
 }
 
+/* The same entry without a name is not added again: *changed is left as it is then. */
+static int add_entry(bool *changed, cJSON *entries, const struct luff_tagging *added, struct luff_error *err)
+{
+	cJSON *entry, *next;
+
+	if (!*added->tag && is_listed(entries, added->descriptor))
+		return 0;
+	for (entry = entries->child; entry; entry = next) {
+		next = entry->next;
+		if (gives_way(entry, added))
+			cJSON_Delete(cJSON_DetachItemViaPointer(entries, entry));
+	}
+	entry = new_entry(added->descriptor, added->tag);
+	if (!entry || !cJSON_AddItemToArray(entries, entry)) {
+		cJSON_Delete(entry);
+		return luff_fail_nomem(err);
+	}
+	*changed = true;
+	return 0;
+}
+
 static int change_index(char **out_text, void *arg, const char *text, size_t len, struct luff_error *err)
 {
 	struct change *c = arg;
 	LUFF_AUTO(json) tree = NULL;
 	cJSON *entries, *next;
-	int rc = c->descriptor ? check_there(c, err) : 0;
+	bool changed = false;
+	int rc = check_there(c, err);
 
 	if (rc < 0 || c->gone)
 		return rc;
 	rc = parse_index(&tree, &entries, text, len, err);
-	if (rc < 0 || (c->descriptor && !c->tag && is_listed(entries, c->descriptor)))
+	if (rc < 0)
 		return rc;
 	for (cJSON *entry = entries->child; entry; entry = next) {
 		next = entry->next;
@@ -330,16 +363,15 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 			cJSON_Delete(cJSON_DetachItemViaPointer(entries, entry));
 		}
 	}
-	if (c->descriptor) {
-		cJSON *entry = new_entry(c->descriptor, c->tag);
-
-		if (!entry || !cJSON_AddItemToArray(entries, entry)) {
-			cJSON_Delete(entry);
-			return luff_fail_nomem(err);
-		}
-	} else if (!c->found) {
+	if (c->count == 0 && !c->found)
 		return c->tag ? no_such_tag(c->tag, entries, err) : 0;
+	for (size_t i = 0; i < c->count; i++) {
+		rc = add_entry(&changed, entries, &c->added[i], err);
+		if (rc < 0)
+			return rc;
 	}
+	if (!changed && !c->found)
+		return 0;
 	*out_text = cJSON_PrintUnformatted(tree);
 	return *out_text ? 0 : luff_fail_nomem(err);
 }
@@ -349,7 +381,8 @@ static int push_manifest(struct luff_medium *m, const struct luff_descriptor *d,
 			 struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
-	struct change change = {.store = l->store, .descriptor = d};
+	struct luff_tagging nameless = {.descriptor = d, .tag = ""};
+	struct change change = {.store = l->store, .added = &nameless, .count = 1};
 	LUFF_AUTO(reader) again = NULL;
 	LUFF_AUTO(text) bytes = NULL;
 	int rc;
@@ -373,30 +406,61 @@ static int layout_push(struct luff_medium *m, const struct luff_descriptor *d, s
 	return d->manifest ? push_manifest(m, d, src, err) : push_content(m, d, src, err);
 }
 
-static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
-		      const char *tag, struct luff_error *err)
+/* The list as it goes into index.json, with whole names where an image has such; free() *out and *names. */
+static int prepare_tags(struct luff_tagging **out, char **names, const struct luff_medium *m,
+			const struct luff_tagging *list, size_t count, struct luff_error *err)
+{
+	const size_t size = LUFF_TAG_MAX + 1;
+	int rc;
+
+	*out = malloc(count * sizeof **out);
+	*names = malloc(count * size);
+	if (!*out || !*names)
+		return luff_fail_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		const char *tag = list[i].tag;
+
+		(*out)[i] = list[i];
+		if (!luff_text_utf8(tag, strlen(tag)))
+			return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
+		if (!*tag || m->naming != LUFF_NAMES_IMAGES)
+			continue;
+		rc = luff_docker_name(*names + i * size, tag, err);
+		if (rc < 0)
+			return luff_fail_context(err, "%s", m->place);
+		(*out)[i].tag = *names + i * size;
+	}
+	return 0;
+}
+
+static int layout_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
+			  struct luff_error *err)
 {
 	struct layout *l = layout_of(m);
-	struct change change = {.store = l->store, .descriptor = d, .bytes = bytes, .tag = *tag ? tag : NULL};
-	char whole[LUFF_TAG_MAX + 1];
-	int rc = 0;
+	LUFF_AUTO(text) names = NULL;
+	struct luff_tagging *named = NULL;
+	struct change change = {.store = l->store, .count = count};
+	int rc = count > 0 ? prepare_tags(&named, &names, m, list, count, err) : 0;
 
-	if (*tag && m->naming == LUFF_NAMES_IMAGES) {
-		rc = luff_docker_name(whole, tag, err);
-		change.tag = whole;
-	}
-	if (rc < 0)
-		return here(m, rc, err);
-	if (!luff_text_utf8(tag, strlen(tag)))
-		return luff_fail(err, LUFF_ENAME, "%s: the tag is not UTF-8", m->place);
+	change.added = named;
 	/* also where one is there already: it may be damaged. And again, where somebody removed it before it had its name */
 	do {
-		rc = luff_medium_push_bytes(m, d, bytes, err);
+		for (size_t i = 0; rc == 0 && i < count; i++)
+			rc = luff_medium_push_bytes(m, list[i].descriptor, list[i].bytes, err);
 		if (rc == 0)
 			rc = here(m, luff_store_change_index(l->store, change_index, &change, NULL, err),
 				  err);
 	} while (rc == 0 && change.gone);
+	free(named);
 	return rc;
+}
+
+static int layout_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
+		      const char *tag, struct luff_error *err)
+{
+	struct luff_tagging one = {.descriptor = d, .bytes = bytes, .tag = tag};
+
+	return layout_tag_all(m, &one, 1, err);
 }
 
 static int layout_flush(struct luff_medium *m, struct luff_error *err)
@@ -639,6 +703,7 @@ static const struct luff_medium_ops layout_ops = {
 	.push = layout_push,
 	.kept = layout_kept,
 	.tag = layout_tag,
+	.tag_all = layout_tag_all,
 	.flush = layout_flush,
 	.tags = layout_tags,
 	.referrers = layout_referrers,

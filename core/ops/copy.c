@@ -22,6 +22,7 @@
 #include "model/embedded.h"
 #include "ops/convert.h"
 #include "ops/flight.h"
+#include "ops/several.h"
 #include "store/docker.h"
 #include "stream/streams.h"
 
@@ -63,7 +64,7 @@ struct copy {
 	size_t level;                /* index of the first manifest of the level that is being read */
 	int height;                  /* of the manifests that are being written */
 	bool current;                /* the destination's tag names the root already */
-	bool tagged;                 /* the root is written by its name, after all others */
+	bool tagged;                 /* the root is written by its name, after all others, by the caller */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
@@ -625,7 +626,7 @@ static int write_manifest(void *arg, size_t i, struct luff_error *err)
 	return rc;
 }
 
-/* Those of one height at the same time, from the images up; the root last and by its name. */
+/* Those of one height at the same time, from the images up; the root is left where it gets a name. */
 static int write_manifests(struct copy *c, const char *tag, struct luff_error *err)
 {
 	const struct node *root = c->manifests.nodes;
@@ -636,10 +637,6 @@ static int write_manifests(struct copy *c, const char *tag, struct luff_error *e
 		top = root[i].height > top ? root[i].height : top;
 	for (c->height = 1; rc == 0 && c->height <= top; c->height++)
 		rc = luff_pool_each(c->manifests.count, c->jobs, write_manifest, c, err);
-	if (rc == 0 && c->tagged && !(c->current && root->there)) {
-		rc = luff_medium_tag(c->dst, &root->becomes, root->document, tag, err);
-		c->result.manifests += rc == 0;
-	}
 	return rc;
 }
 
@@ -735,8 +732,8 @@ static int find_name(struct luff_name *name, struct luff_medium *src, struct luf
 	return rc;
 }
 
-static int run(struct copy *c, const struct luff_name *dst_name, const struct luff_name *src_name,
-	       struct luff_error *err)
+static int run(struct luff_copy_root *out, struct copy *c, const struct luff_name *dst_name,
+	       const struct luff_name *src_name, struct luff_error *err)
 {
 	LUFF_AUTO(text) document = NULL;
 	struct luff_descriptor root;
@@ -757,6 +754,7 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 	if (rc < 0)
 		return rc;
 	c->result.root = root;
+	luff_text_copy(out->tag, sizeof out->tag, tag);
 	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
 	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign))
 		return rc;
@@ -772,8 +770,11 @@ static int run(struct copy *c, const struct luff_name *dst_name, const struct lu
 		rc = rewrite_manifests(c, dst_name, err);
 	if (rc == 0)
 		rc = write_manifests(c, tag, err);
-	/* by digest alone, or referrers of what was there */
-	return rc < 0 ? rc : luff_medium_flush(c->dst, err);
+	if (rc == 0 && c->tagged && !(c->current && c->manifests.nodes[0].there)) {
+		out->descriptor = c->manifests.nodes[0].becomes;
+		out->document = luff_take(c->manifests.nodes[0].document);
+	}
+	return rc;
 }
 
 /* Nobody who asks for a digest, or for what refers to it, wants another one unasked. */
@@ -786,16 +787,19 @@ static enum luff_compress choose_compress(const struct copy *c, const struct luf
 		       : LUFF_COMPRESS_NONE;
 }
 
-int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struct luff_name *dst_name,
-	      struct luff_medium *src, const struct luff_name *src_name,
-	      const struct luff_copy_options *options, struct luff_error *err)
+int luff_copy_content(struct luff_copy_root *root, struct luff_copy_result *result, int64_t *total,
+		      struct luff_medium *dst, const struct luff_name *dst_name,
+		      const struct luff_copy_source *src, const struct luff_copy_options *options,
+		      struct luff_error *err)
 {
 	static const struct luff_copy_options defaults;
-	struct copy c = {.src = src, .dst = dst, .options = options ? options : &defaults};
+	struct copy c = {.src = src->medium,
+			 .dst = dst,
+			 .options = options ? options : &defaults,
+			 .result = *result,
+			 .total = *total};
 	int rc;
 
-	if (out)
-		memset(out, 0, sizeof *out);
 	c.jobs = c.options->jobs ? c.options->jobs : JOBS_DEFAULT;
 	if (c.jobs < 1 || c.jobs > LUFF_POOL_MAX)
 		return luff_fail(err, LUFF_EINVAL, "jobs must be 1 to %d", LUFF_POOL_MAX);
@@ -807,12 +811,12 @@ int luff_copy(struct luff_copy_result *out, struct luff_medium *dst, const struc
 			err, LUFF_EINVAL,
 			"compressed layers change the digest that referrers refer to: copy without one of them");
 	pthread_mutex_init(&c.lock, NULL);
-	c.from = luff_medium_ref(src);
+	c.from = luff_medium_ref(c.src);
 	luff_scope_enter(&c.scope);
-	rc = run(&c, dst_name, src_name, err);
+	rc = run(root, &c, dst_name, src->name, err);
 	luff_scope_leave(&c.scope);
-	if (rc == 0 && out)
-		*out = c.result;
+	*result = c.result;
+	*total = c.total;
 	for (size_t i = 0; i < c.manifests.count; i++) {
 		free(c.manifests.nodes[i].document);
 		free(c.manifests.nodes[i].children);

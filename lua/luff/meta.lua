@@ -138,8 +138,9 @@ function luff.index(name, opts) end
 ---Copies all that a name stands for, digests unchanged; what the destination has does not move. Killed at any moment the
 ---destination stays readable, and the next run moves only what is missing. A layout keeps what came of a large blob for a week,
 ---and the next copy goes on from there.
----@param src luff.name|luff.Image|luff.Index
----@param dst luff.name the source's tag where it names none
+---Of several sources each keeps its name; their names are set together, when all content is there, and an archive is written once.
+---@param src luff.name|luff.Image|luff.Index|(luff.name|luff.Image|luff.Index)[] one, or a list of them
+---@param dst luff.name the source's tag where it names none; a place alone for a list
 ---@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
@@ -156,6 +157,7 @@ function luff.copy(src, dst, opts) end
 ---@field digest string what the destination's name stands for now
 ---@field media_type string
 ---@field size integer of the manifest
+---@field images { digest: string, media_type: string, size: integer }[]? of a list of sources, in place of the three above
 ---@field copied integer blobs that moved
 ---@field skipped integer blobs that were there
 ---@field mounted integer blobs that the destination took over without bytes

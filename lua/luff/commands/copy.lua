@@ -29,9 +29,9 @@ local function to_stdout(name)
 end
 
 return {
-	summary = "copy an image or index from one place to another",
-	usage = "[options] SOURCE DESTINATION",
-	arguments = { 2, 2 },
+	summary = "copy images or indexes from one place to another",
+	usage = "[options] SOURCE... DESTINATION",
+	arguments = { 2, 10001 },
 	options = {
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
@@ -48,6 +48,8 @@ Prints the digest that the destination's name stands for now; progress goes to s
 destination, the source's is taken. What the destination has already is not moved: a copy that was
 interrupted goes on where it stopped.
 
+Several sources keep their names, which are set together when all content is there; an archive is written once.
+
 Layers in a docker-archive: or docker-daemon: are plain tars. Elsewhere they go as gzip unless --compress says
 otherwise, which changes the image's digest; with --compress none it stays.
 
@@ -59,16 +61,18 @@ examples
   luff copy alpine:3 oci:./mirror:alpine
   luff copy --platform linux/arm64 alpine:3 localhost:5000/alpine:3
   docker save app:v1 | luff copy docker-archive:- localhost:5000/app:v1
+  luff copy alpine:3 busybox:1 docker-archive:images.tar
   luff copy oci:./mirror:alpine registry.example.com/base/alpine:3
   luff copy docker-daemon:app:v1 registry.example.com/team/app:v1
 ]],
 	run = function(args, opts)
-		if opts.json and to_stdout(args[2]) then
+		local destination = table.remove(args)
+		if opts.json and to_stdout(destination) then
 			error("--json and an archive cannot both go to stdout", 0)
 		end
 		local bars <close> = not opts.quiet and progress.new() or nil
 		local before = core.clock()
-		local result = luff.copy(args[1], args[2], {
+		local result = luff.copy(#args == 1 and args[1] or args, destination, {
 			platform = opts.platform,
 			jobs = opts.jobs,
 			referrers = opts.referrers,
@@ -81,13 +85,20 @@ examples
 			bars:close()
 			io.stderr:write(sum_up(result, core.clock() - before))
 		end
+		local roots = result.images or { result }
 		if opts.json then
-			result.mediaType, result.media_type = result.media_type, nil
+			for _, root in ipairs(roots) do
+				root.mediaType, root.media_type = root.media_type, nil
+			end
 			terminal.write(luff.json.encode(result, { indent = true }), "\n")
-		elseif to_stdout(args[2]) then
-			io.stderr:write(result.digest, "\n")
-		else
-			terminal.write(result.digest, "\n")
+			return
+		end
+		for _, root in ipairs(roots) do
+			if to_stdout(destination) then
+				io.stderr:write(root.digest, "\n")
+			else
+				terminal.write(root.digest, "\n")
+			end
 		end
 	end,
 }
