@@ -61,11 +61,11 @@ local target
 -- What names point to, and whether all that is there is what its name says. A blob that arrived whole may stay: the
 -- next run need not move it again.
 local function sound(dir)
-	for path in support.sh("find " .. dir .. "/blobs -type f"):gmatch("[^\n]+") do
+	for _, path in ipairs(support.files(dir .. "/blobs")) do
 		local algorithm, hex = path:match("(%w+)/(%x+)$")
 		assert.equal(algorithm .. ":" .. hex, luff.digest(support.read(path), algorithm))
 	end
-	assert.equal("", support.sh("find " .. dir .. "/ingest -type f 2>/dev/null; true"))
+	assert.same({}, support.files(dir .. "/ingest"))
 	return support.read(dir .. "/index.json")
 end
 

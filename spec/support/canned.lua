@@ -1,5 +1,14 @@
--- The Lua side of canned.pl: a web server that gives the answers it is told, for what no honest registry does.
+-- The Lua side of canned.pl: web servers that give the answers they are told, for what no honest registry does.
 local process = require "spec.support.process"
+
+local servers -- the program, once one is wanted
+
+local function ask(...)
+	servers = servers or process.talk { "perl", "spec/support/canned.pl" }
+	servers.to:write(table.concat({ ... }, " "), "\n")
+	servers.to:flush()
+	return assert(servers.from:read "l", "canned.pl has ended")
+end
 
 local reasons = {
 	[200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "No Content", [206] = "Partial Content",
@@ -42,10 +51,10 @@ return function(rules, opts)
 			("%s %s %s %s"):format(rule.once and "once", rule.hang and "hang", rule.early and "early", rule.late and "late"))
 	end
 	process.write(dir .. "/rules", table.concat(lines))
-	local server = process.start { "perl", "spec/support/canned.pl", dir, opts and opts.socket }
-	local address = process.eventually(function()
-		return server:stdout():match("listening on (%S+)") or not server:running() and error(server:stderr())
-	end, 10, "canned.pl")
+	local address = ask("open", dir, opts and opts.socket)
+	process.defer(function()
+		ask("close", address)
+	end)
 	return {
 		address = address,
 		requests = function()

@@ -3,16 +3,6 @@ local process = require "spec.support.process"
 
 local client
 
-local function open_client()
-	local dir = process.sh "mktemp -d"
-	local inward, outward = dir .. "/in", dir .. "/out"
-	local names = inward .. " " .. outward
-	process.sh(("mkfifo %s; perl spec/support/http.pl %s </dev/null >/dev/null 2>&1 & :"):format(names, names))
-	-- in the order in which http.pl opens them
-	client = { to = assert(io.open(inward, "wb")), from = assert(io.open(outward, "rb")) }
-	process.sh("rm -r " .. dir)
-end
-
 local function chunked(body)
 	local half = #body // 2
 	local parts = {}
@@ -28,9 +18,7 @@ end
 -- opts, each optional: headers, body. Status is nil where nothing came that begins like an answer.
 return function(method, url, opts)
 	opts = opts or {}
-	if not client then
-		open_client()
-	end
+	client = client or process.talk { "perl", "spec/support/http.pl" }
 	local host, port, path = url:match "^http://([^:/]+):(%d+)(/.*)$"
 	local headers = { Connection = "close", Host = host .. ":" .. port }
 	local body = opts.body or ""

@@ -1,6 +1,7 @@
 -- What specs share: `local support = require "spec.support"`. Whatever it makes inside a test (folders, servers,
 -- programs) is gone when the test ends; what it makes outside of one, at the end of the file.
 local busted = require "busted"
+local lfs = require "lfs"
 local images = require "spec.support.images"
 local process = require "spec.support.process"
 
@@ -78,6 +79,24 @@ function support.tags(place)
 	end
 	table.sort(tags)
 	return tags
+end
+
+--- The paths of all files below a folder; none where there is no folder.
+function support.files(dir)
+	local paths = {}
+	if lfs.attributes(dir, "mode") == "directory" then
+		for name in lfs.dir(dir) do
+			local path = dir .. "/" .. name
+			local mode = lfs.symlinkattributes(path, "mode")
+			if mode == "file" then
+				paths[#paths + 1] = path
+			elseif mode == "directory" and name ~= "." and name ~= ".." then
+				local below = support.files(path)
+				table.move(below, 1, #below, #paths + 1, paths)
+			end
+		end
+	end
+	return paths
 end
 
 --- Every file and folder below a folder with its size, one a line and sorted, to compare before and after.

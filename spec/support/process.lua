@@ -83,11 +83,28 @@ local function make_folder()
 	return dir
 end
 
+-- What is below a folder, and the folder; whatever is in the way of that stays.
+local function remove(path)
+	if lfs.symlinkattributes(path, "mode") ~= "directory" then
+		return os.remove(path)
+	end
+	local names, state = lfs.dir(path)
+	for name in names, state do
+		if name ~= "." and name ~= ".." then
+			remove(path .. "/" .. name)
+		end
+	end
+	return lfs.rmdir(path)
+end
+
 -- An empty folder that goes away with everything in it.
 function process.scratch()
 	local dir = make_folder()
 	process.defer(function()
-		os.execute("chmod -R u+rwX " .. process.quote(dir) .. " 2>/dev/null; rm -rf " .. process.quote(dir))
+		local gone, done = pcall(has_lfs and remove or error, dir)
+		if not (gone and done) then
+			os.execute("chmod -R u+rwX " .. process.quote(dir) .. " 2>/dev/null; rm -rf " .. process.quote(dir))
+		end
 	end)
 	return dir
 end
@@ -190,6 +207,16 @@ function Background:stop()
 		self:kill("KILL")
 		self:wait(10)
 	end
+end
+
+--- Starts a program that reads from a pipe and answers in another, whose names are its last arguments; it opens them in this
+-- order, and ends when the first does, with this process at the latest. Returns { to =, from = }, files.
+function process.talk(argv)
+	local dir = make_folder()
+	local inward, outward = dir .. "/in", dir .. "/out"
+	process.sh(("mkfifo %s %s; %s %s %s </dev/null >/dev/null 2>%s/err & :"):format(inward, outward, quote_all(argv),
+		inward, outward, dir))
+	return { to = assert(io.open(inward, "wb")), from = assert(io.open(outward, "rb")) }
 end
 
 --- Calls f until it gives something, and returns that; raises when it takes too long.
