@@ -47,7 +47,7 @@ static int serve(lua_State *L)
 	static const char *const options[] = {
 		"root",       "listen",    "faults",  "record",  "cert",       "key",         "htpasswd",
 		"read_only",  "authorize", "on_push", "on_pull", "upload_max", "connections", "idle_timeout",
-		"access_log", "metrics",   "gc",      "proxy",   "proxy_max",  NULL};
+		"access_log", "metrics",   "gc",      "proxy",   "proxy_max",  "self_signed", NULL};
 	struct luff_server_options o = {0};
 	struct luff_error err = {0};
 	struct server_box *box;
@@ -57,6 +57,7 @@ static int serve(lua_State *L)
 	o.listen = luff_option_string(L, 1, "listen");
 	o.cert = luff_option_string(L, 1, "cert");
 	o.key = luff_option_string(L, 1, "key");
+	o.self_signed = luff_option_string(L, 1, "self_signed");
 	o.htpasswd = luff_option_string(L, 1, "htpasswd");
 	o.read_only = luff_option_bool(L, 1, "read_only");
 	o.access_log = luff_option_string(L, 1, "access_log");

@@ -835,6 +835,8 @@ struct luff_server_options {
 	const char *cert,
 		*key; /* PEM files for TLS 1.2 and 1.3: the certificate with its chain, its key; NULL: plain HTTP */
 	const char *
+		self_signed; /* TLS with a certificate that is made now and written to this file (PEM) for clients; its key stays here */
+	const char *
 		htpasswd; /* file of users and their bcrypt hashes, read anew when it changes; NULL: no logins */
 	bool read_only;
 	const char *

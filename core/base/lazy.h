@@ -7,6 +7,10 @@
 
 #include "luff.h"
 
+/* The text of a macro: the Makefile names libraries without quotes. */
+#define LUFF_LAZY_TEXT(name) #name
+#define LUFF_LAZY_NAME(macro) LUFF_LAZY_TEXT(macro)
+
 struct luff_lazy_symbol {
 	const char *name;
 	void *slot; /* address of a function pointer */

@@ -375,14 +375,17 @@ static int prepare_tls(struct luff_server *server, const struct luff_server_opti
 {
 	const struct luff_tls_options tls = {.cert = options->cert,
 					     .key = options->key,
+					     .self_signed = options->self_signed,
 					     .connections_max = server->connections_max,
 					     .idle_seconds = server->idle_seconds,
 					     .accept = add_connection,
 					     .arg = server};
 
-	if (!options->cert && !options->key)
+	if (options->self_signed && (options->cert || options->key))
+		return luff_fail(err, LUFF_EINVAL, "self_signed: there is a certificate already");
+	if (!options->cert && !options->key && !options->self_signed)
 		return 0;
-	if (!options->cert || !options->key)
+	if (!options->self_signed && (!options->cert || !options->key))
 		return luff_fail(err, LUFF_EINVAL, "TLS takes a certificate and its key");
 	return luff_tls_new(&server->tls, &tls, err);
 }
@@ -400,7 +403,7 @@ static int take_limits(struct luff_server *server, const struct luff_server_opti
 		return luff_fail(err, LUFF_EINVAL, "upload_max: below zero");
 	server->connections_max =
 		share_of_files(options->connections ? (size_t)options->connections : CONNECTIONS_MAX);
-	if (options->cert && server->connections_max == share_of_files(SIZE_MAX))
+	if ((options->cert || options->self_signed) && server->connections_max == share_of_files(SIZE_MAX))
 		server->connections_max /= 2; /* TLS takes three files for each */
 	server->idle_seconds = options->idle_timeout ? options->idle_timeout : IDLE_SECONDS;
 	server->upload_max = options->upload_max;

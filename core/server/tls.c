@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/lazy.h"
+#include "server/certificate.h"
 
 #define STACK_SIZE (512 << 10) /* wolfSSL's mathematics want their share */
 #define UP_SIZE (32 << 10)     /* bytes from the client, and to it, that are on their way */
@@ -22,10 +23,6 @@
 #define LINGER_MS 2000 /* for a client that has the answer and still sends */
 #define PATIENCE_MS 100
 
-/* The library's name as the Makefile found it. */
-#define TEXT_OF(name) #name
-#define NAME_OF(macro) TEXT_OF(macro)
-
 #define WOLFSSL_FUNCTIONS(X)                                                                                 \
 	X(Init)                                                                                              \
 	X(CTX_new)                                                                                           \
@@ -33,6 +30,9 @@
 	X(CTX_SetMinVersion)                                                                                 \
 	X(CTX_use_certificate_chain_file)                                                                    \
 	X(CTX_use_PrivateKey_file)                                                                           \
+	X(CTX_use_certificate_buffer)                                                                        \
+	X(CTX_use_PrivateKey_buffer)                                                                         \
+	X(CTX_check_private_key)                                                                             \
 	X(new)                                                                                               \
 	X(free)                                                                                              \
 	X(set_fd)                                                                                            \
@@ -90,7 +90,7 @@ static int load(struct luff_error *err)
 	int rc;
 
 	pthread_mutex_lock(&lock);
-	rc = loaded ? 0 : luff_lazy_load(NAME_OF(LUFF_WOLFSSL), symbols, err);
+	rc = loaded ? 0 : luff_lazy_load(LUFF_LAZY_NAME(LUFF_WOLFSSL), symbols, err);
 	if (rc == 0 && !loaded && wolf.Init() != WOLFSSL_SUCCESS)
 		rc = luff_fail(err, LUFF_ENOTSUP, "wolfSSL does not start");
 	loaded = rc == 0;
@@ -406,6 +406,36 @@ static void *run_acceptor(void *arg)
 	return NULL;
 }
 
+static int use_files(struct luff_tls *tls, struct luff_error *err)
+{
+	const char *cert = tls->options.cert, *key = tls->options.key;
+
+	if (wolf.CTX_use_certificate_chain_file(tls->context, cert) != WOLFSSL_SUCCESS)
+		return luff_fail(err, LUFF_EINVAL, "%s: no certificate in PEM that can be read", cert);
+	if (wolf.CTX_use_PrivateKey_file(tls->context, key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
+		return luff_fail(err, LUFF_EINVAL, "%s: no key in PEM that can be read", key);
+	if (wolf.CTX_check_private_key(tls->context) != WOLFSSL_SUCCESS)
+		return luff_fail(err, LUFF_EINVAL, "%s: not the key of the certificate in %s", key, cert);
+	return luff_certificate_check(cert, key, err);
+}
+
+/* Clients find it once the key is in use. */
+static int use_own(struct luff_tls *tls, struct luff_error *err)
+{
+	struct luff_certificate own;
+	int rc = luff_certificate_make(&own, err);
+
+	if (rc == 0 && (wolf.CTX_use_certificate_buffer(tls->context, own.cert, own.cert_len,
+							WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS ||
+			wolf.CTX_use_PrivateKey_buffer(tls->context, own.key, own.key_len,
+						       WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS))
+		rc = luff_fail(err, LUFF_ENOTSUP, "wolfSSL does not take the certificate that it has made");
+	if (rc == 0)
+		rc = luff_certificate_write(&own, tls->options.self_signed, err);
+	luff_certificate_release(&own);
+	return rc;
+}
+
 int luff_tls_new(struct luff_tls **out, const struct luff_tls_options *options, struct luff_error *err)
 {
 	struct luff_tls *tls;
@@ -424,11 +454,8 @@ int luff_tls_new(struct luff_tls **out, const struct luff_tls_options *options, 
 	tls->context = wolf.CTX_new(wolf.method());
 	if (!tls->context || wolf.CTX_SetMinVersion(tls->context, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
 		rc = luff_fail_nomem(err);
-	else if (wolf.CTX_use_certificate_chain_file(tls->context, options->cert) != WOLFSSL_SUCCESS)
-		rc = luff_fail(err, LUFF_EINVAL, "%s: no certificate in PEM that can be read", options->cert);
-	else if (wolf.CTX_use_PrivateKey_file(tls->context, options->key, WOLFSSL_FILETYPE_PEM) !=
-		 WOLFSSL_SUCCESS)
-		rc = luff_fail(err, LUFF_EINVAL, "%s: no key in PEM that can be read", options->key);
+	else
+		rc = options->self_signed ? use_own(tls, err) : use_files(tls, err);
 	if (rc < 0) {
 		luff_tls_free(tls);
 		return rc;

@@ -15,6 +15,8 @@ struct luff_tls;
 
 struct luff_tls_options {
 	const char *cert, *key; /* PEM files: the certificate and those between it and its root; its key */
+	const char *
+		self_signed; /* in their place: where to write a certificate that is made now; NULL: nowhere */
 	size_t connections_max;
 	int idle_seconds;
 	/* Takes over `fd`, where the plain text of a client comes out and goes in; false: it is full, and `fd` is closed. */
@@ -22,7 +24,7 @@ struct luff_tls_options {
 	void *arg;
 };
 
-/** @return 0; LUFF_EINVAL for files that are no certificate and its key; LUFF_ENOTSUP without wolfSSL */
+/** @return 0; LUFF_EINVAL for files that are no certificate and its key; LUFF_EIO and the like for a file not written; LUFF_ENOTSUP without wolfSSL */
 int luff_tls_new(struct luff_tls **out, const struct luff_tls_options *options, struct luff_error *err);
 /** Accepts what comes to a listening socket, which it takes over where it returns 0. */
 int luff_tls_start(struct luff_tls *tls, int listener, struct luff_error *err);

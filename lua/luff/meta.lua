@@ -430,6 +430,8 @@ function Reader:close() end
 ---@field listen string? "127.0.0.1:0" where absent; port 0 picks a free one
 ---@field cert string? PEM file with the certificate and its chain, for TLS 1.2 and 1.3; with `key`
 ---@field key string? PEM file with the certificate's key
+---@field self_signed string? TLS with a certificate that is made now, good for a year and all addresses of this machine, and
+---written to this file (PEM) for clients to trust; its key never leaves the process
 ---@field htpasswd string? file of "user:hash" lines with bcrypt's hashes, as `htpasswd -B` writes it; read anew when it changes
 ---@field read_only boolean? takes nothing, deletes nothing
 ---@field authorize (fun(request: luff.Asked): boolean?, string?)? true lets a request through; else the client hears the message, or is asked for a login where it brings none. Beside htpasswd it decides about requests without a login, too

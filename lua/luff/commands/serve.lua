@@ -20,6 +20,8 @@ return {
 		{ name = "listen", value = "ADDRESS", help = "127.0.0.1:5000 by default; port 0 picks a free one" },
 		{ name = "cert", value = "FILE", help = "speak TLS, with the certificate (and its chain) in this PEM file" },
 		{ name = "key", value = "FILE", help = "the certificate's key" },
+		{ name = "self-signed", value = "FILE",
+			help = "speak TLS with a certificate made now, in this file for clients to trust" },
 		{ name = "htpasswd", value = "FILE", help = "let in only who is in this file, as htpasswd -B writes it" },
 		{ name = "read-only", help = "take nothing, delete nothing" },
 		{ name = "proxy", value = "URL", help = "be a mirror of that registry: fetch what is asked for, and keep it" },
@@ -42,6 +44,7 @@ examples
   luff serve ./store
   luff serve --listen 127.0.0.1:0
   luff serve --listen :5000 --cert server.crt --key server.key ./store
+  luff serve --listen :5000 --self-signed ca.crt ./store
   luff serve --proxy https://registry-1.docker.io --proxy-max 50000 ./hub
 ]],
 	run = function(args, opts)
@@ -50,6 +53,7 @@ examples
 			listen = opts.listen or "127.0.0.1:5000",
 			cert = opts.cert,
 			key = opts.key,
+			self_signed = opts.self_signed,
 			htpasswd = opts.htpasswd,
 			read_only = opts.read_only,
 			proxy = opts.proxy,
