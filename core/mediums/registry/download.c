@@ -8,23 +8,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/scope.h"
 #include "mediums/registry/header.h"
 #include "mediums/registry/retry.h"
+#include "mediums/registry/segments.h"
 #include "stream/streams.h"
 
-#define PROGRESS (1 << 20) /* bytes after which a broken connection is forgiven */
+#define PROGRESS (1 << 20)        /* bytes after which a broken connection is forgiven */
+#define LARGE ((int64_t)48 << 20) /* blob that may be worth several connections */
+#define PROBE ((int64_t)8 << 20)  /* bytes that show how fast one is; as many before may be a burst */
+#define FAST 40000                /* bytes per ms: disks and hashes hardly keep up with more */
 
 struct download {
 	struct luff_reader base;
 	struct luff_medium *medium;
+	struct luff_host *host; /* the medium's */
 	struct luff_descriptor d;
 	luff_download_ask *ask;
 	int64_t start, offset; /* of the first byte and of the next one to hand out */
 	struct luff_exchange *x;
 	int64_t broke_at;
 	int tries; /* since there was progress */
+	/* One connection is watched, until it is known whether it makes the download slow. */
+	bool watched;
+	int64_t since,
+		waited; /* ms: when it began to be, and of these those that were spent waiting for bytes */
+	int64_t probe;  /* bytes still to come until then */
+	struct luff_reader *segments; /* in place of x from `handover` on; NULL: there is x alone */
+	int64_t handover;
 };
+
+static void watch(struct download *w)
+{
+	w->watched = w->d.size >= LARGE && w->host->pacer.rate <= 0;
+	w->since = luff_clock_ms();
+	w->waited = 0;
+	w->probe = 2 * PROBE;
+}
 
 /* The answer to a Range may be the part, or all of it. */
 static int check_part(const struct download *w, struct luff_exchange *x, struct luff_error *err)
@@ -121,17 +143,54 @@ static int go_on(struct download *w, const struct luff_error *failure, struct lu
 		rc = luff_retry_pause(w->tries++, NULL, err);
 		if (rc == 0)
 			rc = open_part(w, err);
+		if (rc == 0 && w->watched)
+			watch(w);
 		if (rc == 0)
 			return 0;
 	}
 	return err->code;
 }
 
-static int download_read(size_t *n_out, struct luff_reader *base, void *buf, size_t len,
-			 struct luff_error *err)
+/* Who reads may be the slow one, or the connection. Its next bytes come while others are opened. */
+static int judge(struct download *w, struct luff_error *err)
 {
-	struct download *w = (struct download *)base;
+	int64_t took = luff_clock_ms() - w->since;
+	int rc;
+
+	w->watched = false;
+	if (w->waited < took / 4 || PROBE > FAST * took)
+		return 0;
+	w->handover = w->offset + LUFF_SEGMENT_SIZE;
+	rc = luff_segments_open(&w->segments, w->medium, &w->d, w->handover, luff_host_most(w->host), w->ask,
+				err);
+	if (w->segments)
+		luff_scope_log("%s: %s: several connections from byte %" PRId64 " on", w->medium->place,
+			       w->d.digest.text, w->handover);
+	return rc;
+}
+
+/* Segments that fail are given up: one connection, which is tried again as often as it takes, does. */
+static int read_segments(size_t *n_out, struct download *w, void *buf, size_t len, struct luff_error *err)
+{
+	struct luff_error failure = {0};
+	int rc = luff_reader_read(n_out, w->segments, buf, len, &failure);
+
+	if (rc == 0) {
+		luff_exchange_close(luff_take(w->x));
+		return 0;
+	}
+	if (luff_scope_check(err) < 0)
+		return err->code;
+	luff_scope_log("%s: %s: back to one connection: %s", w->medium->place, w->d.digest.text, failure.msg);
+	luff_reader_close(luff_take(w->segments));
+	*n_out = 0;
+	return w->x ? 0 : open_part(w, err);
+}
+
+static int read_one(size_t *n_out, struct download *w, void *buf, size_t len, struct luff_error *err)
+{
 	struct luff_error failure = {0}, again = {0};
+	int64_t before = w->watched ? luff_clock_ms() : 0;
 	int rc;
 
 	for (;;) {
@@ -144,8 +203,37 @@ static int download_read(size_t *n_out, struct luff_reader *base, void *buf, siz
 			return rc;
 		}
 	}
-	w->offset += (int64_t)*n_out;
+	if (w->watched) {
+		int64_t now = luff_clock_ms(), rest = w->probe - (int64_t)*n_out;
+
+		w->waited += now - before;
+		if (w->probe > PROBE && rest <= PROBE) {
+			w->since = now;
+			w->waited = 0;
+		}
+		w->probe = rest;
+	}
 	return 0;
+}
+
+static int download_read(size_t *n_out, struct luff_reader *base, void *buf, size_t len,
+			 struct luff_error *err)
+{
+	struct download *w = (struct download *)base;
+	int rc = 0;
+
+	*n_out = 0;
+	if (w->segments && w->offset >= w->handover)
+		rc = read_segments(n_out, w, buf, len, err);
+	else if (w->segments && (int64_t)len > w->handover - w->offset)
+		len = (size_t)(w->handover - w->offset);
+	/* still without one where segments were given up */
+	if (rc == 0 && w->x)
+		rc = read_one(n_out, w, buf, len, err);
+	if (rc < 0)
+		return rc;
+	w->offset += (int64_t)*n_out;
+	return w->watched && w->probe <= 0 ? judge(w, err) : 0;
 }
 
 static int download_seek(struct luff_reader *base, int64_t offset, struct luff_error *err)
@@ -153,8 +241,10 @@ static int download_seek(struct luff_reader *base, int64_t offset, struct luff_e
 	struct download *w = (struct download *)base;
 
 	luff_exchange_close(luff_take(w->x));
+	luff_reader_close(luff_take(w->segments));
 	w->offset = w->broke_at = w->start + offset;
 	w->tries = 0;
+	watch(w);
 	return open_part(w, err);
 }
 
@@ -163,6 +253,7 @@ static void download_close(struct luff_reader *base)
 	struct download *w = (struct download *)base;
 
 	luff_exchange_close(w->x);
+	luff_reader_close(w->segments);
 	luff_medium_unref(w->medium);
 	free(w);
 }
@@ -170,8 +261,9 @@ static void download_close(struct luff_reader *base)
 static const struct luff_reader_ops download_ops = {
 	.read = download_read, .close = download_close, .seek = download_seek};
 
-int luff_download_open(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-		       int64_t offset, luff_download_ask *ask, struct luff_error *err)
+int luff_download_open(struct luff_reader **out, struct luff_medium *m, struct luff_host *h,
+		       const struct luff_descriptor *d, int64_t offset, luff_download_ask *ask,
+		       struct luff_error *err)
 {
 	struct download *w;
 	int rc;
@@ -183,6 +275,7 @@ int luff_download_open(struct luff_reader **out, struct luff_medium *m, const st
 		return luff_fail_nomem(err);
 	w->base.ops = &download_ops;
 	w->medium = m;
+	w->host = h;
 	w->d = *d;
 	w->ask = ask;
 	w->start = w->offset = w->broke_at = offset;
@@ -191,6 +284,7 @@ int luff_download_open(struct luff_reader **out, struct luff_medium *m, const st
 		free(w);
 		return rc;
 	}
+	watch(w);
 	luff_medium_ref(m);
 	*out = &w->base;
 	return 0;

@@ -11,8 +11,14 @@ LUFF_DEFINE_AUTO(exchange, struct luff_exchange *, luff_exchange_close);
 typedef int luff_download_ask(struct luff_exchange **out, struct luff_medium *m,
 			      const struct luff_descriptor *d, const char *range, struct luff_error *err);
 
-/** The bytes of d from an offset on, as luff_medium_ops.fetch gives them. */
-int luff_download_open(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
-		       int64_t offset, luff_download_ask *ask, struct luff_error *err);
+/**
+ * The bytes of d from an offset on, as luff_medium_ops.fetch gives them. Over several connections where one turns out to be what
+ * makes a large blob slow.
+ *
+ * @param h  that is asked
+ */
+int luff_download_open(struct luff_reader **out, struct luff_medium *m, struct luff_host *h,
+		       const struct luff_descriptor *d, int64_t offset, luff_download_ask *ask,
+		       struct luff_error *err);
 
 #endif

@@ -181,11 +181,15 @@ int luff_host_wait(struct luff_host *h, struct luff_error *err)
 	return luff_scope_check(err);
 }
 
+int luff_host_most(const struct luff_host *h)
+{
+	return h->settings && h->settings->settings.requests ? h->settings->settings.requests
+							     : LUFF_HOST_WAITING_MAX;
+}
+
 int luff_host_enter(struct luff_host *h, struct luff_error *err)
 {
-	int most = h->settings && h->settings->settings.requests ? h->settings->settings.requests
-								 : LUFF_HOST_WAITING_MAX;
-	int rc = 0;
+	int most = luff_host_most(h), rc = 0;
 
 	pthread_mutex_lock(&h->lock);
 	while (rc == 0 && (h->waiting >= most || luff_clock_ms() < h->rests_until))

@@ -81,6 +81,8 @@ int luff_host_may_lead(const struct luff_exchange *x, const char *to, struct luf
  * the network alone: neither for another such right nor for code of a caller. LUFF_ECANCELED.
  */
 int luff_host_enter(struct luff_host *h, struct luff_error *err);
+/** How many may be inside at a time. */
+int luff_host_most(const struct luff_host *h);
 void luff_host_leave(struct luff_host *h);
 /** Waits as long as the settings' rate of requests wants it. Before each request. LUFF_ECANCELED. */
 int luff_host_pace(struct luff_host *h, struct luff_error *err);

@@ -335,7 +335,7 @@ static int ask_for(struct luff_exchange **out, struct luff_medium *m, const stru
 static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			  int64_t offset, struct luff_error *err)
 {
-	return luff_download_open(out, m, d, offset, ask_for, err);
+	return luff_download_open(out, m, luff_registry_of(m)->host, d, offset, ask_for, err);
 }
 
 /*
