@@ -321,7 +321,7 @@ local function htpasswd(users)
 end
 
 --- A real registry (the distribution project's) on loopback, nil where it is not installed.
--- opts: htpasswd = { user = password }, root (folder), tls (what stands under its setting of that name), socket (path, in
+-- opts: htpasswd = { user = password }, token (what stands under the setting auth.token), root (folder), tls (what stands under its setting of that name), socket (path, in
 -- place of a port). Returns a Background with .address (of a socket: its path) and .root.
 function process.docker_registry(opts)
 	opts = opts or {}
@@ -335,6 +335,8 @@ function process.docker_registry(opts)
 	if opts.htpasswd then
 		process.write(dir .. "/htpasswd", htpasswd(opts.htpasswd))
 		auth = ("auth: {htpasswd: {realm: specs, path: %s/htpasswd}}\n"):format(dir)
+	elseif opts.token then
+		auth = ("auth: {token: {%s}}\n"):format(opts.token)
 	end
 	process.write(dir .. "/config.yml", ([[
 version: 0.1
