@@ -81,6 +81,7 @@ void luff_tree_types(lua_State *L);
 void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
+void luff_validate_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
@@ -183,6 +184,14 @@ void luff_check_place(struct luff_medium **out, struct luff_name *name, lua_Stat
 /** The same for a copy's end, but false, with *out NULL, where a string names a folder that is no layout yet. */
 bool luff_check_destination(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
 			    bool plain_http);
+
+/* ---- copy.c ---- */
+
+/** Where the Image, Index or name at i is, and what it is there; *out is owned by the caller's box. */
+void luff_check_source(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+		       const struct luff_open_options *how);
+/** Option "jobs" of the table at i, 0 where it is absent. Raises. [-0, +0] */
+int luff_option_jobs(lua_State *L, int i);
 
 /* ---- image.c ---- */
 

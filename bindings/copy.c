@@ -208,14 +208,20 @@ static void copy_release(struct luff_work *base)
 	free(c->missing);
 }
 
-/* The number on top. */
-static int check_jobs(lua_State *L)
+int luff_option_jobs(lua_State *L, int i)
 {
 	struct luff_error err = {.code = LUFF_EINVAL,
 				 .msg = "option \"jobs\" must be a whole number from 1 to 64"};
-	lua_Integer jobs = lua_type(L, -1) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+	lua_Integer jobs = 0;
 
-	return jobs >= 1 && jobs <= 64 ? (int)jobs : luff_raise(L, &err);
+	if (lua_istable(L, i) && lua_getfield(L, i, "jobs") != LUA_TNIL) {
+		jobs = lua_type(L, -1) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+		if (jobs < 1 || jobs > 64)
+			luff_raise(L, &err);
+	}
+	if (lua_istable(L, i))
+		lua_pop(L, 1);
+	return (int)jobs;
 }
 
 /* [-0, +0] */
@@ -235,21 +241,21 @@ static enum luff_compress check_compress(lua_State *L, int options)
 	return text ? (enum luff_compress)luff_raise(L, &err) : LUFF_COMPRESS_DEFAULT;
 }
 
-/* The one at i of the stack. */
-static void check_source(struct source *out, lua_State *L, int i, const struct luff_open_options *how)
+void luff_check_source(struct luff_medium **out, struct luff_name *name, lua_State *L, int i,
+		       const struct luff_open_options *how)
 {
 	if (luaL_testudata(L, i, LUFF_IMAGE)) {
 		const struct luff_image *image = luff_check_image(L, i);
 
-		out->medium = luff_medium_ref(luff_image_medium(image));
-		out->name.digest = luff_image_descriptor(image)->digest;
+		*out = luff_medium_ref(luff_image_medium(image));
+		name->digest = luff_image_descriptor(image)->digest;
 	} else if (luaL_testudata(L, i, LUFF_INDEX)) {
 		const struct luff_index *index = luff_check_index(L, i);
 
-		out->medium = luff_medium_ref(luff_index_medium(index));
-		out->name.digest = luff_index_descriptor(index)->digest;
+		*out = luff_medium_ref(luff_index_medium(index));
+		name->digest = luff_index_descriptor(index)->digest;
 	} else {
-		luff_check_place(&out->medium, &out->name, L, i, how);
+		luff_check_place(out, name, L, i, how);
 	}
 }
 
@@ -270,7 +276,8 @@ static void check_sources(struct copy_call *c, lua_State *L, bool plain_http)
 		if (c->several)
 			lua_rawgeti(L, 1, (lua_Integer)i + 1);
 		c->count++;
-		check_source(&c->sources[i], L, c->several ? lua_gettop(L) : 1, &how);
+		luff_check_source(&c->sources[i].medium, &c->sources[i].name, L,
+				  c->several ? lua_gettop(L) : 1, &how);
 		if (c->several)
 			lua_pop(L, 1);
 	}
@@ -304,13 +311,11 @@ static int copy(lua_State *L)
 	c->tail = &c->events;
 	if (luff_option_platform(&c->platform, L, 3))
 		c->options.platform = &c->platform;
+	c->options.jobs = luff_option_jobs(L, 3);
 	if (lua_istable(L, 3)) {
 		c->options.referrers = luff_option_bool(L, 3, "referrers");
 		c->options.foreign = luff_option_bool(L, 3, "foreign");
 		c->options.compress = check_compress(L, 3);
-		if (lua_getfield(L, 3, "jobs") != LUA_TNIL)
-			c->options.jobs = check_jobs(L);
-		lua_pop(L, 1);
 		if (lua_getfield(L, 3, "progress") != LUA_TNIL) {
 			luaL_argcheck(L, lua_isfunction(L, -1), 3, "progress must be a function");
 			lua_pushvalue(L, -1);

@@ -93,6 +93,7 @@ static int open_core(lua_State *L)
 	luff_medium_functions(L);
 	luff_write_functions(L);
 	luff_copy_functions(L);
+	luff_validate_functions(L);
 	luff_login_functions(L);
 	luff_server_functions(L);
 	luff_question_functions(L);

@@ -711,6 +711,46 @@ LUFF_API int luff_copy_all(struct luff_copy_result *out, struct luff_descriptor 
 			   struct luff_medium *dst, const struct luff_copy_source *sources, size_t count,
 			   const struct luff_copy_options *options, struct luff_error *err);
 
+/* ---- Validate -------------------------------------------------------------------------------------------------------- */
+
+/* Something that is not as it should be. */
+struct luff_finding {
+	struct luff_finding *next;
+	int code;    /* LUFF_ENOTFOUND, LUFF_EFORMAT, LUFF_EDIGEST, LUFF_ESIZE, LUFF_ELIMIT, LUFF_ENOTSUP */
+	char *thing; /* "manifest", "config", "layer 2", "diff ID 2", "history", "platform", "subject" … */
+	char *place; /* the manifest that it belongs to: "oci:./dir@sha256:…" */
+	char *what;  /* one line */
+};
+
+struct luff_validate_options {
+	bool fast; /* reads no layer: only what manifests and configs say, and that blobs are there and as large as they say */
+	int jobs;                             /* blobs at a time, 1 to 64; 0: 4 */
+	const struct luff_platform *platform; /* of an index, only the image for it; NULL: everything */
+};
+
+struct luff_validate_result {
+	struct luff_finding *findings; /* in the order of the manifests; NULL: all is sound */
+	int64_t images, indexes;       /* that were looked at, each once */
+	int64_t blobs;                 /* configs and layers */
+	int64_t bytes;                 /* of the layers that were read, as they are stored */
+};
+
+#define LUFF_FINDINGS_MAX 1000 /* what comes after them is not told */
+
+/**
+ * Whether all that a name stands for is what it says to be: digests, sizes, diff IDs, media types, what config and manifest say of
+ * each other, platforms, and tars that can be unpacked on each other. What an artifact holds is only held against its digests.
+ *
+ * @param out      luff_findings_free(out->findings)
+ * @param options  may be NULL
+ * @return 0, also where there are findings; LUFF_ENOTFOUND for a name that is not there, LUFF_ENET and its like where it
+ *         could not be looked at
+ */
+LUFF_API int luff_validate(struct luff_validate_result *out, struct luff_medium *m,
+			   const struct luff_name *name, const struct luff_validate_options *options,
+			   struct luff_error *err);
+LUFF_API void luff_findings_free(struct luff_finding *list);
+
 /* ---- Logins ---------------------------------------------------------------------------------------------------------- */
 
 struct luff_login {

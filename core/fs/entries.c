@@ -19,18 +19,18 @@ const char *luff_entry_type_name(enum luff_entry_type type)
 	return names[type];
 }
 
-int luff_entries_open(struct luff_entries **out, struct luff_layer *layer, struct luff_error *err)
+int luff_entries_open_plain(struct luff_entries **out, struct luff_layer *layer, struct luff_reader *plain,
+			    struct luff_error *err)
 {
 	struct luff_entries *entries = calloc(1, sizeof *entries);
-	struct luff_reader *plain = NULL;
 	int rc;
 
 	*out = NULL;
-	if (!entries)
+	if (!entries) {
+		luff_reader_close(plain);
 		return luff_fail_nomem(err);
-	rc = luff_layer_open_uncompressed(&plain, layer, err);
-	if (rc == 0)
-		rc = luff_tar_open(&entries->tar, plain, err);
+	}
+	rc = luff_tar_open(&entries->tar, plain, err);
 	if (rc < 0) {
 		free(entries);
 		return rc;
@@ -38,6 +38,15 @@ int luff_entries_open(struct luff_entries **out, struct luff_layer *layer, struc
 	entries->layer = luff_layer_ref(layer);
 	*out = entries;
 	return 0;
+}
+
+int luff_entries_open(struct luff_entries **out, struct luff_layer *layer, struct luff_error *err)
+{
+	struct luff_reader *plain = NULL;
+	int rc = luff_layer_open_uncompressed(&plain, layer, err);
+
+	*out = NULL;
+	return rc < 0 ? rc : luff_entries_open_plain(out, layer, plain, err);
 }
 
 /* Says of which layer a fault of its bytes is; those of transport and digest say it themselves. */

@@ -238,11 +238,11 @@ static int keep_content(struct luff_listing *l, struct luff_entries *entries, in
 	return rc;
 }
 
-static int scan(struct luff_listing *l, const char *keep, struct luff_error *err)
+static int scan(struct luff_listing *l, struct luff_entries *entries, const char *keep,
+		struct luff_error *err)
 {
-	LUFF_AUTO(entries) entries = NULL;
 	const struct luff_entry *e = NULL;
-	int rc = luff_entries_open(&entries, l->layer, err);
+	int rc = 0;
 
 	while (rc == 0 && (rc = luff_entries_next(&e, entries, err)) == 0 && e) {
 		bool added = false;
@@ -258,22 +258,41 @@ static int scan(struct luff_listing *l, const char *keep, struct luff_error *err
 	return rc;
 }
 
-int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
-		      struct luff_error *err)
+static int fill(struct luff_listing **out, struct luff_layer *layer, struct luff_entries *entries,
+		const char *keep, struct luff_error *err)
 {
 	LUFF_AUTO(listing) l = calloc(1, sizeof *l);
 	int rc;
 
-	*out = NULL;
 	if (!l)
 		return luff_fail_nomem(err);
 	l->layer = luff_layer_ref(layer);
 	rc = add_bytes(NULL, l, "", 1, err); /* offset 0 is the empty text */
 	if (rc == 0)
-		rc = scan(l, keep, err);
+		rc = scan(l, entries, keep, err);
 	if (rc == 0)
 		*out = luff_take(l);
 	return rc;
+}
+
+int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
+		      struct luff_error *err)
+{
+	LUFF_AUTO(entries) entries = NULL;
+	int rc = luff_entries_open(&entries, layer, err);
+
+	*out = NULL;
+	return rc < 0 ? rc : fill(out, layer, entries, keep, err);
+}
+
+int luff_listing_read(struct luff_listing **out, struct luff_layer *layer, struct luff_reader *plain,
+		      struct luff_error *err)
+{
+	LUFF_AUTO(entries) entries = NULL;
+	int rc = luff_entries_open_plain(&entries, layer, plain, err);
+
+	*out = NULL;
+	return rc < 0 ? rc : fill(out, layer, entries, NULL, err);
 }
 
 void luff_listing_close(struct luff_listing *l)

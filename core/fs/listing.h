@@ -49,6 +49,9 @@ struct luff_listing {
  */
 int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
 		      struct luff_error *err);
+/** The same from the layer's plain tar at hand, which it takes over. */
+int luff_listing_read(struct luff_listing **out, struct luff_layer *layer, struct luff_reader *plain,
+		      struct luff_error *err);
 void luff_listing_close(struct luff_listing *listing);
 
 static inline const char *luff_listing_text(const struct luff_listing *l, uint32_t at)

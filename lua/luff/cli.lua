@@ -15,6 +15,7 @@ cli.commands = {
 	"cat",
 	"export",
 	"extract",
+	"validate",
 	"ls",
 	"blob",
 	"copy",

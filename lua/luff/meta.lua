@@ -165,6 +165,21 @@ function luff.copy(src, dst, opts) end
 ---@field kept integer bytes of the copied blobs that were there from a copy that broke off
 ---@field manifests integer that were written
 
+---What is not as it should be in all that a name stands for: digests, sizes, diff IDs, media types, what config, manifest and
+---index say of each other, tars that cannot be unpacked on each other. What could not be looked at raises. Of an artifact, content
+---is only held against its digests.
+---@param source luff.name|luff.Image|luff.Index
+---@param opts { fast: boolean?, jobs: integer?, platform: string?, plain_http: boolean? }? fast: reads no layer, and only asks whether each is there; jobs: blobs at a time, 1 to 64, 4 where absent; platform: of an index only that image
+---@return luff.Finding[] # empty where all is sound; at most 1000
+---@return { images: integer, indexes: integer, blobs: integer, bytes: integer } # what was looked at; bytes: of layers
+function luff.validate(source, opts) end
+
+---@class luff.Finding
+---@field code string as luff.Error has it: "not_found", "bad_format", "digest_mismatch", "size_mismatch", "too_large", "unsupported"
+---@field thing string "manifest", "config", "layer 2", "diff ID 2", "layers", "history", "platform", "subject"
+---@field place string the manifest that it belongs to: "oci:./dir@sha256:…"
+---@field what string one line
+
 ---Tags of a repository or layout: `for tag in luff.tags "ghcr.io/org/app" do … end`; pages are read when they are needed.
 ---@param name luff.name
 ---@param opts { plain_http: boolean? }?
