@@ -9,8 +9,9 @@ local OCI = "application/vnd.oci.image."
 local function image(change, tars)
 	local dir = support.scratch()
 	local blob, name = support.layout(dir)
-	local parts = { layers = {}, config = { architecture = "amd64", os = "linux", rootfs = { type = "layers", diff_ids = {} },
-		history = {} } }
+	local parts = { layers = {}, config = {
+		architecture = "amd64", os = "linux", rootfs = { type = "layers", diff_ids = {} }, history = {},
+	} }
 	for i, tar in ipairs(tars or { support.tar { ["etc/one"] = "1\n" }, support.tar { ["etc/two"] = "2\n" } }) do
 		parts.layers[i] = blob(tar, OCI .. "layer.v1.tar")
 		parts.config.rootfs.diff_ids[i] = luff.digest(tar)
@@ -183,7 +184,8 @@ describe("luff.validate", function()
 		local function index(entries)
 			local media_type = OCI .. "index.v1+json"
 			count = count + 1
-			name("many" .. count, blob(luff.json.encode { schemaVersion = 2, mediaType = media_type, manifests = entries }, media_type))
+			name("many" .. count,
+				blob(luff.json.encode { schemaVersion = 2, mediaType = media_type, manifests = entries }, media_type))
 			return "oci:" .. parts.dir .. ":many" .. count
 		end
 		local arm, amd = { os = "linux", architecture = "arm64" }, { os = "linux", architecture = "amd64" }

@@ -4,8 +4,8 @@ local core = require "luff.core"
 local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array = core.array }
 
 for _, name in ipairs {
-	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "validate", "blob", "push_blob",
-	"push_manifest", "ping", "rate_limit", "digest", "login", "logout", "auth", "serve", "gc", "platform",
+	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "validate", "blob",
+	"push_blob", "push_manifest", "ping", "rate_limit", "digest", "login", "logout", "auth", "serve", "gc", "platform",
 	"version",
 } do
 	luff[name] = core[name]
