@@ -245,6 +245,7 @@ int luff_open_tree(lua_State *L, struct luff_image *image);
 /* Methods of an Image. */
 int luff_image_export(lua_State *L);
 int luff_image_extract(lua_State *L);
+int luff_image_save(lua_State *L);
 
 /* ---- json.c ---- */
 

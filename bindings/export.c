@@ -1,4 +1,4 @@
-/* img:export and img:extract: a tree as a tar, and as a folder. */
+/* img:export, img:extract and img:save: a tree as a tar, and as a folder; the files of an artifact. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct export_call {
 	int fd;
 	bool keep_owner;
 	struct luff_extract_result result;
+	struct luff_artifact_result saved;
 };
 
 static int write_fd(void *arg, const void *bytes, size_t len, struct luff_error *err)
@@ -97,6 +98,27 @@ static int extract_run(struct luff_work *base, struct luff_error *err)
 	return rc;
 }
 
+static int save_run(struct luff_work *base, struct luff_error *err)
+{
+	struct export_call *c = (struct export_call *)base;
+
+	return luff_artifact_save(&c->saved, c->image, c->target, err);
+}
+
+static int save_finish(lua_State *L, struct luff_work *base)
+{
+	const struct export_call *c = (struct export_call *)base;
+
+	lua_createtable(L, 0, 3);
+	lua_pushinteger(L, c->saved.files);
+	lua_setfield(L, -2, "files");
+	lua_pushinteger(L, c->saved.bytes);
+	lua_setfield(L, -2, "bytes");
+	lua_pushinteger(L, c->saved.skipped);
+	lua_setfield(L, -2, "skipped");
+	return 1;
+}
+
 static int export_finish(lua_State *L, struct luff_work *base)
 {
 	(void)L, (void)base;
@@ -168,5 +190,14 @@ int luff_image_extract(lua_State *L)
 	c->keep_owner = keep;
 	c->base.run = extract_run;
 	c->base.finish = extract_finish;
+	return luff_work_go(L);
+}
+
+int luff_image_save(lua_State *L)
+{
+	struct export_call *c = new_call(L);
+
+	c->base.run = save_run;
+	c->base.finish = save_finish;
 	return luff_work_go(L);
 }

@@ -621,6 +621,7 @@ void luff_image_types(lua_State *L)
 						 {"tree", image_tree},
 						 {"export", luff_image_export},
 						 {"extract", luff_image_extract},
+						 {"save", luff_image_save},
 						 {NULL, NULL}};
 	static const luaL_Reg index_meta[] = {
 		{"__gc", index_gc}, {"__tostring", index_text}, {"__eq", index_eq}, {NULL, NULL}};

@@ -20,6 +20,8 @@ struct push_call {
 	char *bytes;
 	size_t len;
 	int fd;                      /* -1: none */
+	char *folder, *title;        /* kept by the user value; packed to fd first */
+	struct luff_digest content;  /* of the folder's plain tar */
 	struct luff_reader_box *src; /* kept by the user value; spooled to fd first */
 	bool is_manifest;
 	struct luff_image *image;
@@ -92,11 +94,11 @@ static int push_blob_run(struct push_call *c, struct luff_error *err)
 	struct luff_reader *r = NULL;
 	int copy, rc;
 
-	if (c->src) {
-		rc = spool(c, err);
-		if (rc < 0)
-			return rc;
-	}
+	rc = c->src      ? spool(c, err)
+	     : c->folder ? luff_artifact_pack(&c->fd, &c->content, c->folder, c->title, err)
+			 : 0;
+	if (rc < 0)
+		return rc;
 	if (c->fd < 0) {
 		rc = luff_digest_of(&c->descriptor.digest, "sha256", c->bytes, c->len, err);
 		c->descriptor.size = (int64_t)c->len;
@@ -166,7 +168,10 @@ static int push_finish(lua_State *L, struct luff_work *base)
 	lua_setfield(L, -2, "digest");
 	lua_pushinteger(L, c->descriptor.size);
 	lua_setfield(L, -2, "size");
-	return 1;
+	if (!c->folder)
+		return 1;
+	lua_pushstring(L, c->content.text);
+	return 2;
 }
 
 static void push_release(struct luff_work *base)
@@ -177,23 +182,19 @@ static void push_release(struct luff_work *base)
 	luff_index_unref(c->index);
 	luff_medium_unref(c->medium);
 	free(c->bytes);
+	free(c->folder);
+	free(c->title);
 	if (c->fd >= 0)
 		close(c->fd);
 	if (c->src)
 		c->src->busy = false;
 }
 
-static int open_path(lua_State *L, int i)
+static int open_path(const char *path, lua_State *L)
 {
-	static const char *const options[] = {"file", NULL};
-	const char *path;
 	struct luff_error err = {0};
-	int fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	luff_check_options(L, i, options);
-	path = luff_option_string(L, i, "file");
-	luaL_argcheck(L, path != NULL, i, "want a string or { file = path }");
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		luff_fail_errno(&err, errno, "%s", path);
 		luff_raise(L, &err);
@@ -201,17 +202,51 @@ static int open_path(lua_State *L, int i)
 	return fd;
 }
 
+static int open_file_option(lua_State *L, int i)
+{
+	static const char *const options[] = {"file", NULL};
+	const char *path;
+
+	luff_check_options(L, i, options);
+	path = luff_option_string(L, i, "file");
+	luaL_argcheck(L, path != NULL, i, "want a string or { file = path }");
+	return open_path(path, L);
+}
+
+/* A file or a folder. */
+static void take_path(struct push_call *c, lua_State *L, int i)
+{
+	static const char *const options[] = {"file", "folder", "title", NULL};
+	const char *path, *folder, *title;
+
+	luff_check_options(L, i, options);
+	path = luff_option_string(L, i, "file");
+	folder = luff_option_string(L, i, "folder");
+	title = luff_option_string(L, i, "title");
+	luaL_argcheck(L, folder ? !path && title : path && !title, i,
+		      "want a string, { file = path } or { folder = path, title = name }");
+	if (path) {
+		c->fd = open_path(path, L);
+		return;
+	}
+	c->folder = strdup(folder);
+	c->title = strdup(title);
+	if (!c->folder || !c->title)
+		luaL_error(L, "out of memory");
+}
+
 /* [-0, +1] */
 static struct push_call *new_push(lua_State *L, bool is_manifest)
 {
 	static const char *const options[] = {"media_type", "plain_http", NULL};
+	static const char *const for_manifest[] = {"media_type", "plain_http", "untagged", NULL};
 	struct luff_reader_box *src = NULL;
 	const char *media_type, *bytes;
 	struct luff_open_options how = {.create = true};
 	struct push_call *c;
 
 	lua_settop(L, 3);
-	luff_check_options(L, 3, options);
+	luff_check_options(L, 3, is_manifest ? for_manifest : options);
 	media_type = luff_option_string(L, 3, "media_type");
 	if (!media_type && !is_manifest)
 		media_type = "application/octet-stream";
@@ -234,7 +269,7 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 		lua_pushvalue(L, 2);
 		lua_setiuservalue(L, -2, 1);
 	} else if (lua_istable(L, 2)) {
-		c->fd = open_path(L, 2);
+		take_path(c, L, 2);
 	} else {
 		bytes = luaL_checklstring(L, 2, &c->len);
 		c->bytes = malloc(c->len + 1);
@@ -244,6 +279,8 @@ static struct push_call *new_push(lua_State *L, bool is_manifest)
 	}
 	how.plain_http = luff_option_bool(L, 3, "plain_http");
 	luff_check_place(&c->medium, &c->name, L, 1, &how);
+	if (is_manifest && luff_option_bool(L, 3, "untagged"))
+		c->name = (struct luff_name){.tag = ""};
 	c->src = src; /* last: what is busy must be let go */
 	if (src)
 		src->busy = true;
@@ -274,7 +311,7 @@ static int digest(lua_State *L)
 	rc = luff_digest_of(&d.digest, algorithm, bytes, len,
 			    &err); /* refuses an algorithm that there is not */
 	if (rc == 0 && lua_istable(L, 1)) {
-		fd = open_path(L, 1);
+		fd = open_file_option(L, 1);
 		rc = digest_fd(&d, luff_digest_algorithm(&d.digest), fd, &err);
 		close(fd);
 	}

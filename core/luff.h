@@ -751,6 +751,34 @@ LUFF_API int luff_validate(struct luff_validate_result *out, struct luff_medium 
 			   struct luff_error *err);
 LUFF_API void luff_findings_free(struct luff_finding *list);
 
+/* ---- Artifacts -------------------------------------------------------------------------------------------------------- */
+
+struct luff_artifact_result {
+	int64_t files;   /* that have a title; a folder is one */
+	int64_t bytes;   /* of their content */
+	int64_t skipped; /* layers without a title */
+};
+
+/**
+ * Puts the files of an artifact into a folder, which is made where it is missing: each layer that has a title, under that name;
+ * tars that are folders (as oras has them) unpacked. What has to be checked is checked before the first of them is seen. A file that
+ * was there is replaced as a whole; no title and no link leads out of the folder.
+ *
+ * @param out  may be NULL
+ * @return 0; LUFF_EFORMAT for titles and folders that lead out, LUFF_EEXISTS for what would have to be overwritten
+ */
+LUFF_API int luff_artifact_save(struct luff_artifact_result *out, struct luff_image *image,
+				const char *folder, struct luff_error *err);
+/**
+ * A folder as such a layer: a tar.gz, the same bytes for the same names, modes, links and contents.
+ *
+ * @param fd_out       a temporary file; the caller's
+ * @param content_out  digest of the plain tar
+ * @param title        the name that it gets; in front of all names in the tar
+ */
+LUFF_API int luff_artifact_pack(int *fd_out, struct luff_digest *content_out, const char *folder,
+				const char *title, struct luff_error *err);
+
 /* ---- Logins ---------------------------------------------------------------------------------------------------------- */
 
 struct luff_login {

@@ -714,6 +714,26 @@ int luff_tree_new_partial(struct luff_tree **out, struct luff_image *image,
 	return rc;
 }
 
+int luff_tree_of_listing(struct luff_tree **out, struct luff_image *image, struct luff_listing *listing,
+			 struct luff_error *err)
+{
+	LUFF_AUTO(tree) t = NULL;
+	int rc = new_tree(&t, image, err);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	t->borrowed = true;
+	t->layers = 1;
+	t->listings[0] = listing;
+	rc = lay_all(t, 0, err);
+	if (rc == 0)
+		rc = sort(t, err);
+	if (rc == 0)
+		*out = luff_take(t);
+	return rc;
+}
+
 struct luff_tree *luff_tree_ref(struct luff_tree *tree)
 {
 	atomic_fetch_add_explicit(&tree->refs, 1, memory_order_relaxed);

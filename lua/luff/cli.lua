@@ -16,6 +16,7 @@ cli.commands = {
 	"export",
 	"extract",
 	"validate",
+	"artifact",
 	"ls",
 	"blob",
 	"copy",

@@ -232,17 +232,19 @@ function luff.blob(name, opts) end
 ---@return { url: string, version: string? } # where it is; version: of its API, "registry/2.0", where it says
 function luff.ping(registry, opts) end
 
----Stores a blob and returns its descriptor. Of a Reader, all that was not read yet; it stays open.
----@param place luff.name a place without a tag: "oci:DIR", "memory:NAME", "host/repository"
----@param content string|luff.Reader|{ file: string }
+---Stores a blob and returns its descriptor. Of a Reader, all that was not read yet; it stays open. A folder goes as a tar.gz, the
+---same bytes for the same names, modes, links and contents, with `title` in front of its names (as oras has it).
+---@param place luff.name a place; a tag counts for nothing: "oci:DIR", "memory:NAME", "host/repository"
+---@param content string|luff.Reader|{ file: string }|{ folder: string, title: string }
 ---@param opts { media_type: string?, plain_http: boolean? }?
 ---@return { mediaType: string, digest: string, size: integer }
+---@return string? # of a folder: digest of the plain tar
 function luff.push_blob(place, content, opts) end
 
 ---Stores a manifest whose blobs are there, and names it.
 ---@param name luff.name
 ---@param document string|table a table goes through luff.json.encode
----@param opts { media_type: string?, plain_http: boolean? }? media_type: its member mediaType where absent
+---@param opts { media_type: string?, plain_http: boolean?, untagged: boolean? }? media_type: its member mediaType where absent; untagged: it gets a digest alone, whatever the name says
 ---@return luff.Image|luff.Index
 function luff.push_manifest(name, document, opts) end
 
@@ -337,6 +339,13 @@ function Image:export(file) end
 ---@param opts { keep_owner: boolean? }? keep_owner: files belong to whom the image says, with setuid and all extended attributes; true for root where absent
 ---@return { files: integer, bytes: integer, skipped: integer } # skipped: devices and extended attributes that cannot be made here
 function Image:extract(folder, opts) end
+
+---Puts the files of an artifact into a folder, which is made where it is missing: each layer that has a title, under that name,
+---folders (as oras has them) unpacked. All is checked before the first of them is seen; a file that was there is replaced as a
+---whole; no title and no link leads out of the folder.
+---@param folder string
+---@return { files: integer, bytes: integer, skipped: integer } # skipped: layers without a title
+function Image:save(folder) end
 
 ---The files of an image as all its layers together leave them (image-spec, layer.md).
 ---@class luff.Tree
