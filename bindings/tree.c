@@ -110,6 +110,20 @@ int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tre
 
 /* ---- Tree ---- */
 
+#define EFFICIENCY "luff.Efficiency" /* owns one until it is a table */
+
+static int efficiency_gc(lua_State *L)
+{
+	luff_efficiency_release(luaL_checkudata(L, 1, EFFICIENCY));
+	return 0;
+}
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+	lua_pushinteger(L, value);
+	lua_setfield(L, -2, name);
+}
+
 static struct luff_tree *check_tree(lua_State *L)
 {
 	struct luff_tree *tree = *(struct luff_tree **)luaL_checkudata(L, 1, LUFF_TREE);
@@ -171,6 +185,46 @@ int luff_open_tree(lua_State *L, struct luff_image *image)
 	c->base.release = tree_release;
 	c->image = luff_image_ref(image);
 	return luff_work_go(L);
+}
+
+/* What is in memory needs no worker. */
+static int tree_efficiency(lua_State *L)
+{
+	struct luff_tree *tree = check_tree(L);
+	struct luff_efficiency *e = luff_box(L, sizeof *e, EFFICIENCY);
+	struct luff_error err = {0};
+
+	if (luff_efficiency_of(e, tree, &err) < 0)
+		return luff_raise(L, &err);
+	lua_createtable(L, 0, 5);
+	lua_pushnumber(L, e->score);
+	lua_setfield(L, -2, "score");
+	set_integer(L, "bytes", e->bytes);
+	set_integer(L, "wasted", e->wasted);
+	lua_createtable(L, (int)e->layer_count, 0);
+	for (size_t i = 0; i < e->layer_count; i++) {
+		lua_createtable(L, 0, 3);
+		set_integer(L, "files", e->layers[i].files);
+		set_integer(L, "bytes", e->layers[i].bytes);
+		set_integer(L, "wasted", e->layers[i].wasted);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "layers");
+	lua_newtable(L);
+	for (size_t i = 0; i < e->path_count; i++) {
+		lua_createtable(L, 0, 5);
+		lua_pushstring(L, e->paths[i].path);
+		lua_setfield(L, -2, "path");
+		set_integer(L, "count", e->paths[i].count);
+		set_integer(L, "bytes", e->paths[i].bytes);
+		set_integer(L, "wasted", e->paths[i].wasted);
+		lua_pushboolean(L, e->paths[i].removed);
+		lua_setfield(L, -2, "removed");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "paths");
+	luff_efficiency_release(e);
+	return 1;
 }
 
 /* ---- Files ---- */
@@ -266,12 +320,17 @@ static int tree_read(lua_State *L)
 void luff_tree_types(lua_State *L)
 {
 	static const luaL_Reg tree_meta[] = {{"__gc", tree_gc}, {NULL, NULL}};
-	static const luaL_Reg tree_methods[] = {
-		{"files", tree_files}, {"stat", tree_stat}, {"read", tree_read}, {NULL, NULL}};
+	static const luaL_Reg tree_methods[] = {{"files", tree_files},
+						{"stat", tree_stat},
+						{"read", tree_read},
+						{"efficiency", tree_efficiency},
+						{NULL, NULL}};
+	static const luaL_Reg efficiency_meta[] = {{"__gc", efficiency_gc}, {NULL, NULL}};
 	static const luaL_Reg files_meta[] = {
 		{"__gc", files_close}, {"__close", files_close}, {"__call", files_next}, {NULL, NULL}};
 	static const luaL_Reg files_methods[] = {{"close", files_close}, {NULL, NULL}};
 
 	luff_box_type(L, LUFF_TREE, tree_meta, tree_methods);
 	luff_box_type(L, LUFF_FILES, files_meta, files_methods);
+	luff_box_type(L, EFFICIENCY, efficiency_meta, NULL);
 }

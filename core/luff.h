@@ -628,6 +628,35 @@ struct luff_extract_result {
 LUFF_API int luff_extract(struct luff_extract_result *out, struct luff_tree *tree, const char *folder,
 			  const struct luff_extract_options *options, struct luff_error *err);
 
+struct luff_efficiency_layer {
+	int64_t files;  /* regular ones, hard links not counted */
+	int64_t bytes;  /* of their content */
+	int64_t wasted; /* of those that later layers replace or remove */
+};
+
+/* A path that layers have in vain. */
+struct luff_efficiency_path {
+	char *path;     /* "/var/cache/x" */
+	int64_t count;  /* layers that have it */
+	int64_t bytes;  /* in all of them */
+	int64_t wasted; /* in those that do not count any more */
+	bool removed;   /* no file is there in the end */
+};
+
+struct luff_efficiency {
+	double score;   /* 0 to 1: dive's "efficiency" */
+	int64_t bytes;  /* of all files in all layers */
+	int64_t wasted; /* of them, what nobody sees */
+	struct luff_efficiency_layer *layers;
+	size_t layer_count;
+	struct luff_efficiency_path *paths; /* the worst first */
+	size_t path_count;
+};
+
+/** What an image's layers hold in vain. luff_efficiency_release() it. Reads nothing but the tree. */
+LUFF_API int luff_efficiency_of(struct luff_efficiency *out, struct luff_tree *tree, struct luff_error *err);
+LUFF_API void luff_efficiency_release(struct luff_efficiency *e);
+
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
 enum luff_copy_event_kind {

@@ -364,6 +364,18 @@ function Tree:stat(path) end
 ---@return string
 function Tree:read(path) end
 
+---What layers hold in vain. The score is dive's: each path counts with the smallest size that it ever had (0 where it is removed),
+---out of all bytes that layers have for it.
+---@return luff.Efficiency
+function Tree:efficiency() end
+
+---@class luff.Efficiency
+---@field score number 0 to 1
+---@field bytes integer of all files in all layers
+---@field wasted integer of them, what later layers replace or remove
+---@field layers { files: integer, bytes: integer, wasted: integer }[]
+---@field paths { path: string, count: integer, bytes: integer, wasted: integer, removed: boolean }[] that layers have in vain, the worst first; count: layers that have it; removed: no file is there in the end
+
 ---A file of a layer or of an image. pairs() goes over what it says.
 ---@class luff.Entry
 ---@field path string of a layer's as it stands there ("etc/passwd", "./etc/"), of an image's absolute ("/etc/passwd")
