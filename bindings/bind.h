@@ -228,6 +228,8 @@ int luff_reader_lines_method(lua_State *L);
 
 /** An Entry; `layer` is its layer's number from 1 on, 0: not said. [-0, +1] */
 void luff_push_entry(lua_State *L, const struct luff_entry *e, size_t layer);
+/** What it says as a plain table. [-0, +1] */
+void luff_push_fields(lua_State *L, const struct luff_entry *e, size_t layer);
 /** Makes the Reader on top of the stack the content of the Entry below it. [-1, +0] */
 void luff_set_content(lua_State *L);
 /** layer:entries() */
@@ -239,6 +241,14 @@ int luff_open_entries(lua_State *L, struct luff_layer *layer);
 int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, bool read);
 int luff_list_files(lua_State *L, struct luff_image *image, struct luff_tree *tree);
 int luff_open_tree(lua_State *L, struct luff_image *image);
+
+/** Borrowed; raises unless there is one at i that was not collected. */
+struct luff_tree *luff_check_tree(lua_State *L, int i);
+
+/* ---- diff.c ---- */
+
+/** A method of a Tree. */
+int luff_diff_trees(lua_State *L);
 
 /* ---- export.c ---- */
 

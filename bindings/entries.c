@@ -25,8 +25,7 @@ static void set_number(lua_State *L, const char *name, int64_t n)
 	lua_setfield(L, -2, name);
 }
 
-/* [-0, +1] */
-static void push_fields(lua_State *L, const struct luff_entry *e, size_t layer)
+void luff_push_fields(lua_State *L, const struct luff_entry *e, size_t layer)
 {
 	lua_createtable(L, 0, 12);
 	lua_pushstring(L, e->path);
@@ -61,7 +60,7 @@ void luff_push_entry(lua_State *L, const struct luff_entry *e, size_t layer)
 {
 	luff_box(L, 1, LUFF_ENTRY);
 	lua_createtable(L, 2, 0);
-	push_fields(L, e, layer);
+	luff_push_fields(L, e, layer);
 	lua_rawseti(L, -2, FIELDS);
 	lua_setiuservalue(L, -2, 1);
 }

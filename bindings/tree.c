@@ -124,9 +124,9 @@ static void set_integer(lua_State *L, const char *name, int64_t value)
 	lua_setfield(L, -2, name);
 }
 
-static struct luff_tree *check_tree(lua_State *L)
+struct luff_tree *luff_check_tree(lua_State *L, int i)
 {
-	struct luff_tree *tree = *(struct luff_tree **)luaL_checkudata(L, 1, LUFF_TREE);
+	struct luff_tree *tree = *(struct luff_tree **)luaL_checkudata(L, i, LUFF_TREE);
 
 	if (!tree)
 		luaL_error(L, "the tree has been collected");
@@ -190,7 +190,7 @@ int luff_open_tree(lua_State *L, struct luff_image *image)
 /* What is in memory needs no worker. */
 static int tree_efficiency(lua_State *L)
 {
-	struct luff_tree *tree = check_tree(L);
+	struct luff_tree *tree = luff_check_tree(L, 1);
 	struct luff_efficiency *e = luff_box(L, sizeof *e, EFFICIENCY);
 	struct luff_error err = {0};
 
@@ -304,27 +304,25 @@ static int files_close(lua_State *L)
 
 static int tree_files(lua_State *L)
 {
-	return luff_list_files(L, NULL, check_tree(L));
+	return luff_list_files(L, NULL, luff_check_tree(L, 1));
 }
 
 static int tree_stat(lua_State *L)
 {
-	return luff_find_file(L, NULL, check_tree(L), false);
+	return luff_find_file(L, NULL, luff_check_tree(L, 1), false);
 }
 
 static int tree_read(lua_State *L)
 {
-	return luff_find_file(L, NULL, check_tree(L), true);
+	return luff_find_file(L, NULL, luff_check_tree(L, 1), true);
 }
 
 void luff_tree_types(lua_State *L)
 {
 	static const luaL_Reg tree_meta[] = {{"__gc", tree_gc}, {NULL, NULL}};
-	static const luaL_Reg tree_methods[] = {{"files", tree_files},
-						{"stat", tree_stat},
-						{"read", tree_read},
-						{"efficiency", tree_efficiency},
-						{NULL, NULL}};
+	static const luaL_Reg tree_methods[] = {{"files", tree_files},     {"stat", tree_stat},
+						{"read", tree_read},       {"efficiency", tree_efficiency},
+						{"diff", luff_diff_trees}, {NULL, NULL}};
 	static const luaL_Reg efficiency_meta[] = {{"__gc", efficiency_gc}, {NULL, NULL}};
 	static const luaL_Reg files_meta[] = {
 		{"__gc", files_close}, {"__close", files_close}, {"__call", files_next}, {NULL, NULL}};

@@ -657,6 +657,48 @@ struct luff_efficiency {
 LUFF_API int luff_efficiency_of(struct luff_efficiency *out, struct luff_tree *tree, struct luff_error *err);
 LUFF_API void luff_efficiency_release(struct luff_efficiency *e);
 
+/* ---- Diff ------------------------------------------------------------------------------------------------------------ */
+
+/* What of a file is different. */
+enum {
+	LUFF_DIFF_TYPE = 1,
+	LUFF_DIFF_CONTENT = 2,
+	LUFF_DIFF_MODE = 4,
+	LUFF_DIFF_OWNER = 8,
+	LUFF_DIFF_TIME = 16,
+	LUFF_DIFF_LINK = 32,
+	LUFF_DIFF_DEVICE = 64,
+	LUFF_DIFF_XATTRS = 128,
+	LUFF_DIFF_UNKNOWN = 256 /* never seen from outside */
+};
+
+struct luff_diff_options {
+	const char *pattern; /* as luff_files_open(); NULL: all files */
+	bool times;          /* a file that only has another time is different, too */
+	bool contents;       /* keep the contents of changed files of at most 64 KiB, up to 32 MiB of them */
+};
+
+struct luff_change {
+	const char *path;
+	const struct luff_entry *from, *to; /* NULL: not there */
+	size_t from_layer, to_layer;        /* as luff_files_next() */
+	unsigned what;                      /* LUFF_DIFF_… | …; 0 where one of the two is not there */
+	const char *from_bytes, *to_bytes;  /* from->size and to->size of them; NULL: not kept */
+};
+
+struct luff_diff;
+
+/**
+ * What is different between the files of two images. Contents are read where nothing else says whether they are the same: each layer
+ * once, and none that both have.
+ */
+LUFF_API int luff_diff_open(struct luff_diff **out, struct luff_tree *from, struct luff_tree *to,
+			    const struct luff_diff_options *options, struct luff_error *err);
+/** @param out  borrowed until the next call; NULL at the end. Folders come before what is in them, in the order of names */
+LUFF_API int luff_diff_next(const struct luff_change **out, struct luff_diff *diff, struct luff_error *err);
+/** NULL is fine. */
+LUFF_API void luff_diff_close(struct luff_diff *diff);
+
 /* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
 enum luff_copy_event_kind {

@@ -789,12 +789,17 @@ void luff_tree_path(char *out, const struct luff_tree *t, uint32_t n)
 	}
 }
 
-uint32_t luff_tree_after(const struct luff_tree *t, uint32_t n)
+uint32_t luff_tree_after_in(const struct luff_tree *t, uint32_t n, uint32_t top)
 {
 	do
-		n = after_in(t, n, 0);
+		n = after_in(t, n, top);
 	while (n && t->nodes[n].record == LUFF_NODE_ABSENT);
 	return n;
+}
+
+uint32_t luff_tree_after(const struct luff_tree *t, uint32_t n)
+{
+	return luff_tree_after_in(t, n, 0);
 }
 
 size_t luff_tree_layer_count(const struct luff_tree *t)

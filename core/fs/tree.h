@@ -42,6 +42,8 @@ const char *luff_tree_name(const struct luff_tree *tree, uint32_t n);
 void luff_tree_path(char *out, const struct luff_tree *tree, uint32_t n);
 /** The node after n, folders before what is in them, in the order of names; 0 after the last. */
 uint32_t luff_tree_after(const struct luff_tree *tree, uint32_t n);
+/** The same, but only what is in `top`, which it begins with. */
+uint32_t luff_tree_after_in(const struct luff_tree *tree, uint32_t n, uint32_t top);
 /** Of a node that is there. The record of an implied folder is NULL. */
 const struct luff_record *luff_tree_record(const struct luff_listing **listing, size_t *layer,
 					   const struct luff_tree *tree, uint32_t record);

@@ -18,6 +18,7 @@ cli.commands = {
 	"cat",
 	"export",
 	"extract",
+	"diff",
 	"validate",
 	"artifact",
 	"ls",

@@ -364,6 +364,22 @@ function Tree:stat(path) end
 ---@return string
 function Tree:read(path) end
 
+---What is different between its files and those of another tree. Contents are read where nothing else says whether they are the
+---same: each layer once, and none that both have.
+---@param other luff.Tree
+---@param opts { pattern: string?, times: boolean?, contents: boolean? }? pattern: as Image:files; times: files that only have another time are different, too; contents: keep those of changed files of at most 64 KiB, up to 32 MiB of them
+---@return luff.Change[] # folders before what is in them, in the order of names
+function Tree:diff(other, opts) end
+
+---@class luff.Change
+---@field path string
+---@field kind "added"|"removed"|"changed"
+---@field what ("type"|"content"|"mode"|"owner"|"time"|"link"|"device"|"xattrs")[] of what has changed
+---@field from table? what luff.Entry says of it; nil where it was added
+---@field to table? nil where it was removed
+---@field from_content string? with `contents`
+---@field to_content string?
+
 ---What layers hold in vain. The score is dive's: each path counts with the smallest size that it ever had (0 where it is removed),
 ---out of all bytes that layers have for it.
 ---@return luff.Efficiency
