@@ -121,9 +121,11 @@ describe("tree:diff", function()
 
 	it("finds what was added, removed and changed, in the order of names", function()
 		local a = image { { { path = "b/", type = "folder" }, { path = "b/gone", content = "1" },
-			{ path = "b/same", content = "2" }, { path = "c", content = "3" }, { path = "old/x", content = "" }, { path = "z", content = "zz" } } }
+			{ path = "b/same", content = "2" }, { path = "c", content = "3" }, { path = "old/x", content = "" },
+			{ path = "z", content = "zz" } } }
 		local b = image { { { path = "a", content = "new" }, { path = "b/same", content = "2" },
-			{ path = "b/x", content = "9" }, { path = "c", content = "33" }, { path = "z", type = "folder" }, { path = "z/in", content = "" } } }
+			{ path = "b/x", content = "9" }, { path = "c", content = "33" }, { path = "z", type = "folder" },
+			{ path = "z/in", content = "" } } }
 		assert.equal([[
 added /a
 removed /b/gone
