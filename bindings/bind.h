@@ -82,6 +82,7 @@ void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
 void luff_validate_functions(lua_State *L);
+void luff_edit_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
@@ -198,6 +199,9 @@ int luff_option_jobs(lua_State *L, int i);
 /* Borrowed; raise unless there is one at i that was not collected. */
 struct luff_image *luff_check_image(lua_State *L, int i);
 struct luff_index *luff_check_index(lua_State *L, int i);
+struct luff_layer *luff_check_layer(lua_State *L, int i);
+/** Field "methods" of the table on top: the method tables of Image, Index and Layer, for what is written in Lua. [-0, +0] */
+void luff_method_tables(lua_State *L);
 /** Takes the references over. [-0, +1] */
 int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index **index);
 

@@ -25,7 +25,7 @@ struct luff_index *luff_check_index(lua_State *L, int i)
 	return index;
 }
 
-static struct luff_layer *check_layer(lua_State *L, int i)
+struct luff_layer *luff_check_layer(lua_State *L, int i)
 {
 	struct luff_layer *layer = *(struct luff_layer **)luaL_checkudata(L, i, LUFF_LAYER);
 
@@ -262,7 +262,7 @@ static int image_layer_by_digest(lua_State *L)
 
 	for (size_t i = 0; i < luff_image_layer_count(image); i++) {
 		push_layer(L, image, i);
-		if (strcmp(luff_layer_descriptor(check_layer(L, -1))->digest.text, digest) == 0)
+		if (strcmp(luff_layer_descriptor(luff_check_layer(L, -1))->digest.text, digest) == 0)
 			return 1;
 		lua_pop(L, 1);
 	}
@@ -519,7 +519,7 @@ static int layer_gc(lua_State *L)
 
 static int layer_text(lua_State *L)
 {
-	return describe(L, LUFF_LAYER, luff_layer_descriptor(check_layer(L, 1)), 0, NULL);
+	return describe(L, LUFF_LAYER, luff_layer_descriptor(luff_check_layer(L, 1)), 0, NULL);
 }
 
 static int layer_eq(lua_State *L)
@@ -534,18 +534,18 @@ static int layer_eq(lua_State *L)
 
 static int layer_media_type(lua_State *L)
 {
-	return push_text(L, luff_layer_descriptor(check_layer(L, 1))->media_type);
+	return push_text(L, luff_layer_descriptor(luff_check_layer(L, 1))->media_type);
 }
 
 static int layer_size(lua_State *L)
 {
-	lua_pushinteger(L, luff_layer_descriptor(check_layer(L, 1))->size);
+	lua_pushinteger(L, luff_layer_descriptor(luff_check_layer(L, 1))->size);
 	return 1;
 }
 
 static int layer_digest(lua_State *L)
 {
-	return push_text(L, luff_layer_descriptor(check_layer(L, 1))->digest.text);
+	return push_text(L, luff_layer_descriptor(luff_check_layer(L, 1))->digest.text);
 }
 
 struct diff_call {
@@ -573,7 +573,7 @@ static void diff_release(struct luff_work *base)
 
 static int layer_diff_id(lua_State *L)
 {
-	struct luff_layer *layer = check_layer(L, 1);
+	struct luff_layer *layer = luff_check_layer(L, 1);
 	struct diff_call *c = luff_work_new(L, sizeof *c);
 
 	c->base.run = diff_run;
@@ -585,17 +585,17 @@ static int layer_diff_id(lua_State *L)
 
 static int layer_compressed(lua_State *L)
 {
-	return luff_open_reader(L, check_layer(L, 1), true);
+	return luff_open_reader(L, luff_check_layer(L, 1), true);
 }
 
 static int layer_uncompressed(lua_State *L)
 {
-	return luff_open_reader(L, check_layer(L, 1), false);
+	return luff_open_reader(L, luff_check_layer(L, 1), false);
 }
 
 static int layer_entries(lua_State *L)
 {
-	return luff_open_entries(L, check_layer(L, 1));
+	return luff_open_entries(L, luff_check_layer(L, 1));
 }
 
 void luff_image_types(lua_State *L)
@@ -645,4 +645,18 @@ void luff_image_types(lua_State *L)
 	luff_box_type(L, LUFF_IMAGE, image_meta, image_methods);
 	luff_box_type(L, LUFF_INDEX, index_meta, index_methods);
 	luff_box_type(L, LUFF_LAYER, layer_meta, layer_methods);
+}
+
+void luff_method_tables(lua_State *L)
+{
+	static const char *const types[] = {LUFF_IMAGE, LUFF_INDEX, LUFF_LAYER};
+
+	lua_newtable(L);
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		luaL_getmetatable(L, types[i]);
+		lua_getfield(L, -1, "__index");
+		lua_setfield(L, -3, types[i] + strlen("luff."));
+		lua_pop(L, 1);
+	}
+	lua_setfield(L, -2, "methods");
 }

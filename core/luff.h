@@ -850,6 +850,43 @@ LUFF_API int luff_artifact_save(struct luff_artifact_result *out, struct luff_im
 LUFF_API int luff_artifact_pack(int *fd_out, struct luff_digest *content_out, const char *folder,
 				const char *title, struct luff_error *err);
 
+/* ---- Edits: new images from old, which move nothing until they are copied somewhere ------------------------------------ */
+
+struct luff_edit {
+	const char *config; /* the new config, JSON; NULL: the old one */
+	const char *
+		manifest; /* the new manifest; its config is filled in. NULL: the old one with the new config */
+	struct luff_layer *const *layers; /* what the manifest names beside the layers of the old image */
+	size_t layer_count;
+};
+
+/**
+ * An image with another config or manifest. What stays has its bytes, digests and place; members of the documents that are in both
+ * keep their order. Whoever changes layers changes the config's diff IDs and history, too.
+ *
+ * @param out    the same image where nothing changes
+ * @param image  NULL: there was none
+ * @return 0; LUFF_EINVAL for a manifest that names what is not there, LUFF_EFORMAT, LUFF_ELIMIT
+ */
+LUFF_API int luff_image_edit(struct luff_image **out, struct luff_image *image, const struct luff_edit *edit,
+			     struct luff_error *err);
+
+struct luff_index_edit {
+	const char *manifest; /* the new index, JSON */
+	/* What it names beside what the old one names. All that they need is read from where they lie. */
+	struct luff_image *const *images;
+	struct luff_index *const *indexes;
+	size_t image_count, index_count;
+};
+
+/**
+ * The same for an index. An index among those that are given is read to its last image.
+ *
+ * @param index  NULL: there was none
+ */
+LUFF_API int luff_index_edit(struct luff_index **out, struct luff_index *index,
+			     const struct luff_index_edit *edit, struct luff_error *err);
+
 /* ---- Logins ---------------------------------------------------------------------------------------------------------- */
 
 struct luff_login {

@@ -254,13 +254,22 @@ int luff_medium_push_bytes(struct luff_medium *m, const struct luff_descriptor *
 	return rc < 0 ? rc : luff_medium_push(m, d, r, err);
 }
 
+struct luff_medium *luff_medium_origin(struct luff_medium *m, const struct luff_descriptor *d)
+{
+	struct luff_medium *inside = m;
+
+	while (inside) {
+		m = inside;
+		inside = m->ops->origin ? m->ops->origin(m, d) : NULL;
+	}
+	return m;
+}
+
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err)
 {
 	*mounted = false;
-	while (from->ops->origin)
-		from = from->ops->origin(from, d);
-	return m->ops->mount ? m->ops->mount(mounted, m, d, from, err) : 0;
+	return m->ops->mount ? m->ops->mount(mounted, m, d, luff_medium_origin(from, d), err) : 0;
 }
 
 const char *luff_medium_home(const struct luff_medium *m)

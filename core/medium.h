@@ -56,7 +56,7 @@ struct luff_medium_ops {
 	 * other: to them, a blob moves once at a time. NULL: m's place.
 	 */
 	const char *(*home)(const struct luff_medium *m);
-	/* Optional, for wrappers. The medium inside that holds d; borrowed. NULL: this one does. */
+	/* Optional, for wrappers. The medium inside that holds d, borrowed, or NULL: this one does, as without the function. */
 	struct luff_medium *(*origin)(struct luff_medium *m, const struct luff_descriptor *d);
 	/*
 	 * Optional, with push. Stores bytes (d->size of them) as the manifest d and names it. The only step others can see. The tag
@@ -115,6 +115,8 @@ int luff_medium_fetch_for(struct luff_reader **out, int64_t *kept_out, struct lu
 /** luff_medium_tag() for several manifests, all at once where m can do that. */
 int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
 			struct luff_error *err);
+/** The innermost medium that holds d; borrowed. */
+struct luff_medium *luff_medium_origin(struct luff_medium *m, const struct luff_descriptor *d);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

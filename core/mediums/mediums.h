@@ -1,4 +1,4 @@
-/* What opens each medium; all but luff_foreign_open() for open.c alone. */
+/* What opens each medium; all but luff_foreign_open() and luff_overlay_open() for open.c alone. */
 #ifndef LUFF_MEDIUMS_MEDIUMS_H
 #define LUFF_MEDIUMS_MEDIUMS_H
 
@@ -13,6 +13,8 @@ void luff_registry_shutdown(void);
 /** A daemon's images: Docker's or Podman's, wherever the environment says. `name` is a name of an image, or "@" and an ID. */
 int luff_daemon_open(struct luff_medium **out, const struct luff_name *name,
 		     const struct luff_open_options *options, struct luff_error *err);
+/** Both sides of an overlay, borrowed; NULL where m is none. */
+void luff_overlay_open(struct luff_medium **front, struct luff_medium **back, struct luff_medium *m);
 
 /** The one blob that a URL in a descriptor is; nothing goes out before a fetch. LUFF_EFORMAT for what is no http URL. */
 int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_error *err);

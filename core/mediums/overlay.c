@@ -101,6 +101,14 @@ static const struct luff_medium_ops overlay_ops = {
 	.destroy = overlay_destroy,
 };
 
+void luff_overlay_open(struct luff_medium **front, struct luff_medium **back, struct luff_medium *m)
+{
+	bool is_one = m->ops == &overlay_ops;
+
+	*front = is_one ? overlay_of(m)->front : NULL;
+	*back = is_one ? overlay_of(m)->back : NULL;
+}
+
 int luff_overlay_new(struct luff_medium **out, struct luff_medium *front, struct luff_medium *back,
 		     struct luff_error *err)
 {
@@ -115,6 +123,7 @@ int luff_overlay_new(struct luff_medium **out, struct luff_medium *front, struct
 	}
 	o->base.ops = &overlay_ops;
 	o->base.refs = 1;
+	o->base.unpacked = back->unpacked;
 	o->front = luff_medium_ref(front);
 	o->back = luff_medium_ref(back);
 	*out = &o->base;

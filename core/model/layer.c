@@ -1,4 +1,4 @@
-/* A layer: one entry of an image's manifest. Nothing is read before it is asked for. */
+/* A layer: one entry of an image's manifest, or one that is to become that. Nothing is read before it is asked for. */
 #include "model/layer.h"
 
 #include <pthread.h>
@@ -15,15 +15,16 @@
 
 struct luff_layer {
 	atomic_int refs;
-	struct luff_image *image;
+	struct luff_medium *medium;
+	struct luff_image *image; /* NULL: of none yet */
 	size_t i;
 	struct luff_descriptor descriptor;
 	pthread_mutex_t lock;
 	struct luff_digest diff_id; /* "" until it is known */
 };
 
-int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
-		   const struct luff_descriptor *d, struct luff_error *err)
+static int layer_new(struct luff_layer **out, struct luff_medium *m, const struct luff_descriptor *d,
+		     struct luff_error *err)
 {
 	struct luff_layer *layer = calloc(1, sizeof *layer);
 
@@ -31,11 +32,37 @@ int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
 	if (!layer)
 		return luff_fail_nomem(err);
 	layer->refs = 1;
-	layer->image = luff_image_ref(image);
-	layer->i = i;
+	layer->medium = luff_medium_ref(m);
 	layer->descriptor = *d;
 	pthread_mutex_init(&layer->lock, NULL);
 	return 0;
+}
+
+int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
+		   const struct luff_descriptor *d, struct luff_error *err)
+{
+	int rc = layer_new(out, luff_image_medium(image), d, err);
+
+	if (rc < 0)
+		return rc;
+	(*out)->image = luff_image_ref(image);
+	(*out)->i = i;
+	return 0;
+}
+
+int luff_layer_new_alone(struct luff_layer **out, struct luff_medium *m, const struct luff_descriptor *d,
+			 const struct luff_digest *diff_id, struct luff_error *err)
+{
+	int rc = layer_new(out, m, d, err);
+
+	if (rc == 0)
+		(*out)->diff_id = *diff_id;
+	return rc;
+}
+
+struct luff_medium *luff_layer_medium(const struct luff_layer *layer)
+{
+	return layer->medium;
 }
 
 struct luff_layer *luff_layer_ref(struct luff_layer *layer)
@@ -50,6 +77,7 @@ void luff_layer_unref(struct luff_layer *layer)
 		return;
 	pthread_mutex_destroy(&layer->lock);
 	luff_image_unref(layer->image);
+	luff_medium_unref(layer->medium);
 	free(layer);
 }
 
@@ -60,7 +88,7 @@ const struct luff_descriptor *luff_layer_descriptor(const struct luff_layer *lay
 
 int luff_layer_open_compressed(struct luff_reader **out, struct luff_layer *layer, struct luff_error *err)
 {
-	struct luff_medium *m = luff_image_medium(layer->image);
+	struct luff_medium *m = layer->medium;
 	int rc = luff_medium_fetch(out, m, &layer->descriptor, 0, err);
 
 	if (rc == LUFF_ENOTFOUND && luff_media_is_foreign(layer->descriptor.media_type))
@@ -98,7 +126,7 @@ static int compute(struct luff_digest *out, struct luff_layer *layer, struct luf
 
 int luff_layer_diff_id(struct luff_digest *out, struct luff_layer *layer, struct luff_error *err)
 {
-	const char *type = luff_image_config(layer->image)->media_type;
+	const char *type = layer->image ? luff_image_config(layer->image)->media_type : "";
 	bool image_config = luff_text_starts(type, LUFF_MEDIA_OCI_CONFIG) ||
 			    luff_text_starts(type, LUFF_MEDIA_DOCKER_CONFIG);
 	int rc = 0;

@@ -7,5 +7,10 @@
 /** Layer i of an image, which it keeps. */
 int luff_layer_new(struct luff_layer **out, struct luff_image *image, size_t i,
 		   const struct luff_descriptor *d, struct luff_error *err);
+/** A layer that no image has yet: d in a medium, which it keeps. */
+int luff_layer_new_alone(struct luff_layer **out, struct luff_medium *m, const struct luff_descriptor *d,
+			 const struct luff_digest *diff_id, struct luff_error *err);
+/** Where its bytes are; borrowed. */
+struct luff_medium *luff_layer_medium(const struct luff_layer *layer);
 
 #endif

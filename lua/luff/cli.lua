@@ -25,6 +25,7 @@ cli.commands = {
 	"blob",
 	"copy",
 	"mirror",
+	"mutate",
 	"tag",
 	"delete",
 	"ping",

@@ -13,6 +13,29 @@ end
 
 luff.json = { encode = core.encode, decode = core.decode }
 
+-- What is made of the core in files of their own, which are read when they are needed: method = file.
+local methods = {
+	Image = {
+		configure = "documents", annotate = "documents", with_subject = "documents", with_artifact_type = "documents",
+		with_format = "documents",
+	},
+	Index = {
+		annotate = "documents", with_subject = "documents", with_artifact_type = "documents", with_format = "documents",
+		filter = "indexes", append = "indexes", remove = "indexes", map = "indexes",
+	},
+}
+for class, list in pairs(methods) do
+	for name, file in pairs(list) do
+		core.methods[class][name] = function(...)
+			return require("luff.edit." .. file)[name](...)
+		end
+	end
+end
+
+function luff.index_of(children, opts)
+	return require("luff.edit.indexes").of(children, opts)
+end
+
 function luff.config(settings)
 	require("luff.config").apply(settings)
 end

@@ -135,6 +135,12 @@ function luff.image(name, opts) end
 ---@return luff.Index
 function luff.index(name, opts) end
 
+---A new index of images and indexes from anywhere.
+---@param children (luff.Image|luff.Index|luff.name)[]
+---@param opts { format: ("oci"|"docker")?, annotations: table<string, string>?, artifact_type: string? }? format: "oci" where absent
+---@return luff.Index
+function luff.index_of(children, opts) end
+
 ---Copies all that a name stands for, digests unchanged; what the destination has does not move. Killed at any moment the
 ---destination stays readable, and the next run moves only what is missing. A layout keeps what came of a large blob for a week,
 ---and the next copy goes on from there.
@@ -347,6 +353,29 @@ function Image:extract(folder, opts) end
 ---@return { files: integer, bytes: integer, skipped: integer } # skipped: layers without a title
 function Image:save(folder) end
 
+---The image with what f makes of its config, which f changes in place, or returns anew. Its "config" (Env, Cmd, User, …) is
+---there, if need be empty. As all edits this gives a new Image and moves nothing until luff.copy writes it somewhere: layers that
+---stay are where they were, unknown members and their order are kept, and what did not change has the same digest.
+---@param f fun(config: table): table?
+---@return luff.Image
+function Image:configure(f) end
+---The image with other annotations.
+---@param annotations table<string, string|false> by name; false takes one away
+---@return luff.Image
+function Image:annotate(annotations) end
+---The image as one that refers to another manifest (image-spec, manifest.md "subject").
+---@param subject luff.Image|luff.Index|luff.name|nil nil takes it away
+---@param opts { plain_http: boolean? }? for a name
+---@return luff.Image
+function Image:with_subject(subject, opts) end
+---@param artifact_type string? nil takes it away
+---@return luff.Image
+function Image:with_artifact_type(artifact_type) end
+---The image with the media types of the OCI's specification or of Docker's schema 2. "unsupported" where one has no word for it.
+---@param format "oci"|"docker"
+---@return luff.Image
+function Image:with_format(format) end
+
 ---The files of an image as all its layers together leave them (image-spec, layer.md).
 ---@class luff.Tree
 local Tree = {}
@@ -441,6 +470,40 @@ function Index:image(which) end
 function Index:image_index(digest) end
 ---@return table<string, string>
 function Index:annotations() end
+---As Image:annotate.
+---@param annotations table<string, string|false>
+---@return luff.Index
+function Index:annotate(annotations) end
+---As Image:with_subject.
+---@param subject luff.Image|luff.Index|luff.name|nil
+---@param opts { plain_http: boolean? }?
+---@return luff.Index
+function Index:with_subject(subject, opts) end
+---@param artifact_type string?
+---@return luff.Index
+function Index:with_artifact_type(artifact_type) end
+---As Image:with_format, with all that the index lists.
+---@param format "oci"|"docker"
+---@return luff.Index
+function Index:with_format(format) end
+---The index with only those images that are for one of the platforms, or to whose entries f says yes. What BuildKit lists
+---about an image (attestations) stays or goes with it.
+---@param which { platform: string|string[] }|fun(entry: table): boolean?
+---@return luff.Index
+function Index:filter(which) end
+---The index with more images or indexes in it, behind those that it has. What it lists already it lists once.
+---@param ... luff.Image|luff.Index|luff.name or a list of them
+---@return luff.Index
+function Index:append(...) end
+---The index without what is meant, and what BuildKit lists about that. "not_found" where it is not there.
+---@param which string|luff.Image|luff.Index|(string|luff.Image|luff.Index)[] a string is a digest
+---@return luff.Index
+function Index:remove(which) end
+---The index with what f makes of each image, also in the indexes within it: another Image, nil where it stays, false where it
+---goes. What BuildKit lists about an image follows it: its annotation names the new digest.
+---@param f fun(image: luff.Image, platform: string): luff.Image|false|nil platform: "linux/arm64/v8"
+---@return luff.Index
+function Index:map(f) end
 
 ---One layer of an image. Equal if the digests are.
 ---@class luff.Layer
