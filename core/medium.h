@@ -99,8 +99,9 @@ struct luff_medium {
 	const struct luff_medium_ops *ops;
 	atomic_int refs;
 	enum luff_naming naming;
-	bool unpacked; /* layers lie here as plain tars by nature: a copy that goes elsewhere compresses them */
-	char *place;   /* luff_medium_place(); owned by the medium's own struct */
+	/* Layers lie here as plain tars by nature: a copy that goes elsewhere compresses them. A place may know by resolve alone. */
+	atomic_bool unpacked;
+	char *place; /* luff_medium_place(); owned by the medium's own struct */
 };
 
 /** ops->home */

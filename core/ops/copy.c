@@ -732,6 +732,16 @@ static int find_name(struct luff_name *name, struct luff_medium *src, struct luf
 	return rc;
 }
 
+/* Nobody who asks for a digest, or for what refers to it, wants another one unasked. */
+static enum luff_compress choose_compress(const struct copy *c, const struct luff_name *dst)
+{
+	if (c->options->compress != LUFF_COMPRESS_DEFAULT)
+		return c->options->compress;
+	return c->src->unpacked && !c->dst->unpacked && !dst->digest.text[0] && !c->options->referrers
+		       ? LUFF_COMPRESS_GZIP
+		       : LUFF_COMPRESS_NONE;
+}
+
 static int run(struct luff_copy_root *out, struct copy *c, const struct luff_name *dst_name,
 	       const struct luff_name *src_name, struct luff_error *err)
 {
@@ -755,6 +765,7 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 		return rc;
 	c->result.root = root;
 	luff_text_copy(out->tag, sizeof out->tag, tag);
+	c->compress = choose_compress(c, dst_name);
 	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
 	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign))
 		return rc;
@@ -777,16 +788,6 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 	return rc;
 }
 
-/* Nobody who asks for a digest, or for what refers to it, wants another one unasked. */
-static enum luff_compress choose_compress(const struct copy *c, const struct luff_name *dst)
-{
-	if (c->options->compress != LUFF_COMPRESS_DEFAULT)
-		return c->options->compress;
-	return c->src->unpacked && !c->dst->unpacked && !dst->digest.text[0] && !c->options->referrers
-		       ? LUFF_COMPRESS_GZIP
-		       : LUFF_COMPRESS_NONE;
-}
-
 int luff_copy_content(struct luff_copy_root *root, struct luff_copy_result *result, int64_t *total,
 		      struct luff_medium *dst, const struct luff_name *dst_name,
 		      const struct luff_copy_source *src, const struct luff_copy_options *options,
@@ -805,8 +806,7 @@ int luff_copy_content(struct luff_copy_root *root, struct luff_copy_result *resu
 		return luff_fail(err, LUFF_EINVAL, "jobs must be 1 to %d", LUFF_POOL_MAX);
 	if (!dst->ops->push || !dst->ops->tag)
 		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium is read-only", luff_medium_place(dst));
-	c.compress = choose_compress(&c, dst_name);
-	if (c.compress != LUFF_COMPRESS_NONE && c.options->referrers)
+	if (c.options->compress > LUFF_COMPRESS_NONE && c.options->referrers)
 		return luff_fail(
 			err, LUFF_EINVAL,
 			"compressed layers change the digest that referrers refer to: copy without one of them");

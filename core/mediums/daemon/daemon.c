@@ -295,7 +295,12 @@ static int settle(struct luff_descriptor *out, struct daemon *d, const struct lu
 		image->chosen.digest.text[0] ? &image->chosen : &image->descriptor;
 	struct luff_name only = {.digest = name->digest};
 	struct held *h;
-	int rc = hold(&h, d, &image->id, told == &image->chosen ? &told->platform : NULL, err);
+	int rc;
+
+	/* containerd's store keeps layers as they came */
+	if (image->descriptor.digest.text[0])
+		d->base.unpacked = false;
+	rc = hold(&h, d, &image->id, told == &image->chosen ? &told->platform : NULL, err);
 
 	if (rc < 0)
 		return rc;
