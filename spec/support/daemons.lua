@@ -1,0 +1,121 @@
+-- Daemons that hold images: what `docker` talks to, without it.
+local archive = require "spec.support.archive"
+local process = require "spec.support.process"
+
+local daemons = {}
+
+--- What the daemon at a socket answers: status, body (bytes). opts: method, body (path of a file).
+function daemons.ask(socket, path, opts)
+	opts = opts or {}
+	local argv = { "curl", "-sS", "--unix-socket", socket, "-X", opts.method or "GET", "-w", "\n%{http_code}",
+		"http://docker" .. path }
+	if opts.body then
+		table.move({ "-H", "Content-Type: application/x-tar", "-T", opts.body }, 1, 4, #argv + 1, argv)
+	end
+	local body, status = process.must(argv):match "^(.*)\n(%d+)$"
+	return tonumber(status), body
+end
+
+local function is_root()
+	return process.sh "id -u" == "0"
+end
+
+-- Where a daemon lives, and the words in front of its program: on this machine, else in the root folder that lies beside the
+-- other peers, of which it sees nothing else.
+local function home_of(program)
+	local inside = process.peer "in-sid"
+	if inside then
+		local dir = assert(process.sh("mktemp -d " .. process.quote(inside:gsub("bin/in%-sid$", "run") .. "/spec-XXXXXX")))
+		process.defer(function()
+			os.execute("rm -rf " .. process.quote(dir))
+		end)
+		return dir, { inside, program }
+	end
+	if process.peer(program) then
+		return process.scratch(), { process.peer(program) }
+	end
+end
+
+local function dockerd(dir, words, ...)
+	local argv = { table.unpack(words) }
+	for _, word in ipairs { "--iptables=false", "--ip6tables=false", "--bridge=none", "--data-root", dir .. "/data",
+		"--exec-root", dir .. "/exec", "--pidfile", dir .. "/pid", "-H", "unix://" .. dir .. "/d.sock", ... } do
+		argv[#argv + 1] = word
+	end
+	return argv
+end
+
+local function podman(dir, words)
+	local argv = { table.unpack(words) }
+	for _, word in ipairs { "--root", dir .. "/root", "--runroot", dir .. "/run", "--storage-driver", "vfs",
+		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "system", "service", "--time=0",
+		"unix://" .. dir .. "/d.sock" } do
+		argv[#argv + 1] = word
+	end
+	return argv
+end
+
+--- Each is { name =, kind = "docker", "containerd" or "podman", start() }: start gives a daemon, or nil and why not. A daemon
+-- has a socket (path) and host (for DOCKER_HOST); it ends with the test, the file or stop().
+daemons.list = {
+	{ name = "Docker", kind = "docker", program = "dockerd", words = function(dir, words)
+		return dockerd(dir, words, "--storage-driver=vfs")
+	end },
+	{ name = "Docker with containerd's image store", kind = "containerd", program = "dockerd", words = function(dir, words)
+		return dockerd(dir, words, "--storage-driver=native", "--feature", "containerd-snapshotter=true")
+	end },
+	{ name = "Podman", kind = "podman", program = "podman", words = podman },
+}
+
+local function start(entry)
+	if not is_root() then
+		return nil, "only root can start " .. entry.program
+	end
+	local dir, words = home_of(entry.program)
+	if not dir then
+		return nil, entry.program .. " is not installed"
+	end
+	local daemon = process.start(entry.words(dir, words))
+	daemon.socket = dir .. "/d.sock"
+	daemon.host = "unix://" .. daemon.socket
+	return daemon
+end
+
+-- Starting is not all: where little is allowed, it takes no image. Returns why not.
+local function probe(daemon)
+	local luff = require "luff"
+	local layer = archive.tar { { path = "probe", content = "" } }
+	local config = luff.json.encode { architecture = "amd64", os = "linux",
+		rootfs = { type = "layers", diff_ids = luff.array { luff.digest(layer) } } }
+	local records = luff.json.encode(luff.array { { Config = "config.json", RepoTags = luff.array { "probe:v1" },
+		Layers = luff.array { "layer.tar" } } })
+	local file = process.write(process.scratch() .. "/probe.tar", archive.tar {
+		{ path = "config.json", content = config }, { path = "layer.tar", content = layer },
+		{ path = "manifest.json", content = records },
+	})
+	local status, body = daemons.ask(daemon.socket, "/images/load?quiet=1", { method = "POST", body = file })
+	return (status ~= 200 or body:find '"error') and "takes no image here: " .. body:sub(1, 200) or nil
+end
+
+--- Starts all of them at the same time: { [name] = daemon or reason }.
+function daemons.start()
+	local running = {}
+	for _, entry in ipairs(daemons.list) do
+		local daemon, why = start(entry)
+		running[entry.name] = daemon or why
+	end
+	for name, daemon in pairs(running) do
+		local ready = type(daemon) == "table" and process.eventually(function()
+			local ping = process.run { "curl", "-s", "--unix-socket", daemon.socket, "http://docker/_ping" }
+			return ping.code == 0 and ping.stdout == "OK" or not daemon:running() and "ended"
+		end, 120, name)
+		if ready == "ended" then
+			running[name] = "does not start here: " .. (daemon:stderr():match "([^\n]*)\n*$" or "")
+		elseif ready then
+			running[name] = probe(daemon) or daemon
+		end
+	end
+	return running
+end
+
+return daemons
