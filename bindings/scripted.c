@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bind.h"
 #include "medium.h"
+#include "mediums/mediums.h"
 #include "model/descriptor.h"
 
 #define CHUNK_MAX ((size_t)64 << 20) /* bytes that a function gives at once */
@@ -745,7 +746,7 @@ static int open_scripted(struct luff_medium **out, struct luff_name *name, lua_S
 	s->base.refs = 1;
 	*name = picked;
 	*out = &s->base;
-	return 0;
+	return luff_cache_wrap(out, err);
 }
 
 bool luff_scripted_open(int *rc, struct luff_medium **out, struct luff_name *name, lua_State *L,

@@ -1,6 +1,7 @@
 /* luff.config: what is said of hosts. lua/luff/config.lua calls it for each. */
 #include <string.h>
 
+#include "base/error.h"
 #include "bind.h"
 
 #define MIRRORS_MAX 64 /* the core wants fewer, and says so */
@@ -122,8 +123,31 @@ static int set_limits(lua_State *L)
 	return luff_limits_set(&limits, &err) < 0 ? luff_raise(L, &err) : 0;
 }
 
+/* core.set_cache({ dir =, max = }), or nothing for none */
+static int set_cache(lua_State *L)
+{
+	static const char *const options[] = {"dir", "max", NULL};
+	struct luff_error err = {0};
+	const char *dir;
+	int64_t max = 0;
+
+	luff_check_options(L, 1, options);
+	lua_settop(L, 1);
+	dir = luff_option_string(L, 1, "dir");
+	if (lua_istable(L, 1)) {
+		if (!dir || !*dir) {
+			luff_fail(&err, LUFF_EINVAL, "a cache needs a folder: { dir = … }");
+			return luff_raise(L, &err);
+		}
+		max = option_whole(L, 1, "max", INT64_MAX);
+	}
+	return luff_cache_set(dir, max, &err) < 0 ? luff_raise(L, &err) : 0;
+}
+
 void luff_settings_functions(lua_State *L)
 {
+	lua_pushcfunction(L, set_cache);
+	lua_setfield(L, -2, "set_cache");
 	lua_pushcfunction(L, set_limits);
 	lua_setfield(L, -2, "set_limits");
 	lua_pushcfunction(L, set_host);

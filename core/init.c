@@ -20,11 +20,14 @@ int luff_init(struct luff_error *err)
 
 void luff_shutdown(void)
 {
+	struct luff_error none = {0};
+
 	pthread_mutex_lock(&lock);
 	assert(users > 0);
 	if (--users == 0) {
 		luff_pool_shutdown();
 		luff_registry_shutdown();
+		(void)luff_cache_set(NULL, 0, &none);
 	}
 	pthread_mutex_unlock(&lock);
 }

@@ -278,6 +278,18 @@ struct luff_limits {
 /** For all that is read from now on in this process. LUFF_EINVAL. */
 LUFF_API int luff_limits_set(const struct luff_limits *limits, struct luff_error *err);
 
+#define LUFF_CACHE_MAX ((int64_t)10 << 30) /* bytes */
+
+/**
+ * From now on what is read from registries, which luff_medium_open() opens, is kept in a folder, and comes from there the next time:
+ * names are still asked for, content that is there is not, whichever repository it came from. Everything is checked each time; what
+ * is damaged is fetched anew. Any number of processes may share the folder, an OCI layout without names.
+ *
+ * @param folder  made where missing; NULL: nothing is kept any more
+ * @param max     bytes, beyond which what was not used for longest goes; 0: LUFF_CACHE_MAX
+ */
+LUFF_API int luff_cache_set(const char *folder, int64_t max, struct luff_error *err);
+
 /* ---- What registries say beside their answers ------------------------------------------------------------------------ */
 
 #define LUFF_WARNING_MAX 255

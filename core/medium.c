@@ -94,6 +94,10 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 	rc = m->ops->fetch(&raw, m, d, offset, err);
 	if (rc < 0)
 		return rc;
+	if (offset == 0 && luff_reader_verifies(raw, &d->digest, d->size)) {
+		*out = raw;
+		return 0;
+	}
 	return offset == 0 ? luff_reader_open_verify(out, raw, m, &d->digest, d->size, err)
 			   : luff_reader_open_exact(out, raw, m, d->size - offset, err);
 }

@@ -29,7 +29,10 @@ struct luff_medium_ops {
 	 */
 	int (*resolve)(struct luff_descriptor *out, char **document, struct luff_medium *m,
 		       const struct luff_name *name, struct luff_error *err);
-	/* Required. Bytes of d from offset on (0 <= offset <= d->size); a fresh reader per call; any thread. */
+	/*
+	 * Required. Bytes of d from offset on (0 <= offset <= d->size); a fresh reader per call; any thread. The wrapper checks
+	 * them, and keeps m meanwhile, unless they come checked.
+	 */
 	int (*fetch)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 		     int64_t offset, struct luff_error *err);
 	/* Optional. NULL: fetch is tried. */

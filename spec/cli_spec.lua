@@ -321,7 +321,7 @@ describe("The program", function()
 				["copy --platfrom x a b"] = "unknown option --platfrom (did you mean --platform?)",
 				["--verbos"] = "unknown option --verbos (did you mean --verbose?)",
 				["-x"] = "unknown option -x",
-				["copy a"] = "too few arguments; usage: luff copy [options] SOURCE DESTINATION",
+				["copy a"] = "too few arguments; usage: luff copy [options] SOURCE... DESTINATION",
 				["digest a b"] = "too many arguments; usage: luff digest [--platform P] NAME",
 				["copy --jobs 0 a b"] = '--jobs wants a number from 1 to 64, not "0"',
 			} do

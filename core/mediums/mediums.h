@@ -1,4 +1,4 @@
-/* What opens each medium; all but luff_foreign_open() and luff_overlay_open() for open.c alone. */
+/* What opens each medium; all but luff_foreign_open(), luff_overlay_open() and luff_cache_wrap() for open.c alone. */
 #ifndef LUFF_MEDIUMS_MEDIUMS_H
 #define LUFF_MEDIUMS_MEDIUMS_H
 
@@ -18,6 +18,9 @@ void luff_overlay_open(struct luff_medium **front, struct luff_medium **back, st
 
 /** The one blob that a URL in a descriptor is; nothing goes out before a fetch. LUFF_EFORMAT for what is no http URL. */
 int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_error *err);
+
+/** Puts the cache in front of *m where there is one (luff_cache_set()). On failure *m is NULL. */
+int luff_cache_wrap(struct luff_medium **m, struct luff_error *err);
 
 /** An OCI layout over a store: a folder's ("oci:./dir") or memory's ("memory"). Takes a reference to the store. */
 int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place,

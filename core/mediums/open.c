@@ -184,6 +184,8 @@ static int open_registry(struct luff_medium **out, struct luff_name *name_out, c
 
 	if (rc == 0)
 		rc = luff_registry_open(out, &ref, plain_http, err);
+	if (rc == 0)
+		rc = luff_cache_wrap(out, err);
 	if (rc < 0)
 		return rc;
 	memcpy(name_out->tag, ref.tag, sizeof ref.tag);

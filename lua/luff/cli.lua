@@ -63,6 +63,7 @@ local declared = {
 -- What each command understands beside its own.
 local common = {
 	{ name = "verbose", short = "v", help = "show each request on stderr" },
+	{ name = "cache", value = "DIR", help = "keep in this folder what comes from registries" },
 	{ name = "help", short = "h", help = "show this" },
 }
 
@@ -174,6 +175,9 @@ local function run_command(name, words)
 	end
 	if opts.verbose then
 		core.trace(true)
+	end
+	if opts.cache then
+		require("luff.config").apply { cache = { dir = opts.cache } }
 	end
 	local least, most = table.unpack(command.arguments)
 	if #args < least or #args > most then

@@ -5,14 +5,20 @@ local options = require "luff.options"
 
 local config = {}
 
---- Applies { hosts = { [name] = settings }, limits = { … }, on_warning = f }; luff.config in meta.lua says what there is.
+--- Applies { hosts = { [name] = settings }, limits =, cache =, on_warning = }; luff.config in meta.lua says what there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
 		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	options.check(settings, { "hosts", "limits", "on_warning" }, "setting")
+	options.check(settings, { "hosts", "limits", "cache", "on_warning" }, "setting")
 	if settings.limits then
 		core.set_limits(settings.limits)
+	end
+	if settings.cache and type(settings.cache) ~= "table" then
+		fail("invalid", "cache is a table, or false: { dir = …, max = … }")
+	end
+	if settings.cache ~= nil then
+		core.set_cache(settings.cache or nil)
 	end
 	local f = settings.on_warning
 	if f and type(f) ~= "function" then

@@ -77,10 +77,14 @@ function luff.platform() end
 ---`limits` says how far compressed layers may unpack before they are taken for bombs ("too_large"): bytes of one layer
 ---(`unpacked`, 128 GiB where absent), and bytes for each one that is stored, where they are more than 1 GiB (`ratio`, 250).
 ---
+---`cache` keeps in a folder (an OCI layout without names) what is read from registries and mediums in Lua, and takes it from there
+---the next time: at most `max` bytes, 10 GiB where absent, beyond which what was not used for longest goes. Names are still asked
+---for. Any number of programs may share it. False: no cache any more.
+---
 ---on_warning hears what registries have to say to people (Warning headers): each text once from each registry, on one line
 ---without control characters, after the call that met it. What it raises, that call raises. False: nobody hears it. The luff
 ---program begins with one that writes to stderr, the module alone with none.
----@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, on_warning: false|fun(registry: string, text: string)? }
+---@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, cache: false|{ dir: string, max: integer? }|nil, on_warning: false|fun(registry: string, text: string)? }
 function luff.config(settings) end
 
 ---Digest of bytes at hand or of a file.

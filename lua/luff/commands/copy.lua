@@ -48,7 +48,8 @@ Prints the digest that the destination's name stands for now; progress goes to s
 destination, the source's is taken. What the destination has already is not moved: a copy that was
 interrupted goes on where it stopped.
 
-Several sources keep their names, which are set together when all content is there; an archive is written once.
+Several sources keep their names, which are set together when all content is there; an archive is
+written once.
 
 Layers in a docker-archive: or docker-daemon: are plain tars. Elsewhere they go as gzip unless --compress says
 otherwise, which changes the image's digest; with --compress none it stays.
