@@ -149,7 +149,9 @@ struct place_call {
 	struct luff_medium *medium;
 	struct luff_name name;
 	char kind; /* 'o'pen anything, 'i'mage, inde'x'; 'b'lob, 't'ag, 'd'elete, 'l'ist, 'r'esolve, re'f'errers */
-	bool blob, force;              /* how to delete */
+	bool blob, force;  /* how to delete */
+	char *key, *value; /* what goes by its annotation, in one piece of memory; NULL: nothing */
+	int64_t removed;
 	struct luff_platform platform; /* of an 'i'mage */
 	struct luff_descriptor descriptor;
 	char tag[LUFF_TAG_MAX + 1];
@@ -190,6 +192,8 @@ static int referrers_run(struct place_call *c, struct luff_error *err)
 
 static int delete_run(struct place_call *c, struct luff_error *err)
 {
+	if (c->key)
+		return luff_medium_remove_annotated(&c->removed, c->medium, c->key, c->value, err);
 	if (!c->blob)
 		return luff_medium_remove(&c->descriptor.digest, c->medium, &c->name, c->force, err);
 	c->descriptor.digest = c->name.digest;
@@ -244,6 +248,10 @@ static int place_finish(lua_State *L, struct luff_work *base)
 		lua_pushinteger(L, c->descriptor.size);
 		return 2;
 	}
+	if (c->kind == 'd' && c->key) {
+		lua_pushinteger(L, c->removed);
+		return 1;
+	}
 	if (c->kind == 'd') {
 		lua_pushstring(L, c->descriptor.digest.text[0] ? c->descriptor.digest.text : NULL);
 		return 1;
@@ -280,6 +288,7 @@ static void place_release(struct luff_work *base)
 	luff_cursor_close(c->cursor);
 	luff_reader_close(c->reader);
 	luff_medium_unref(c->medium);
+	free(c->key);
 }
 
 static struct place_call *new_place(lua_State *L, char kind, int options)
@@ -354,9 +363,28 @@ static int open_blob(lua_State *L)
 	return luff_work_go(L);
 }
 
+/* Option "annotation", "KEY=VALUE". */
+static void check_annotation(struct place_call *c, lua_State *L)
+{
+	struct luff_error err = {
+		.code = LUFF_EINVAL,
+		.msg = "an annotation is KEY=VALUE, of a whole layout and not of a name in it"};
+	const char *text = luff_option_string(L, 2, "annotation"), *equals = text ? strchr(text, '=') : NULL;
+
+	if (!text)
+		return;
+	if (!equals || equals == text || c->name.tag[0] || c->name.digest.text[0] || c->blob)
+		luff_raise(L, &err);
+	c->key = strdup(text);
+	if (!c->key)
+		luaL_error(L, "out of memory");
+	c->key[equals - text] = '\0';
+	c->value = c->key + (equals - text) + 1;
+}
+
 static int delete_name(lua_State *L)
 {
-	static const char *const options[] = {"blob", "force", "plain_http", NULL};
+	static const char *const options[] = {"annotation", "blob", "force", "plain_http", NULL};
 	struct place_call *c;
 
 	lua_settop(L, 2);
@@ -366,6 +394,7 @@ static int delete_name(lua_State *L)
 	c->force = luff_option_bool(L, 2, "force");
 	if (c->blob)
 		want_digest(L, c);
+	check_annotation(c, L);
 	return luff_work_go(L);
 }
 

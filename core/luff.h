@@ -447,6 +447,14 @@ LUFF_API int luff_medium_referrers(struct luff_cursor **out, struct luff_medium 
  */
 LUFF_API int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
 				bool force, struct luff_error *err);
+/**
+ * All entries of an index.json that have that annotation go; the manifests stay, as those do that lose a name.
+ *
+ * @param count_out  how many; may be 0
+ * @return 0; LUFF_ENOTSUP for mediums without an index.json
+ */
+LUFF_API int luff_medium_remove_annotated(int64_t *count_out, struct luff_medium *m, const char *key,
+					  const char *value, struct luff_error *err);
 /** Size of a blob. LUFF_ENOTFOUND; LUFF_ENOTSUP for mediums that cannot tell. */
 LUFF_API int luff_medium_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
 			      struct luff_error *err);

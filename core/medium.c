@@ -364,6 +364,15 @@ int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const str
 	return rc;
 }
 
+int luff_medium_remove_annotated(int64_t *count_out, struct luff_medium *m, const char *key,
+				 const char *value, struct luff_error *err)
+{
+	*count_out = 0;
+	if (!m->ops->remove_annotated)
+		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium has no list with annotations", m->place);
+	return m->ops->remove_annotated(count_out, m, key, value, err);
+}
+
 int luff_medium_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
 		     struct luff_error *err)
 {

@@ -80,6 +80,9 @@ struct luff_medium_ops {
 	/* Optional. NULL: read-only. Sets *out (which is "") where the manifest goes and not its name alone. */
 	int (*remove)(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
 		      bool force, struct luff_error *err);
+	/* Optional. All entries with that annotation go, not what they name. NULL: LUFF_ENOTSUP. */
+	int (*remove_annotated)(int64_t *count_out, struct luff_medium *m, const char *key, const char *value,
+				struct luff_error *err);
 	/* Optional. Size of a blob. NULL: LUFF_ENOTSUP. */
 	int (*stat)(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
 		    struct luff_error *err);

@@ -46,6 +46,38 @@ describe("luff.delete", function()
 		assert.equal(image, luff.open(place .. ":v1"))
 	end)
 
+	it("takes the entries of a layout that have an annotation", function()
+		for _, kind in ipairs { "oci:", "oci-archive:" } do
+			local dir = support.scratch()
+			local place = "oci:" .. dir .. "/place"
+			local image = support.make_image(place .. ":v1")
+			luff.tag(place .. ":v1", "v2")
+			luff.tag(place .. ":v1", "v3")
+			local index = luff.json.decode(support.read(dir .. "/place/index.json"))
+			for i = 1, 2 do
+				index.manifests[i].annotations["com.example.stage"] = "test"
+			end
+			index.manifests[3].annotations["io.containerd.image.name"] = "docker.io/library/app:v3"
+			support.write(dir .. "/place/index.json", luff.json.encode(index))
+			if kind == "oci-archive:" then
+				support.must { "tar", "-C", dir .. "/place", "-cf", dir .. "/place.tar", "." }
+				place = kind .. dir .. "/place.tar"
+			end
+			assert.equal(image, luff.open(place .. ":docker.io/library/app:v3"))
+			assert.equal(0, luff.delete(place, { annotation = "com.example.stage=none" }))
+			assert.equal(2, luff.delete(place, { annotation = "com.example.stage=test" }))
+			assert.same({ "v3" }, tags_of(place))
+			assert.equal("deleted 1 entry\n", support.must { support.program, "delete", "--annotation",
+				"io.containerd.image.name=docker.io/library/app:v3", place })
+			assert.same({}, tags_of(place))
+			assert.equal(image, luff.open(place .. "@" .. image:digest()))
+			for _, wrong in ipairs { "x", "=x" } do
+				assert.equal("invalid", support.fails(luff.delete, place, { annotation = wrong }).code)
+			end
+			assert.equal("invalid", support.fails(luff.delete, place .. ":v1", { annotation = "a=b" }).code)
+		end
+	end)
+
 	describe("at docker-registry, which deletes by digest alone,", function()
 		local docker, place, image
 		setup(function() docker = support.docker_registry() end)

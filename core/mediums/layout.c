@@ -18,6 +18,7 @@
 
 #define PUSH_SIZE (128 << 10)
 #define REF_NAME "org.opencontainers.image.ref.name"
+#define CONTAINERD_NAME "io.containerd.image.name" /* a whole name, where ref.name is a tag alone */
 
 struct layout {
 	struct luff_medium base;
@@ -35,9 +36,19 @@ static int here(const struct luff_medium *m, int rc, struct luff_error *err)
 	return rc < 0 ? luff_fail_context(err, "%s", m->place) : 0;
 }
 
+static const char *annotation(const cJSON *entry, const char *key)
+{
+	return luff_json_string(luff_json_object(entry, "annotations"), key);
+}
+
 static const char *ref_name(const cJSON *entry)
 {
-	return luff_json_string(luff_json_object(entry, "annotations"), REF_NAME);
+	return annotation(entry, REF_NAME);
+}
+
+static bool is_text(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
 }
 
 /* The root document and its entries. cJSON_Delete() the tree. */
@@ -143,9 +154,12 @@ static const cJSON *find_entry(const cJSON *entries, const char *tag)
 		return find_position(entries, 1) ? NULL : entries->child;
 	cJSON_ArrayForEach(entry, entries)
 	{
-		const char *name = ref_name(entry);
-
-		if (name && strcmp(name, tag) == 0)
+		if (is_text(ref_name(entry), tag))
+			return entry;
+	}
+	cJSON_ArrayForEach(entry, entries)
+	{
+		if (is_text(annotation(entry, CONTAINERD_NAME), tag))
 			return entry;
 	}
 	return *tag == '@' && luff_text_int64(&position, tag + 1) ? find_position(entries, position) : NULL;
@@ -238,7 +252,8 @@ struct change {
 	size_t count;                     /* of them */
 	const char *tag;                  /* entries of this name go; NULL: none by name */
 	const struct luff_digest *digest; /* entries of this digest go; NULL: none by digest */
-	bool found;                       /* some entry went */
+	const char *key, *value;          /* entries with this annotation go; NULL: none by that */
+	int64_t found;                    /* entries that went */
 	bool gone;                        /* nothing was changed: what was to be added is not there */
 };
 
@@ -271,10 +286,8 @@ static bool has_subject(const char *bytes, int64_t size)
 
 static bool goes(const struct change *c, const cJSON *entry)
 {
-	const char *name = ref_name(entry), *digest = luff_json_string(entry, "digest");
-
-	return (c->digest && digest && strcmp(digest, c->digest->text) == 0) ||
-	       (c->tag && name && strcmp(name, c->tag) == 0);
+	return (c->digest && is_text(luff_json_string(entry, "digest"), c->digest->text)) ||
+	       is_text(ref_name(entry), c->tag) || (c->key && is_text(annotation(entry, c->key), c->value));
 }
 
 /* What makes room for an entry that is added. */
@@ -351,6 +364,7 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 	bool changed = false;
 	int rc = check_there(c, err);
 
+	c->found = 0;
 	if (rc < 0 || c->gone)
 		return rc;
 	rc = parse_index(&tree, &entries, text, len, err);
@@ -359,7 +373,7 @@ static int change_index(char **out_text, void *arg, const char *text, size_t len
 	for (cJSON *entry = entries->child; entry; entry = next) {
 		next = entry->next;
 		if (goes(c, entry)) {
-			c->found = true;
+			c->found++;
 			cJSON_Delete(cJSON_DetachItemViaPointer(entries, entry));
 		}
 	}
@@ -654,6 +668,17 @@ static int layout_remove(struct luff_digest *out, struct luff_medium *m, const s
 	return here(m, luff_store_change_index(l->store, change_index, &change, change.digest, err), err);
 }
 
+static int layout_remove_annotated(int64_t *count_out, struct luff_medium *m, const char *key,
+				   const char *value, struct luff_error *err)
+{
+	struct layout *l = layout_of(m);
+	struct change change = {.store = l->store, .key = key, .value = value};
+	int rc = luff_store_change_index(l->store, change_index, &change, NULL, err);
+
+	*count_out = rc == 0 ? change.found : 0;
+	return here(m, rc, err);
+}
+
 static int layout_stat(int64_t *size_out, struct luff_medium *m, const struct luff_digest *digest,
 		       struct luff_error *err)
 {
@@ -708,6 +733,7 @@ static const struct luff_medium_ops layout_ops = {
 	.tags = layout_tags,
 	.referrers = layout_referrers,
 	.remove = layout_remove,
+	.remove_annotated = layout_remove_annotated,
 	.stat = layout_stat,
 	.remove_blob = layout_remove_blob,
 	.destroy = layout_destroy,

@@ -226,8 +226,8 @@ function luff.tag(name, tag, opts) end
 ---Deletes a tag and nothing else, or with a digest the manifest and all its tags. Where a registry can take no tag away alone,
 ---that is "unsupported", with the other tags of the manifest; with `force`, the manifest goes with all of them.
 ---@param name luff.name
----@param opts { force: boolean?, blob: boolean?, plain_http: boolean? }? blob: the digest is that of a blob, which goes also where manifests still want it
----@return string? # digest of the manifest or blob that went; nil where a tag alone did
+---@param opts { force: boolean?, blob: boolean?, annotation: string?, plain_http: boolean? }? blob: the digest is that of a blob, which goes also where manifests still want it; annotation: "KEY=VALUE", all entries of a layout's index.json that have it go
+---@return string|integer|nil # digest of the manifest or blob that went; nil where a tag alone did; with annotation how many entries
 function luff.delete(name, opts) end
 
 ---A blob by its digest, verified, and its size: `luff.blob "ghcr.io/org/app@sha256:…"`.
