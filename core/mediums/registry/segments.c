@@ -22,6 +22,7 @@ static atomic_int workers; /* of the process, each with a segment */
 /* Fetches one segment after the other into its buffer: the nth of n those whose number is n apart. */
 struct worker {
 	struct luff_job job;
+	struct luff_scope scope; /* its own; cancelled on close */
 	struct segments *all;
 	char *buf;
 	int64_t start;             /* of the segment that is in the buffer */
@@ -35,7 +36,6 @@ struct segments {
 	struct luff_medium *medium;
 	struct luff_descriptor d;
 	luff_download_ask *ask;
-	struct luff_scope scope; /* the workers' own; cancelled on close */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct worker workers[LUFF_SEGMENTS_MAX];
@@ -113,7 +113,7 @@ static void run(struct luff_job *job)
 	struct luff_scope *outer = luff_scope_current();
 	struct luff_error failure = {0};
 
-	luff_scope_enter(&all->scope);
+	luff_scope_enter(&w->scope);
 	pthread_mutex_lock(&all->lock);
 	do {
 		pthread_mutex_unlock(&all->lock);
@@ -188,9 +188,10 @@ static void segments_close(struct luff_reader *base)
 
 	pthread_mutex_lock(&s->lock);
 	s->closing = true;
-	luff_scope_cancel(&s->scope);
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+	for (int i = 0; i < s->count; i++)
+		luff_scope_cancel(&s->workers[i].scope);
 	for (int i = 0; i < s->count; i++) {
 		if (s->workers[i].running)
 			luff_pool_wait(&s->workers[i].job);
