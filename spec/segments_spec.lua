@@ -92,6 +92,19 @@ describe("a large blob from a server that makes each connection slow", function(
 		assert.equal(1, #ways[3])
 	end)
 
+	it("comes to who reads it call by call, and may be left in the middle", function()
+		local _, source = serve {}
+		if not source then return end
+		for _, size in ipairs { bytes, 30 << 20 } do
+			luff.spawn(function()
+				local left, reader <close> = size, luff.open(source):layers()[1]:compressed()
+				while left > 0 do
+					left = left - #assert(reader:read(math.min(left, 1 << 20)))
+				end
+			end):wait()
+		end
+	end)
+
 	it("comes over one again where a part breaks off or is refused", function()
 		local ways = copies { { faults = { { after = 9, count = 1, cut = 100000 } } },
 			{ faults = { { after = 9, count = 1, status = 403 } } } }

@@ -22,7 +22,8 @@ static atomic_int workers; /* of the process, each with a segment */
 /* Fetches one segment after the other into its buffer: the nth of n those whose number is n apart. */
 struct worker {
 	struct luff_job job;
-	struct luff_scope scope; /* its own; cancelled on close */
+	struct luff_scope
+		scope; /* cancelled on close; within none: whoever reads may do so in another one each time */
 	struct segments *all;
 	char *buf;
 	int64_t start;             /* of the segment that is in the buffer */
@@ -110,10 +111,9 @@ static void run(struct luff_job *job)
 {
 	struct worker *w = (struct worker *)((char *)job - offsetof(struct worker, job));
 	struct segments *all = w->all;
-	struct luff_scope *outer = luff_scope_current();
+	struct luff_scope *outer = luff_scope_swap(&w->scope);
 	struct luff_error failure = {0};
 
-	luff_scope_enter(&w->scope);
 	pthread_mutex_lock(&all->lock);
 	do {
 		pthread_mutex_unlock(&all->lock);
