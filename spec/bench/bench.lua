@@ -4,6 +4,8 @@
 --   --size MB     of the image, compressed (300)
 --   --quick       3 runs, 40 MB
 --   --only WORD   rows whose title has the word
+-- The last table is of servers: requests per second from spec/bench/requests.c, on 16 connections and on 200, and the memory
+-- that the server takes with all of that (its peak).
 -- skopeo's memory of which registry has which blob is cleared before each of its runs: it would mount, not push.
 -- Peers come from PATH and ${LUFF_PEERS:-~/.cache/luff-peers}/bin; those that are missing are left out.
 package.path = "./?.lua;" .. package.path
@@ -17,7 +19,7 @@ do
 	while arg[i] do
 		local name = arg[i]:match("^%-%-(%l+)$")
 		if name == "quick" then
-			options.runs, options.size = 3, 40
+			options.runs, options.size, options.quick = 3, 40, true
 		elseif (name == "runs" or name == "size") and tonumber(arg[i + 1]) then
 			i = i + 1
 			options[name] = tonumber(arg[i])
@@ -44,8 +46,13 @@ local work = process.scratch()
 
 -- ---- Measuring ------------------------------------------------------------------------------------------
 
-local measure = work .. "/measure"
-shell(("%s -O2 -o %s spec/bench/measure.c"):format(os.getenv("CC") or "cc", quote(measure)))
+local function compiled(name)
+	local path = work .. "/" .. name
+	shell(("%s -O2 -D_GNU_SOURCE -o %s spec/bench/%s.c"):format(os.getenv("CC") or "cc", quote(path), name))
+	return path
+end
+
+local measure = compiled "measure"
 
 -- One run: { wall, cpu, peak }.
 local function run(argv)
@@ -238,7 +245,7 @@ local function embedded()
 end
 
 local sources = {
-	{ title = "docker-registry", start = process.docker_registry },
+	{ title = "docker-registry", start = function() return process.docker_registry { cached = true } end },
 	{ title = "luff serve", start = embedded },
 }
 
@@ -368,6 +375,75 @@ local function rows_of(source)
 	to:stop()
 end
 
+-- ---- Servers --------------------------------------------------------------------------------------------
+
+-- Answers per second on so many connections.
+local function rate(server, asks, method, path, connections)
+	local host, port = server.address:match "^(.*):(%d+)$"
+	local text = process.must { asks, host, port, method, path, tostring(connections), options.quick and "1" or "3" }
+	local good, bad, seconds = text:match "^(%d+) (%d+) (%S+)"
+	assert(bad == "0", method .. " " .. path .. ": " .. text)
+	return good / seconds
+end
+
+local function peak_of(server)
+	return process.read("/proc/" .. server.pid .. "/status"):match "VmHWM:%s*(%d+)" / 1000
+end
+
+-- Each figure is the median of the runs, in turns.
+local function server_rows()
+	if options.only and not ("servers"):find(options.only, 1, true) then
+		return
+	end
+	local asks, servers = compiled "requests", {}
+	local small = ("x"):rep(4096)
+	local place = { "manifest, HEAD", "manifest, GET", "blob of 4 kB, GET" }
+	for _, source in ipairs(sources) do
+		local server = source.start()
+		if server then
+			local name = server.address .. "/bench/small"
+			local config = luff.push_blob(name, "{}", { media_type = "application/vnd.oci.image.config.v1+json" })
+			local layer = luff.push_blob(name, small, { media_type = "application/vnd.oci.image.layer.v1.tar" })
+			luff.push_manifest(name .. ":v1", { schemaVersion = 2, config = config, layers = luff.array { layer },
+				mediaType = "application/vnd.oci.image.manifest.v1+json" })
+			servers[#servers + 1] = { title = source.title, server = server, took = {} }
+		end
+	end
+	local manifest, blob = "/v2/bench/small/manifests/v1", "/v2/bench/small/blobs/" .. luff.digest(small)
+	for _ = 1, options.runs do
+		for _, s in ipairs(servers) do
+			for _, connections in ipairs { 16, 200 } do
+				note("%s: %d connections", s.title, connections)
+				local function add(what, method, path)
+					local key = ("%s, %d connections"):format(what, connections)
+					s.took[key] = s.took[key] or {}
+					table.insert(s.took[key], { rate = rate(s.server, asks, method, path, connections) })
+				end
+				add(place[1], "HEAD", manifest)
+				add(place[2], "GET", manifest)
+				add(place[3], "GET", blob)
+			end
+		end
+	end
+	print("\n| requests per second | " .. servers[1].title .. (servers[2] and " | " .. servers[2].title or "") .. " |")
+	print("|---|--:|" .. (servers[2] and "--:|" or ""))
+	for _, connections in ipairs { 16, 200 } do
+		for _, what in ipairs(place) do
+			local key, line = ("%s, %d connections"):format(what, connections), ""
+			for _, s in ipairs(servers) do
+				line = line .. (" %.0f |"):format(median(s.took[key], "rate"))
+			end
+			print("| " .. key .. " |" .. line)
+		end
+	end
+	local line = ""
+	for _, s in ipairs(servers) do
+		line = line .. (" %.0f |"):format(peak_of(s.server))
+		s.server:stop()
+	end
+	print("| peak, MB |" .. line)
+end
+
 local ok, err = xpcall(function()
 	note("image: %d layers, %.0f MB", #blobs - 1, bytes / 1e6)
 	print("| what | who | wall, ms | ÷ luff | CPU, ms | ÷ floor | peak, MB |")
@@ -376,6 +452,7 @@ local ok, err = xpcall(function()
 	for _, source in ipairs(sources) do
 		rows_of(source)
 	end
+	server_rows()
 end, debug.traceback)
 process.undo_to(0)
 if not ok then

@@ -1,8 +1,8 @@
 /*
  * Asks a server the same over and over, on many connections that stay open, and writes one line to standard output: how many
- * answers of the status wanted came, how many others, and in how many seconds.
+ * answers of status 200 came, how many others, and in how many seconds.
  *
- *	requests HOST PORT METHOD PATH CONNECTIONS REQUESTS [STATUS]
+ *	requests HOST PORT METHOD PATH CONNECTIONS SECONDS
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,9 +31,9 @@ struct connection {
 static struct connection *connections;
 static char request[4096];
 static size_t request_len;
-static long asked, answered, good, bad, wanted;
+static long waiting, good, bad;
+static double until;
 static bool head_only;
-static int status = 200;
 
 static void die(const char *what)
 {
@@ -41,11 +41,19 @@ static void die(const char *what)
 	exit(1);
 }
 
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void ask(struct connection *c)
 {
-	if (asked == wanted)
+	if (now() >= until)
 		return;
-	asked++;
+	waiting++;
 	c->len = 0;
 	c->body = -1;
 	if (send(c->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
@@ -54,7 +62,7 @@ static void ask(struct connection *c)
 
 static void finish(struct connection *c)
 {
-	answered++;
+	waiting--;
 	if (c->good)
 		good++;
 	else
@@ -68,7 +76,7 @@ static void begin(struct connection *c, const char *end)
 	const char *length = strcasestr(c->head, "\r\nContent-Length:");
 	long long rest = (long long)(c->head + c->len - end);
 
-	c->good = atoi(c->head + 9) == status;
+	c->good = atoi(c->head + 9) == 200;
 	c->body = (length && length < end && !head_only ? atoll(length + 17) : 0) - rest;
 	if (c->body == 0)
 		finish(c);
@@ -108,7 +116,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	struct rlimit files = {CONNECTIONS_MAX + 64, CONNECTIONS_MAX + 64};
 	struct epoll_event events[256];
-	struct timespec from, until;
+	double from;
 	int count, poller = epoll_create1(EPOLL_CLOEXEC), one = 1;
 
 	if (argc < 7)
@@ -118,13 +126,11 @@ int main(int argc, char **argv)
 	inet_pton(AF_INET, argv[1], &to.sin_addr);
 	head_only = strcmp(argv[3], "HEAD") == 0;
 	count = atoi(argv[5]);
-	wanted = atol(argv[6]);
-	if (argc > 7)
-		status = atoi(argv[7]);
 	if (count < 1 || count > CONNECTIONS_MAX)
 		return 2;
 	request_len = (size_t)snprintf(request, sizeof request,
-				       "%s %s HTTP/1.1\r\nHost: %s:%s\r\nAccept: */*\r\n\r\n", argv[3], argv[4],
+				       "%s %s HTTP/1.1\r\nHost: %s:%s\r\nAccept: "
+				       "application/vnd.oci.image.manifest.v1+json, */*\r\n\r\n", argv[3], argv[4],
 				       argv[1], argv[2]);
 	connections = calloc((size_t)count, sizeof *connections);
 	if (!connections || request_len >= sizeof request)
@@ -139,10 +145,11 @@ int main(int argc, char **argv)
 		if (epoll_ctl(poller, EPOLL_CTL_ADD, connections[i].fd, &e) < 0)
 			die("epoll_ctl");
 	}
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	from = now();
+	until = from + atof(argv[6]);
 	for (int i = 0; i < count; i++)
 		ask(&connections[i]);
-	while (answered < wanted) {
+	while (waiting > 0) {
 		int n = epoll_wait(poller, events, 256, 30000);
 
 		if (n <= 0) {
@@ -152,8 +159,6 @@ int main(int argc, char **argv)
 		for (int i = 0; i < n; i++)
 			take(events[i].data.ptr);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	printf("%ld %ld %.6f\n", good, bad,
-	       (double)(until.tv_sec - from.tv_sec) + (double)(until.tv_nsec - from.tv_nsec) / 1e9);
+	printf("%ld %ld %.6f\n", good, bad, now() - from);
 	return 0;
 }

@@ -322,7 +322,8 @@ end
 
 --- A real registry (the distribution project's) on loopback, nil where it is not installed.
 -- opts: htpasswd = { user = password }, token (what stands under the setting auth.token), root (folder), tls (what stands under its setting of that name), socket (path, in
--- place of a port). Returns a Background with .address (of a socket: its path) and .root.
+-- place of a port), cached (true: it remembers sizes of blobs, as Debian's own settings have it). Returns a Background with
+-- .address (of a socket: its path) and .root.
 function process.docker_registry(opts)
 	opts = opts or {}
 	local program = process.peer("docker-registry")
@@ -341,9 +342,10 @@ function process.docker_registry(opts)
 	process.write(dir .. "/config.yml", ([[
 version: 0.1
 log: {level: info, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: %s}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
+storage: {filesystem: {rootdirectory: %s}%s, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
 http: {net: %s, addr: "%s", secret: specs%s}
-%s]]):format(root, opts.socket and "unix" or "tcp", opts.socket or "127.0.0.1:0",
+%s]]):format(root, opts.cached and ", cache: {blobdescriptor: inmemory}" or "", opts.socket and "unix" or "tcp",
+		opts.socket or "127.0.0.1:0",
 		opts.tls and ", tls: {" .. opts.tls .. "}" or "", auth))
 	local registry = process.start({ program, "serve", dir .. "/config.yml" }, { env = { OTEL_TRACES_EXPORTER = "none" } })
 	registry.root = root
