@@ -197,4 +197,34 @@ describe("beside other tools", function()
 			assert.equal("v1\n", support.must { program, "repo", "tags", "--plain-http", (target:gsub(":v1$", "")) })
 		end)
 	end)
+
+	it("cosign signs what luff serves, and luff finds the signature", function()
+		local cosign = support.peer "cosign"
+		if not cosign then
+			return pending "cosign is not installed"
+		end
+		local dir, name = support.scratch(), embedded:address() .. "/signed/app"
+		local function run(...)
+			return support.must({ cosign, ... }, { cwd = dir, env = { COSIGN_PASSWORD = "", HOME = dir } })
+		end
+		run("generate-key-pair")
+		local image = support.make_image(name .. ":v1")
+		local by_digest = name .. "@" .. image:digest()
+		local http, tls = "--allow-http-registry", "--allow-insecure-registry"
+		run("sign", "--key", "cosign.key", "--tlog-upload=false", "--use-signing-config=false", "-y", http, tls, by_digest)
+		local function verify(of)
+			return run("verify", "--key", "cosign.pub", "--insecure-ignore-tlog", http, tls, of)
+		end
+		local signed = verify(by_digest)
+		assert.truthy(signed:find(image:digest(), 1, true), signed)
+		local found = {}
+		for referrer in luff.referrers(by_digest) do
+			found[#found + 1] = referrer
+		end
+		assert.equal(1, #found)
+		assert.truthy(found[1].artifactType:find("sigstore", 1, true), found[1].artifactType)
+		-- A copy with all that refers to it is as good.
+		luff.copy(name .. ":v1", embedded:address() .. "/copied/app:v1", { referrers = true })
+		verify(embedded:address() .. "/copied/app@" .. image:digest())
+	end)
 end)

@@ -321,9 +321,9 @@ local function htpasswd(users)
 end
 
 --- A real registry (the distribution project's) on loopback, nil where it is not installed.
--- opts: htpasswd = { user = password }, token (what stands under the setting auth.token), root (folder), tls (what stands under its setting of that name), socket (path, in
--- place of a port), cached (true: it remembers sizes of blobs, as Debian's own settings have it). Returns a Background with
--- .address (of a socket: its path) and .root.
+-- opts: htpasswd = { user = password }, token (what stands under the setting auth.token), root (folder), tls (what stands under
+-- its setting of that name), socket (path, in place of a port), cached (true: it remembers sizes of blobs, as Debian's own
+-- settings have it). Returns a Background with .address (of a socket: its path) and .root.
 function process.docker_registry(opts)
 	opts = opts or {}
 	local program = process.peer("docker-registry")
