@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The habits of registries in what is asked of names: heads, lists, referrers, mounts, manifests that go in, errors. How they
 -- answer at all is in quirks_spec.lua.
 local luff = require "luff"

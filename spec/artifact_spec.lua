@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- luff.artifact and luff artifact: files that are pushed, attached, pulled; beside oras; and titles, links and tars that
 -- would like to lead out of the folder.
 local luff = require "luff"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Who luff is to a registry: files of logins, in the order in which they are asked, and what becomes of them on the wire.
 local luff = require "luff"
 local support = require "spec.support"

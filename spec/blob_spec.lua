@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Blobs by their digest alone, and whether a registry answers at all.
 local luff = require "luff"
 local support = require "spec.support"

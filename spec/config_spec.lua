@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- What users say of hosts: TLS of their own, mirrors, sockets, limits; by luff.config and by files.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The distribution-spec, requirement by requirement, as the suite of its project asks for them. Each test names the section
 -- and what it must (or should, or may) be; end-N are the endpoints of the spec's table. "main" is what came after 1.1.1.
 local luff = require "luff"

@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- Real daemons, Docker with either of its image stores and Podman: what luff writes they have, and what they have luff reads.
 local daemons = require "spec.support.daemons"
 local luff = require "luff"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Daemons that say what no honest one says, and where one is. Real ones: daemon_peers_spec.lua.
 local luff = require "luff"
 local support = require "spec.support"

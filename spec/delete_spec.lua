@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Deleting: a tag and nothing else, manifests and blobs by digest; where a registry cannot do the first, nothing by mistake.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The demo runs, says what it does, and leaves nothing behind.
 local support = require "spec.support"
 

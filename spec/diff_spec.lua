@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- luff.diff, tree:diff and luff diff: what is different between two images.
 local luff = require "luff"
 local diff = require "luff.diff"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Edits of indexes.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Edits of documents: configs, manifests, annotations; and luff mutate.
 local luff = require "luff"
 local support = require "spec.support"

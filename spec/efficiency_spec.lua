@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- tree:efficiency() and luff tree: what layers hold in vain; luff size and luff history.
 local luff = require "luff"
 local support = require "spec.support"

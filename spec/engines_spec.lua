@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- The engines of Docker and Podman, which pull from the embedded registry and push to it: each through its API.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The entries of a layer as scripts see them, and the tars that they come from.
 local luff = require "luff"
 local support = require "spec.support"

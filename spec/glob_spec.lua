@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Shell patterns.
 require "luff"
 local glob = require "luff.glob"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- What lies, breaks off, overflows or points elsewhere: one clear error each, and nothing of it is left behind.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Image, Index, Layer and Reader as scripts see them.
 local luff = require "luff"
 local support = require "spec.support"

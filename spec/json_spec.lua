@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- JSON to Lua and back.
 local luff = require "luff"
 local support = require "spec.support"

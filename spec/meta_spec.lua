@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Whatever a script can reach stands in lua/luff/meta.lua, and nothing else does.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- What registries say beside their answers, and how much luff asks of them: warnings, limits of rate, bytes per second.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Command lines: what is typed becomes options and arguments, and what is mistyped says so.
 require "luff"
 local options = require "luff.options"

@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- Places that hold one image without a name: skopeo's folder, a root filesystem, and images made of random bytes.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Progress: what a terminal shows after a copy's events, and what a file gets.
 require "luff"
 local progress = require "luff.progress"

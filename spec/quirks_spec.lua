@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Registries and what stands in front of them, each with the habit that it is known for. What all of them may do is in
 -- registry_spec.lua, what only an attacker does in hostile_spec.lua.
 local luff = require "luff"

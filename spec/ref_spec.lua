@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Names in registries as values.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Registries as they are met: logins, tokens, redirects, pages, servers that are busy or leave things out.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The REPL: what is typed and what comes back.
 local luff = require "luff"
 local pretty = require "luff.pretty"

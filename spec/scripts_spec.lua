@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The scripts that users copy and edit do what their first lines say.
 local luff = require "luff"
 local support = require "spec.support"

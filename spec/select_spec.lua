@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Which tags of many are meant.
 require "luff"
 local select_tags = require "luff.select"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Versions and ranges of them.
 require "luff"
 local semver = require "luff.semver"

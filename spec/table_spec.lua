@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- Each image through every ordered pair of mediums: into the first, from there into the second. What must be equal, is.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- The way to a server: names that lead to private places, other people's web servers and proxies in between.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- An image with every trap there is, unpacked by luff, by umoci, and by GNU tar from luff's export: one tree, byte for byte,
 -- with owners, modes, times, links and extended attributes. LUFF_TRAPS says how many entries it has.
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Content that scripts bring: blobs from text and files, and the digest of bytes at hand.
 local luff = require "luff"
 local support = require "spec.support"
