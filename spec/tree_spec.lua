@@ -76,6 +76,10 @@ describe("the squashed tree", function()
 		assert.same({ "/d/ 1", "/d/x 1 x" }, show { { "d/", "d/.wh..wh..opq", "d/x=x" } })
 	end)
 
+	it("takes a whiteout of what is not there for nothing, and what comes behind it in that folder for something", function()
+		assert.same({ "/a 1 1", "/b/ -", "/b/d 2 2" }, show { { "a=1" }, { "b/.wh.c", "b/d=2" } })
+	end)
+
 	it("follows no link that a whiteout names, but those in its folders", function()
 		assert.same({ "/real/ 1", "/real/x 1 x" }, show { { "real/", "real/x=x", "link->real" }, { ".wh.link" } })
 		assert.same({ "/link 1 -> /real", "/real/ 1" }, show { { "real/", "real/x=x", "link->/real" }, { "link/.wh.x" } })

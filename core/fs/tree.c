@@ -402,7 +402,7 @@ static int find_place(struct place *p, struct luff_tree *t, const struct luff_li
 	struct walk w;
 	int rc;
 
-	if (p->known && p->folder == folder)
+	if (p->known && p->folder == folder && !(make && p->missing))
 		return 0;
 	rc = begin_walk(&w, luff_listing_text(l, folder), err);
 	w.make = make;
@@ -726,6 +726,27 @@ int luff_tree_of_listing(struct luff_tree **out, struct luff_image *image, struc
 	t->borrowed = true;
 	t->layers = 1;
 	t->listings[0] = listing;
+	rc = lay_all(t, 0, err);
+	if (rc == 0)
+		rc = sort(t, err);
+	if (rc == 0)
+		*out = luff_take(t);
+	return rc;
+}
+
+int luff_tree_new_lower(struct luff_tree **out, const struct luff_tree *whole, size_t layers,
+			struct luff_error *err)
+{
+	LUFF_AUTO(tree) t = NULL;
+	int rc = new_tree(&t, whole->image, err);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	t->borrowed = true;
+	t->layers = layers;
+	for (size_t i = 0; i < layers; i++)
+		t->listings[i] = whole->listings[i];
 	rc = lay_all(t, 0, err);
 	if (rc == 0)
 		rc = sort(t, err);
