@@ -18,6 +18,7 @@
 #define LUFF_REF "luff.Ref"
 #define LUFF_CURSOR "luff.Cursor"
 #define LUFF_SERVER "luff.Server"
+#define LUFF_LAYER_WRITER "luff.LayerWriter"
 #define LUFF_ENTRIES "luff.Entries"
 #define LUFF_ENTRY "luff.Entry"
 #define LUFF_TREE "luff.Tree"
@@ -83,6 +84,7 @@ void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
 void luff_validate_functions(lua_State *L);
 void luff_edit_functions(lua_State *L);
+void luff_layer_functions(lua_State *L);
 void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
@@ -202,6 +204,8 @@ struct luff_index *luff_check_index(lua_State *L, int i);
 struct luff_layer *luff_check_layer(lua_State *L, int i);
 /** Field "methods" of the table on top: the method tables of Image, Index and Layer, for what is written in Lua. [-0, +0] */
 void luff_method_tables(lua_State *L);
+/** Takes the reference over. [-0, +1] */
+void luff_push_layer(lua_State *L, struct luff_layer **layer);
 /** Takes the references over. [-0, +1] */
 int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index **index);
 
@@ -236,8 +240,12 @@ void luff_push_entry(lua_State *L, const struct luff_entry *e, size_t layer);
 void luff_push_fields(lua_State *L, const struct luff_entry *e, size_t layer);
 /** Makes the Reader on top of the stack the content of the Entry below it. [-1, +0] */
 void luff_set_content(lua_State *L);
-/** layer:entries() */
-int luff_open_entries(lua_State *L, struct luff_layer *layer);
+/** layer:entries(); replay: content that was read can be read again, once, by luff_reader_rewind() */
+int luff_open_entries(lua_State *L, struct luff_layer *layer, bool replay);
+/** What the Entry at i says, as a table. [-0, +1] */
+void luff_entry_fields(lua_State *L, int i);
+/** The Reader of its content; NULL, and nil on the stack, where it has none. Raises where it is closed. [-0, +1] */
+struct luff_reader_box *luff_entry_content(lua_State *L, int i);
 
 /* ---- tree.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "bind.h"
 #include "fs/entries.h"
+#include "stream/streams.h"
 
 enum { FIELDS = 1, CONTENT = 2 };
 
@@ -119,6 +120,23 @@ static int entry_text(lua_State *L)
 	return 1;
 }
 
+void luff_entry_fields(lua_State *L, int i)
+{
+	lua_pushvalue(L, i);
+	lua_insert(L, 1);
+	push_part(L, FIELDS);
+	lua_remove(L, 1);
+}
+
+struct luff_reader_box *luff_entry_content(lua_State *L, int i)
+{
+	lua_pushvalue(L, i);
+	lua_insert(L, 1);
+	push_part(L, CONTENT);
+	lua_remove(L, 1);
+	return lua_isnil(L, -1) ? NULL : luff_check_reader(L, -1);
+}
+
 /* Puts the content in the entry's place at 1. */
 static void replace_by_content(lua_State *L)
 {
@@ -151,12 +169,14 @@ struct entries {
 	struct luff_entries *entries;    /* NULL: closed */
 	struct luff_reader_box *content; /* of the last entry, kept by the user value; NULL: none */
 	bool busy;
+	bool replay; /* what was read of content can be read again, once */
 };
 
 struct open_call {
 	struct luff_work base;
 	struct luff_layer *layer;
 	struct luff_entries *entries;
+	bool replay;
 };
 
 static int open_run(struct luff_work *base, struct luff_error *err)
@@ -172,6 +192,7 @@ static int open_finish(lua_State *L, struct luff_work *base)
 	struct entries *box = luff_box(L, sizeof *box, LUFF_ENTRIES);
 
 	box->entries = c->entries;
+	box->replay = c->replay;
 	c->entries = NULL;
 	lua_pushnil(L);
 	lua_pushnil(L);
@@ -187,7 +208,7 @@ static void open_release(struct luff_work *base)
 	luff_layer_unref(c->layer);
 }
 
-int luff_open_entries(lua_State *L, struct luff_layer *layer)
+int luff_open_entries(lua_State *L, struct luff_layer *layer, bool replay)
 {
 	struct open_call *c = luff_work_new(L, sizeof *c);
 
@@ -195,6 +216,7 @@ int luff_open_entries(lua_State *L, struct luff_layer *layer)
 	c->base.finish = open_finish;
 	c->base.release = open_release;
 	c->layer = luff_layer_ref(layer);
+	c->replay = replay;
 	return luff_work_go(L);
 }
 
@@ -241,6 +263,8 @@ static int next_finish(lua_State *L, struct luff_work *base)
 		struct luff_reader_box *content = luff_push_reader(L);
 
 		if (luff_entries_content(&content->r, c->box->entries, &err) < 0)
+			return luff_raise(L, &err);
+		if (c->box->replay && luff_reader_open_replay(&content->r, content->r, &err) < 0)
 			return luff_raise(L, &err);
 		c->box->content = content;
 		lua_getiuservalue(L, call, 1);

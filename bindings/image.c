@@ -50,6 +50,14 @@ int luff_push_opened(lua_State *L, struct luff_image **image, struct luff_index 
 	return 1;
 }
 
+void luff_push_layer(lua_State *L, struct luff_layer **layer)
+{
+	struct luff_layer **box = luff_box(L, sizeof *box, LUFF_LAYER);
+
+	*box = *layer;
+	*layer = NULL;
+}
+
 static int push_text(lua_State *L, const char *text)
 {
 	lua_pushstring(L, text);
@@ -595,7 +603,7 @@ static int layer_uncompressed(lua_State *L)
 
 static int layer_entries(lua_State *L)
 {
-	return luff_open_entries(L, luff_check_layer(L, 1));
+	return luff_open_entries(L, luff_check_layer(L, 1), false);
 }
 
 void luff_image_types(lua_State *L)

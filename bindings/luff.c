@@ -96,6 +96,7 @@ static int open_core(lua_State *L)
 	luff_validate_functions(L);
 	luff_method_tables(L);
 	luff_edit_functions(L);
+	luff_layer_functions(L);
 	luff_login_functions(L);
 	luff_server_functions(L);
 	luff_question_functions(L);

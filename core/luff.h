@@ -907,6 +907,59 @@ struct luff_index_edit {
 LUFF_API int luff_index_edit(struct luff_index **out, struct luff_index *index,
 			     const struct luff_index_edit *edit, struct luff_error *err);
 
+/* New layers wait in temporary files ($TMPDIR, else /var/tmp) until they are copied somewhere. The same content is the same layer. */
+
+/** A layer as it is stored, but compressed in another way; LUFF_COMPRESS_DEFAULT is gzip. */
+LUFF_API int luff_layer_recompress(struct luff_layer **out, struct luff_layer *layer,
+				   enum luff_compress compress, struct luff_error *err);
+/**
+ * A tar in a file, or on standard input ("-"), as a layer. What is gzip or zstd stays as it is, and so must the file until the
+ * layer was copied; all else becomes gzip.
+ *
+ * @return 0; LUFF_EFORMAT for what is no tar, to its end
+ */
+LUFF_API int luff_layer_from_tar(struct luff_layer **out, const char *path, struct luff_error *err);
+
+/**
+ * An image's layers from number `first` (0 is the base) on as one: whatever they leave, and whiteouts for what they take away
+ * from the layers below. With 0 it has no whiteouts.
+ */
+LUFF_API int luff_squash(struct luff_layer **out, struct luff_image *image, size_t first,
+			 struct luff_error *err);
+
+/* A new layer, entry by entry. */
+struct luff_layer_writer;
+
+LUFF_API int luff_layer_writer_open(struct luff_layer_writer **out, struct luff_error *err);
+/**
+ * @param e        as it will stand in the layer
+ * @param content  e->size bytes of a file; NULL for all else and for empty files. Borrowed
+ * @return 0; LUFF_ESIZE for more or fewer bytes. What failed is not in the layer
+ */
+LUFF_API int luff_layer_writer_add(struct luff_layer_writer *w, const struct luff_entry *e,
+				   struct luff_reader *content, struct luff_error *err);
+
+struct luff_disk_options {
+	bool keep_owner; /* else 0:0 */
+	bool keep_times; /* where they are older than `time`, or that is 0 */
+	int64_t time;    /* that all others have */
+};
+
+/**
+ * Adds a file from disk, with all that is in it where it is a folder, in the order of names, with hard links and extended
+ * attributes. Links are not followed.
+ *
+ * @param as       its path in the layer; "" or with a slash at its end: what is in the folder goes there
+ * @param options  may be NULL
+ */
+LUFF_API int luff_layer_writer_add_disk(struct luff_layer_writer *w, const char *path, const char *as,
+					const struct luff_disk_options *options, struct luff_error *err);
+/** The layer, which needs the writer no more; LUFF_COMPRESS_DEFAULT is gzip. Nothing can be added afterwards. */
+LUFF_API int luff_layer_writer_finish(struct luff_layer **out, struct luff_layer_writer *w,
+				      enum luff_compress compress, struct luff_error *err);
+/** NULL is fine. */
+LUFF_API void luff_layer_writer_close(struct luff_layer_writer *w);
+
 /* ---- Logins ---------------------------------------------------------------------------------------------------------- */
 
 struct luff_login {

@@ -7,8 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "fs/export.h"
 #include "fs/pax.h"
-#include "fs/plan.h"
 #include "fs/write.h"
 
 #define COPY ((size_t)256 << 10)
@@ -16,7 +16,8 @@
 struct export
 {
 	struct luff_tree *tree;
-	struct luff_plan plan;
+	const struct luff_plan *plan;
+	const bool *folders; /* by node: which of them; NULL: all */
 	luff_write_fn write;
 	void *arg;
 	struct luff_buffer header;
@@ -55,7 +56,7 @@ static int write_links(struct export *x, struct luff_entry *e, uint32_t n, struc
 	int rc = 0;
 
 	luff_tree_path(x->link, x->tree, n);
-	while (rc == 0 && (n = x->plan.more[n])) {
+	while (rc == 0 && (n = x->plan->more[n])) {
 		e->type = LUFF_ENTRY_HARD_LINK;
 		e->size = 0;
 		e->link = x->link;
@@ -103,7 +104,9 @@ static int write_rest(struct export *x, bool folders, struct luff_error *err)
 			continue;
 		if ((e.type == LUFF_ENTRY_FOLDER) != folders || e.type == LUFF_ENTRY_FILE)
 			continue;
-		if (!folders && x->plan.first[luff_tree_node(x->tree, n)->record] != n)
+		if (folders && x->folders && !x->folders[n])
+			continue;
+		if (!folders && x->plan->first[luff_tree_node(x->tree, n)->record] != n)
 			continue;
 		rc = write_header(x, &e, err);
 		if (rc == 0 && !folders)
@@ -112,31 +115,47 @@ static int write_rest(struct export *x, bool folders, struct luff_error *err)
 	return rc;
 }
 
-int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err)
+int luff_export_some(struct luff_tree *tree, const struct luff_plan *plan, const bool *folders,
+		     luff_write_fn write, void *arg, struct luff_error *err)
 {
-	static const char end[1024];
 	struct export *x = calloc(1, sizeof *x);
 	int rc;
 
 	if (!x)
 		return luff_fail_nomem(err);
 	x->tree = tree;
+	x->plan = plan;
+	x->folders = folders;
 	x->write = write;
 	x->arg = arg;
 	x->copy = malloc(COPY);
 	luff_buffer_init(&x->header, (size_t)2 << 20);
-	rc = x->copy ? luff_plan_init(&x->plan, tree, err) : luff_fail_nomem(err);
-	if (rc == 0)
-		rc = write_rest(x, true, err);
+	rc = x->copy ? write_rest(x, true, err) : luff_fail_nomem(err);
 	if (rc == 0)
 		rc = write_rest(x, false, err);
 	for (size_t i = 0; rc == 0 && i < luff_tree_layer_count(tree); i++)
-		rc = luff_plan_each(&x->plan, tree, i, write_file, x, err);
-	if (rc == 0)
-		rc = write(arg, end, sizeof end, err);
-	luff_plan_release(&x->plan);
+		rc = luff_plan_each(plan, tree, i, write_file, x, err);
 	luff_buffer_release(&x->header);
 	free(x->copy);
 	free(x);
 	return rc;
+}
+
+int luff_export_all(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err)
+{
+	struct luff_plan plan = {0};
+	int rc = luff_plan_init(&plan, tree, err);
+
+	if (rc == 0)
+		rc = luff_export_some(tree, &plan, NULL, write, arg, err);
+	luff_plan_release(&plan);
+	return rc;
+}
+
+int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err)
+{
+	static const char end[1024];
+	int rc = luff_export_all(tree, write, arg, err);
+
+	return rc < 0 ? rc : write(arg, end, sizeof end, err);
 }

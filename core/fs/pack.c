@@ -1,78 +1,24 @@
 /* See pack.h. */
 #include "fs/pack.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <search.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/scope.h"
+#include "fs/gather.h"
 #include "fs/members.h"
 
 #define PIECE ((size_t)128 << 10)
-#define DEPTH_MAX 256
-#define LINKS_MAX 1000000 /* files with several names */
-
-/* A file that has several names, by the first. */
-struct linked {
-	dev_t device;
-	ino_t inode;
-	char *path;
-};
 
 struct pack {
 	luff_write_fn write;
 	void *arg;
-	void *links; /* a tree of struct linked (tsearch) */
-	size_t link_count;
 	char *buf; /* PIECE */
 };
-
-static int compare_links(const void *a, const void *b)
-{
-	const struct linked *x = a, *y = b;
-
-	return x->device != y->device ? (x->device < y->device ? -1 : 1)
-	       : x->inode != y->inode ? (x->inode < y->inode ? -1 : 1)
-				      : 0;
-}
-
-static void free_link(void *link)
-{
-	free(((struct linked *)link)->path);
-	free(link);
-}
-
-/* The first name of a file that came before; *out is NULL where this one is the first. */
-static int find_link(const char **out, struct pack *p, const struct stat *st, const char *path,
-		     struct luff_error *err)
-{
-	struct linked *key = calloc(1, sizeof *key), **at;
-
-	*out = NULL;
-	if (!key)
-		return luff_fail_nomem(err);
-	*key = (struct linked){.device = st->st_dev, .inode = st->st_ino};
-	at = tfind(key, &p->links, compare_links);
-	if (at) {
-		free(key);
-		*out = (*at)->path;
-		return 0;
-	}
-	key->path = strdup(path);
-	if (++p->link_count > LINKS_MAX || !key->path || !tsearch(key, &p->links, compare_links)) {
-		free_link(key);
-		return luff_fail_nomem(err);
-	}
-	return 0;
-}
 
 static int append_header(struct pack *p, const struct luff_tar_file *file, struct luff_error *err)
 {
@@ -103,115 +49,20 @@ static int append_content(struct pack *p, int fd, const char *path, int64_t size
 	return rc < 0 ? rc : p->write(p->arg, p->buf, (size_t)(LUFF_TAR_PADDED(size) - size), err);
 }
 
-static int add_folder(struct pack *p, int fd, const char *path, int depth, struct luff_error *err);
-
-static int add_regular(struct pack *p, int folder, const char *name, struct luff_tar_file *file,
-		       struct luff_error *err)
+static int add_entry(void *arg, const struct luff_entry *e, int fd, struct luff_error *err)
 {
-	LUFF_AUTO(fd) fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	int rc;
+	static const char types[] = "0123456"; /* luff.h has tar's order */
+	struct pack *p = arg;
+	struct luff_tar_file file = {.path = e->path,
+				     .link = *e->link ? e->link : NULL,
+				     .type = types[e->type],
+				     .mode = e->mode,
+				     .major = e->major,
+				     .minor = e->minor,
+				     .size = e->size};
+	int rc = append_header(p, &file, err);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return luff_fail_errno(err, errno, "%s", file->path);
-	if (!S_ISREG(st.st_mode))
-		return luff_fail(err, LUFF_EIO, "%s became another file while it was read", file->path);
-	if (st.st_nlink > 1) {
-		rc = find_link(&file->link, p, &st, file->path, err);
-		if (rc < 0)
-			return rc;
-		file->type = file->link ? '1' : '0';
-	}
-	file->size = file->link ? 0 : st.st_size;
-	rc = append_header(p, file, err);
-	return rc < 0 || file->link ? rc : append_content(p, fd, file->path, file->size, err);
-}
-
-static int add_symlink(struct pack *p, int folder, const char *name, struct luff_tar_file *file,
-		       struct luff_error *err)
-{
-	char target[LUFF_MEMBER_PATH_MAX + 1];
-	ssize_t len = readlinkat(folder, name, target, sizeof target - 1);
-
-	if (len < 0)
-		return luff_fail_errno(err, errno, "%s", file->path);
-	target[len] = '\0';
-	file->type = '2';
-	file->mode = 0777;
-	file->link = target;
-	return append_header(p, file, err);
-}
-
-static int add_entry(struct pack *p, int folder, const char *name, const char *path, int depth,
-		     struct luff_error *err)
-{
-	struct luff_tar_file file = {.path = path, .type = '0'};
-	LUFF_AUTO(fd) below = -1;
-	LUFF_AUTO(text) slashed = NULL;
-	struct stat st;
-	int rc;
-
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return luff_fail_errno(err, errno, "%s", path);
-	file.mode = st.st_mode & 07777;
-	if (S_ISREG(st.st_mode))
-		return add_regular(p, folder, name, &file, err);
-	if (S_ISLNK(st.st_mode))
-		return add_symlink(p, folder, name, &file, err);
-	if (S_ISSOCK(st.st_mode))
-		return 0;
-	file.type = S_ISDIR(st.st_mode) ? '5' : S_ISCHR(st.st_mode) ? '3' : S_ISBLK(st.st_mode) ? '4' : '6';
-	file.major = major(st.st_rdev);
-	file.minor = minor(st.st_rdev);
-	if (!S_ISDIR(st.st_mode))
-		return append_header(p, &file, err);
-	below = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (below < 0)
-		return luff_fail_errno(err, errno, "%s", path);
-	if (asprintf(&slashed, "%s/", path) < 0)
-		return luff_fail_nomem(err);
-	file.path = slashed;
-	rc = append_header(p, &file, err);
-	return rc < 0 ? rc : add_folder(p, below, slashed, depth + 1, err);
-}
-
-static int is_entry(const struct dirent *entry)
-{
-	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
-/* By bytes, whatever the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* `path` is "" or ends with a slash. */
-static int add_folder(struct pack *p, int fd, const char *path, int depth, struct luff_error *err)
-{
-	struct dirent **entries = NULL;
-	int count = depth > DEPTH_MAX ? 0 : scandirat(fd, ".", &entries, is_entry, by_name), rc = 0;
-
-	if (depth > DEPTH_MAX)
-		return luff_fail(err, LUFF_ELIMIT, "folders are nested deeper than %d", DEPTH_MAX);
-	if (count < 0)
-		return luff_fail_errno(err, errno, "%s", path);
-	for (int i = 0; i < count; i++) {
-		LUFF_AUTO(text) whole = NULL;
-
-		if (rc == 0 && asprintf(&whole, "%s%s", path, entries[i]->d_name) < 0) {
-			whole = NULL;
-			rc = luff_fail_nomem(err);
-		}
-		if (rc == 0 && whole && strlen(whole) >= LUFF_MEMBER_PATH_MAX)
-			rc = luff_fail(err, LUFF_ELIMIT, "a path of more than %d bytes",
-				       LUFF_MEMBER_PATH_MAX);
-		if (rc == 0)
-			rc = add_entry(p, fd, entries[i]->d_name, whole, depth, err);
-		free(entries[i]);
-	}
-	free(entries);
-	return rc;
+	return rc < 0 || fd < 0 ? rc : append_content(p, fd, e->path, e->size, err);
 }
 
 int luff_pack_folder(int fd, const char *prefix, luff_write_fn write, void *arg, struct luff_error *err)
@@ -229,10 +80,9 @@ int luff_pack_folder(int fd, const char *prefix, luff_write_fn write, void *arg,
 		rc = append_header(&p, &top, err);
 	}
 	if (rc == 0)
-		rc = add_folder(&p, fd, prefix, 1, err);
+		rc = luff_gather_folder(fd, prefix, add_entry, &p, err);
 	if (rc == 0)
 		rc = write(arg, zeros, sizeof zeros, err);
-	tdestroy(p.links, free_link);
 	free(p.buf);
 	return rc;
 }

@@ -74,6 +74,9 @@ int luff_tree_new_partial(struct luff_tree **out, struct luff_image *image,
 /** The tree of one layer alone, whatever else the image has. The listing is borrowed until the tree is gone. */
 int luff_tree_of_listing(struct luff_tree **out, struct luff_image *image, struct luff_listing *listing,
 			 struct luff_error *err);
+/** The tree of an image's first layers, from the whole one, which it must not outlive. */
+int luff_tree_new_lower(struct luff_tree **out, const struct luff_tree *whole, size_t layers,
+			struct luff_error *err);
 
 LUFF_DEFINE_AUTO(tree, struct luff_tree *, luff_tree_unref);
 

@@ -7,14 +7,12 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "stream/streams.h"
 
 #define DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar"
 #define AHEAD_MIN (1 << 20)
-#define PIECE ((size_t)128 << 10)
 
 bool luff_convert_concerns(const struct luff_descriptor *d)
 {
@@ -35,25 +33,6 @@ static int is_packed(bool *out, struct luff_medium *src, const struct luff_descr
 		len += n;
 	}
 	*out = memcmp(head, "\x1f\x8b\x08", 3) == 0 || memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0;
-	return rc;
-}
-
-/* Writes what comes, and knows its size and digest in the end. */
-static int store(struct luff_descriptor *out, int fd, struct luff_reader *packed, struct luff_error *err)
-{
-	LUFF_AUTO(text) buf = malloc(PIECE);
-	struct luff_hash hash;
-	size_t n = 1;
-	int rc = buf ? 0 : luff_fail_nomem(err);
-
-	luff_hash_init(&hash, LUFF_SHA256);
-	for (out->size = 0; rc == 0 && n > 0; out->size += (int64_t)n) {
-		rc = luff_reader_read(&n, packed, buf, PIECE, err);
-		if (rc == 0)
-			rc = luff_write_at(fd, buf, n, out->size, err);
-		luff_hash_update(&hash, buf, n);
-	}
-	luff_hash_final(&out->digest, &hash);
 	return rc;
 }
 
@@ -86,7 +65,7 @@ int luff_convert_layer(struct luff_descriptor *out, int *fd_out, struct luff_med
 	if (rc == 0)
 		rc = luff_reader_open_deflate(&r, luff_take(r), zstd, err);
 	if (rc == 0)
-		rc = store(out, fd, r, err);
+		rc = luff_spool_fill_hashed(&out->digest, &out->size, fd, r, err);
 	if (rc < 0)
 		return rc;
 	*fd_out = fcntl(fd, F_DUPFD_CLOEXEC, 0);

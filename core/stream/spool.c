@@ -43,6 +43,26 @@ int luff_spool_open(int *fd_out, struct luff_error *err)
 	return 0;
 }
 
+int luff_read_at(int fd, void *buf, size_t len, int64_t offset, struct luff_error *err)
+{
+	char *p = buf;
+
+	while (len > 0) {
+		ssize_t n = pread(fd, p, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? luff_fail_errno(err, errno, "cannot read")
+				     : luff_fail(err, LUFF_EFORMAT,
+						 "a file became shorter while it was read");
+		p += n;
+		offset += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 int luff_write_at(int fd, const void *bytes, size_t len, int64_t offset, struct luff_error *err)
 {
 	const char *p = bytes;
@@ -61,7 +81,9 @@ int luff_write_at(int fd, const void *bytes, size_t len, int64_t offset, struct 
 	return 0;
 }
 
-int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct luff_error *err)
+/* @param hash  gets the bytes, too; may be NULL */
+static int fill(int64_t *size_out, struct luff_hash *hash, int fd, struct luff_reader *src,
+		struct luff_error *err)
 {
 	LUFF_AUTO(text) buf = malloc(PIECE);
 	int64_t done = 0;
@@ -83,8 +105,27 @@ int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct l
 		rc = luff_write_at(fd, buf, n, done, err);
 		if (rc < 0)
 			return luff_fail_context(err, "the temporary file in %s", folder());
+		if (hash)
+			luff_hash_update(hash, buf, n);
 		done += (int64_t)n;
 	}
 	*size_out = done;
+	return rc;
+}
+
+int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct luff_error *err)
+{
+	return fill(size_out, NULL, fd, src, err);
+}
+
+int luff_spool_fill_hashed(struct luff_digest *out, int64_t *size_out, int fd, struct luff_reader *src,
+			   struct luff_error *err)
+{
+	struct luff_hash hash;
+	int rc;
+
+	luff_hash_init(&hash, LUFF_SHA256);
+	rc = fill(size_out, &hash, fd, src, err);
+	luff_hash_final(out, &hash);
 	return rc;
 }

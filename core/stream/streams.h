@@ -2,6 +2,7 @@
 #ifndef LUFF_STREAM_STREAMS_H
 #define LUFF_STREAM_STREAMS_H
 
+#include "base/hash.h"
 #include "medium.h"
 
 /**
@@ -18,8 +19,15 @@ void luff_reader_inherit(struct luff_reader *r, const struct luff_reader *inner)
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
 int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
 			   int64_t size, struct luff_error *err);
+/** The bytes as they are, which go into `hash` on the way; it is whole at the end. Borrowed while the reader lives. */
+int luff_reader_open_hash(struct luff_reader **out, struct luff_reader *inner, struct luff_hash *hash,
+			  struct luff_error *err);
 /** The reader's bytes are read in a thread of its own, up to 256 KiB ahead. */
 int luff_reader_open_ahead(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/** What was read can be read again, once: see luff_reader_rewind(). */
+int luff_reader_open_replay(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/** To the beginning, for the last time. LUFF_ENOTSUP where something was read of what can be read once only. */
+int luff_reader_rewind(struct luff_reader *r, struct luff_error *err);
 /** Calls fn with the number of bytes of each read, without those that were read before. */
 int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
@@ -61,6 +69,11 @@ int luff_reader_read_all(char **out, struct luff_reader *r, int64_t size, struct
 int luff_spool_open(int *fd_out, struct luff_error *err);
 /** All that src yields, from the file's beginning; LUFF_ELIMIT over LUFF_SPOOL_MAX. Does not close src. */
 int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct luff_error *err);
+/** The same, and the digest of it. */
+int luff_spool_fill_hashed(struct luff_digest *out, int64_t *size_out, int fd, struct luff_reader *src,
+			   struct luff_error *err);
+/** All of the bytes, from their place in the file. LUFF_EFORMAT where it ends before. */
+int luff_read_at(int fd, void *buf, size_t len, int64_t offset, struct luff_error *err);
 /** All of the bytes, at their place in the file. */
 int luff_write_at(int fd, const void *bytes, size_t len, int64_t offset, struct luff_error *err);
 

@@ -17,8 +17,11 @@ luff.json = { encode = core.encode, decode = core.decode }
 local methods = {
 	Image = {
 		configure = "documents", annotate = "documents", with_subject = "documents", with_artifact_type = "documents",
-		with_format = "documents",
+		with_format = "documents", append = "layers", map_layers = "layers", recompress = "layers",
+		strip = "files", keep = "files", with_time = "files", canonical = "files",
+		rebase = "rebase", flatten = "rebase", squash = "rebase", remove_layer = "rebase",
 	},
+	Layer = { map = "layers", recompress = "layers" },
 	Index = {
 		annotate = "documents", with_subject = "documents", with_artifact_type = "documents", with_format = "documents",
 		filter = "indexes", append = "indexes", remove = "indexes", map = "indexes",
@@ -30,6 +33,14 @@ for class, list in pairs(methods) do
 			return require("luff.edit." .. file)[name](...)
 		end
 	end
+end
+
+function luff.layer(source)
+	return require("luff.edit.layers").layer(source)
+end
+
+function luff.empty(opts)
+	return require("luff.edit.layers").empty(opts)
 end
 
 function luff.index_of(children, opts)

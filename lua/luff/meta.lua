@@ -139,6 +139,16 @@ function luff.image(name, opts) end
 ---@return luff.Index
 function luff.index(name, opts) end
 
+---A new layer, for Image:append and Image:map_layers.
+---@param source luff.LayerSource
+---@return luff.Layer
+function luff.layer(source) end
+
+---An image with neither layers nor files.
+---@param opts { platform: string?, format: ("oci"|"docker")? }? platform: the machine's where absent
+---@return luff.Image
+function luff.empty(opts) end
+
 ---A new index of images and indexes from anywhere.
 ---@param children (luff.Image|luff.Index|luff.name)[]
 ---@param opts { format: ("oci"|"docker")?, annotations: table<string, string>?, artifact_type: string? }? format: "oci" where absent
@@ -380,6 +390,93 @@ function Image:with_artifact_type(artifact_type) end
 ---@return luff.Image
 function Image:with_format(format) end
 
+---The image with new layers on top: `img:append { "app.tar", { dir = "rootfs/" }, layer, files = { … } }`, the first the lowest,
+---each with an entry in the history. One source alone may stand without a list.
+---@param sources luff.LayerSource|luff.LayerSource[]
+---@return luff.Image
+function Image:append(sources) end
+---The image with what f makes of each layer: another Layer, nil where it stays, false where it goes, with its history.
+---@param f fun(layer: luff.Layer, i: integer): luff.Layer|false|nil
+---@return luff.Image
+function Image:map_layers(f) end
+---The image with layers compressed in another way; those that are that way already stay, and so does the config.
+---@param compression "gzip"|"zstd"|"none"
+---@return luff.Image
+function Image:recompress(compression) end
+---The image without the files, in all layers, that fit a pattern (as Image:files has it), or are in a folder that does. Layers
+---that have nothing left go. Where a file goes and a hard link to it stays, the link becomes the file.
+---@param patterns string|string[]
+---@return luff.Image
+function Image:strip(patterns) end
+---The image with only those files, and the folders that they are in.
+---@param patterns string|string[]
+---@return luff.Image
+function Image:keep(patterns) end
+---The image with that time on all files, itself and its history. Layers of the base stay as they are.
+---@param seconds integer since 1970
+---@param opts { base: luff.Image|luff.name|nil }? "invalid" where the image is not based on it
+---@return luff.Image
+function Image:with_time(seconds, opts) end
+---The image without what says when and where it was made: times are $SOURCE_DATE_EPOCH's or 1970's, owners have no names, and
+---the config does not tell of the host.
+---@return luff.Image
+function Image:canonical() end
+---The image on another base: the layers of the old one, which have to be its first by content ("invalid" where they are not),
+---give way to those of the new one. Its config stays, but for the platform; the history becomes that of the new base and what came
+---after the old one; the annotations org.opencontainers.image.base.name and .digest say what the base is.
+---@param old_base luff.Image|luff.name|nil what the annotations say where absent
+---@param new_base luff.Image|luff.name|nil what now has the name in the annotations where absent
+---@param opts { plain_http: boolean? }?
+---@return luff.Image
+function Image:rebase(old_base, new_base, opts) end
+---The image with all its layers as one. The same files are the same layer.
+---@return luff.Image
+function Image:flatten() end
+---The image with its last n layers as one, which has whiteouts for what they take away from those below.
+---@param n integer
+---@return luff.Image
+function Image:squash(n) end
+---@param which integer|string|luff.Layer its number, 1 is the base; its digest
+---@return luff.Image # without the layer and its entry in the history
+function Image:remove_layer(which) end
+
+---What a layer is made of: a tar's path ("-" is stdin), a Layer, or a table with one of tar, dir, files and layer. Tars that are
+---gzip or zstd stay as they are, and so must their files until the image was copied; all else becomes gzip. Folders and files are
+---sorted, belong to 0:0 and have the time of $SOURCE_DATE_EPOCH, or 1970: the same content is the same layer.
+---@alias luff.LayerSource string|luff.Layer|luff.LayerTable
+
+---@class luff.LayerTable
+---@field tar string?
+---@field dir string? a folder: what is in it, with hard links and extended attributes
+---@field files table<string|integer, string|luff.LayerFile>? content by path; a path that ends with "/" is a folder; what has no name is a path on this machine, kept in the layer
+---@field layer luff.Layer?
+---@field to string? with dir: the folder of the layer that it goes to
+---@field keep_owner boolean? of files on disk
+---@field keep_times boolean? of files on disk, where they are older than `time` or that is 0
+---@field time integer? seconds since 1970
+---@field compress "gzip"|"zstd"|"none"|nil
+---@field created_by string? for the history; "luff append" where absent
+---@field comment string?
+---@field author string?
+---@field annotations table<string, string>? of the layer's descriptor
+
+---@class luff.LayerFile one of content, file, dir, link, hardlink and type, and what else is to be said
+---@field content string?
+---@field file string? path on this machine, whose content and mode it has
+---@field dir string? folder on this machine, whose content goes there
+---@field link string? target of a symbolic link
+---@field hardlink string? path in the layer
+---@field type string? as luff.Entry has it
+---@field mode integer? 0644, for folders 0755 where absent
+---@field uid integer?
+---@field gid integer?
+---@field user string?
+---@field group string?
+---@field mtime integer?
+---@field xattrs table<string, string>?
+---@field major integer?
+---@field minor integer?
+
 ---The files of an image as all its layers together leave them (image-spec, layer.md).
 ---@class luff.Tree
 local Tree = {}
@@ -524,6 +621,16 @@ function Layer:uncompressed() end
 ---Its files in its order, whiteouts too: `for e in layer:entries() do … end`. Content streams by: e:read(…) before the next one.
 ---@return fun(): luff.Entry?
 function Layer:entries() end
+---The layer with what f makes of each entry: nil where it stays, false where it goes, or a table of what changes: path, type,
+---mode, uid, gid, user, group, mtime, mtime_ns, link, xattrs, major, minor, and content (text, or another entry of a file) or
+---file (a path on this machine). f may read an entry's content. The same layer where nothing changes; else a new one, compressed
+---as it was. A hard link whose file was dropped is "invalid".
+---@param f fun(entry: luff.Entry): table|false|nil
+---@return luff.Layer
+function Layer:map(f) end
+---@param compression "gzip"|"zstd"|"none"
+---@return luff.Layer # the same where it is that already
+function Layer:recompress(compression) end
 ---@return integer bytes as they are stored
 function Layer:size() end
 ---@return string
