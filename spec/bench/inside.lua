@@ -1,0 +1,99 @@
+-- What is done inside an image, beside crane, skopeo, umoci and GNU tar: flatten, extract, list, read one file, validate. Options and
+-- output as those of bench.lua; run it by spec/bench/run inside.
+package.path = "./?.lua;" .. package.path
+local luff = require "luff"
+local lib = require "spec.bench.lib"
+local process = require "spec.support.process"
+local quote = process.quote
+local command, row, remover = lib.command, lib.row, lib.remover
+
+local crane, umoci = lib.peer "crane", lib.peer "umoci"
+local here = "oci:" .. lib.layout .. ":bench"
+
+-- A shell's line; "$@" in it is the program's command.
+local function shell(line, argv)
+	return { "sh", "-c", line, "sh", table.unpack(argv) }
+end
+
+local function contenders(list)
+	local out = {}
+	for _, c in ipairs(list) do
+		if c[2] then
+			out[#out + 1] = { name = c[1], argv = c[3] }
+		end
+	end
+	return out
+end
+
+-- A contender that leaves a folder: f(folder).
+local function into_folder(f)
+	return function(n)
+		local dir = ("%s/out-%d"):format(lib.work, n)
+		return f(dir), remover(dir)
+	end
+end
+
+local function rows()
+	local server = lib.embedded()
+	local name = server.address .. "/bench/image:bench"
+	luff.copy(here, name)
+	local flat = lib.work .. "/flat.tar"
+	luff.image(here):export(flat)
+
+	row("flatten to a tar, from a registry", contenders {
+		{ "luff", true, function() return shell([["$@" >/dev/null]], { lib.program, "export", name }) end },
+		{ "crane", crane, function() return shell([["$@" >/dev/null]], command({ "env" }, table.unpack(
+			command(crane, "export", name, "-")))) end },
+	}, lib.options.runs)
+
+	row("extract from a layout", contenders {
+		{ "luff", true, into_folder(function(dir) return { lib.program, "extract", here, dir } end) },
+		{ "tar -x of the flat tar", true, into_folder(function(dir)
+			return { "sh", "-c", ("mkdir %s && exec tar -xpf %s -C %s"):format(quote(dir), quote(flat), quote(dir)) }
+		end) },
+		{ "umoci", umoci, into_folder(function(dir)
+			return command(umoci, "unpack", "--image", lib.layout .. ":bench", dir)
+		end) },
+	}, lib.options.runs)
+
+	row("list all files, from a registry", contenders {
+		{ "luff", true, function() return { lib.program, "files", name } end },
+		{ "crane, tar -t", crane, function() return shell([["$@" | tar -t]], command({ "env" }, table.unpack(
+			command(crane, "export", name, "-")))) end },
+	}, lib.options.runs)
+
+	-- The last file of the top layer, which is the smallest one.
+	local path
+	for e in luff.image(here):layers()[#lib.blobs - 1]:entries() do
+		path = e.type == "file" and e.path or path
+	end
+	row("read one file, from a registry", contenders {
+		{ "luff", true, function() return { lib.program, "cat", name, path } end },
+		{ "crane, tar -x", crane, function()
+			return shell(('"$@" | tar -xO %s'):format(quote((path:gsub("^/", "")))), command({ "env" }, table.unpack(
+				command(crane, "export", name, "-"))))
+		end },
+	}, lib.options.runs * 2)
+
+	row("validate, from a registry", contenders {
+		{ "luff", true, function() return { lib.program, "validate", name } end },
+		{ "crane", crane, function() return command(crane, "validate", "--remote", name) end },
+	}, lib.options.runs)
+
+	row("validate without layers, from a registry", contenders {
+		{ "luff", true, function() return { lib.program, "validate", "--fast", name } end },
+		{ "crane", crane, function() return command(crane, "validate", "--fast", "--remote", name) end },
+	}, lib.options.runs * 2)
+	server:stop()
+end
+
+local ok, err = xpcall(function()
+	lib.note("image: %d layers, %.0f MB", #lib.blobs - 1, lib.bytes / 1e6)
+	print("| what | who | wall, ms | ÷ luff | CPU, ms | ÷ floor | peak, MB |")
+	print("|---|---|--:|--:|--:|--:|--:|")
+	rows()
+end, debug.traceback)
+process.undo_to(0)
+if not ok then
+	error(err, 0)
+end
