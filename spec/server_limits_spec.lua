@@ -92,6 +92,37 @@ describe("the embedded registry", function()
 		end, 150)
 	end)
 
+	it("gives a blob to 400 who ask at the same time, in little memory", function()
+		local root, clients = support.scratch(), support.scaled(400)
+		local bytes = support.random(300000)
+		local digest = luff.push_blob("oci:" .. root .. "/app", bytes).digest
+		local server = serve(root)
+		local before = memory(server)
+		-- All have asked before one reads, they read in turns, and stay until the last one has it.
+		local crowd = client(server, ([[
+			use IO::Select; my %%got; my @all;
+			open my $file, "<:raw", "%s" or die; my $want = do { local $/; <$file> };
+			for (1 .. %d) { my $s = connect_it() or die "connect: $!"; push @all, $s; $got{$s} = "";
+				syswrite $s, "GET /v2/app/blobs/%s HTTP/1.1\r\nHost: x\r\n\r\n" }
+			my $waiting = IO::Select->new(@all); my $whole = 0;
+			while ($waiting->count) {
+				my @ready = $waiting->can_read(60); die "silence" unless @ready;
+				for my $s (@ready) {
+					sysread $s, $got{$s}, 65536, length $got{$s} or die "an end";
+					my $head = index $got{$s}, "\r\n\r\n";
+					next if $head < 0 || length($got{$s}) < $head + 4 + length $want;
+					$waiting->remove($s);
+					$whole++ if substr($got{$s}, $head + 4) eq $want } }
+			print "whole: $whole"]]):format(root .. "/app/blobs/sha256/" .. digest:match ":(.*)", clients, digest))
+		assert.equal(0, crowd:wait(120), crowd:stderr())
+		assert.equal("whole: " .. clients, crowd:stdout())
+		if not sanitized then
+			assert.is_true(memory(server) - before < 60, memory(server) - before)
+		end
+		assert.equal(200, (curl(server, "/v2/")))
+		server:stop()
+	end)
+
 	it("gives up on headers without end, and goes on", function()
 		local server = serve()
 		for _, head in ipairs { [["X: " . "y" x 1000 . "\r\n"]], [["y" x 1000]] } do
