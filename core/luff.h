@@ -1090,7 +1090,7 @@ struct luff_server_options {
 	bool read_only;
 	const char *
 		proxy; /* "https://registry-1.docker.io": a mirror of that registry, and read-only; NULL: none */
-	int64_t proxy_max; /* bytes that a mirror on disk keeps, but for small blobs; what is used least goes. 0: no end */
+	int64_t proxy_max; /* bytes that a mirror keeps in a folder of repositories, but for small blobs; what is used least goes. 0: no end */
 	/*
 	 * Optional. The program's word on requests of the kinds in `decides` (LUFF_ASK_… | …). From many threads at a time, and it
 	 * may block. Returns 0: let it through; LUFF_EDENIED: not, with `refusal` for the client, or without ("") a plain

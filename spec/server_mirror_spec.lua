@@ -146,6 +146,43 @@ describe("a mirror of a registry", function()
 		upstream.server:close()
 	end)
 
+	it("lists what the upstream lists, page by page, and what it has itself when that is gone", function()
+		local upstream = start()
+		local server <close> = luff.serve { proxy = "http://" .. upstream.address, root = support.scratch() }
+		local image = support.make_image(upstream.address .. "/app:v1")
+		for _, tag in ipairs { "v2", "V3", "v4" } do
+			luff.tag(upstream.address .. "/app:v1", tag)
+		end
+		local subject = { mediaType = image:media_type(), digest = image:digest(), size = #image:raw_manifest() }
+		local function refer(n, kind)
+			local manifest = {
+				schemaVersion = 2, mediaType = "application/vnd.oci.image.manifest.v1+json", artifactType = kind,
+				config = luff.push_blob(upstream.address .. "/app", "{}", { media_type = "application/vnd.oci.empty.v1+json" }),
+				layers = luff.array {}, subject = subject, annotations = { n = tostring(n) } }
+			luff.push_manifest(upstream.address .. "/app@" .. luff.digest(luff.json.encode(manifest)), manifest)
+		end
+		for n = 1, 3 do
+			refer(n, n < 3 and "test/one" or "test/two")
+		end
+		assert.same({ "V3", "v1", "v2", "v4" }, support.tags(server:address() .. "/app"))
+		local _, body = curl("http://" .. server:address() .. "/v2/app/tags/list?n=2&last=v1")
+		assert.same({ "v2", "V3" }, { table.unpack(luff.json.decode(body).tags) })
+		local function referrers(kind)
+			local n = 0
+			for _ in luff.referrers(server:address() .. "/app@" .. image:digest(), { artifact_type = kind }) do
+				n = n + 1
+			end
+			return n
+		end
+		assert.same({ 3, 2, 0 }, { referrers(), referrers "test/one", referrers "test/none" })
+		assert.equal(404, (curl("http://" .. server:address() .. "/v2/nothing/tags/list")))
+
+		luff.copy(server:address() .. "/app:v2", "memory:listed:v2")
+		upstream.server:close()
+		assert.same({ "v2" }, support.tags(server:address() .. "/app"))
+		assert.equal(0, referrers())
+	end)
+
 	it("takes nothing, and knows nothing that the upstream does not", function()
 		local upstream = start()
 		local server <close> = luff.serve { proxy = "http://" .. upstream.address }
@@ -190,6 +227,16 @@ describe("a mirror of a registry", function()
 			"https://ho st.example",
 			"https://user:password@host.example" } do
 			assert.equal("invalid", support.fails(luff.serve, { proxy = proxy }).code, proxy)
+		end
+	end)
+
+	it("promises no limit where it cannot let go of anything", function()
+		local layout = support.scratch() .. "/layout"
+		support.make_image("oci:" .. layout .. ":v1")
+		for _, root in ipairs { false, layout } do
+			local err = support.fails(luff.serve, { proxy = "http://127.0.0.1:1", proxy_max = 1000000, root = root or nil })
+			assert.equal("invalid", err.code)
+			assert.truthy(err.message:find("proxy_max", 1, true), err.message)
 		end
 	end)
 

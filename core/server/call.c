@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "server/endpoints.h"
 #include "server/faults.h"
+#include "server/listed.h"
 
 #define LOGGED_MAX 1000 /* bytes of an address */
 
@@ -41,6 +42,7 @@ void luff_call_free(struct luff_call *r)
 	if (r->response)
 		luff_mhd.destroy_response(r->response);
 	luff_repository_unref(r->repository);
+	luff_listed_free(r->listed);
 	luff_buffer_release(&r->body);
 	luff_watch_free(r->watch);
 	free(r->uri);

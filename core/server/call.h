@@ -14,6 +14,7 @@
 struct luff_access;
 struct luff_call;
 struct luff_connection;
+struct luff_listed;
 struct luff_watch;
 
 /* Whether an endpoint's end() makes trees of documents, which takes memory: only so many do at a time. */
@@ -51,10 +52,11 @@ struct luff_call {
 	struct luff_error malformed; /* what is wrong with the address; code 0: nothing */
 	const struct luff_endpoint *endpoint;
 	struct luff_repository *repository; /* a reference, for who opened it */
-	struct luff_upload *upload;         /* claimed, for who claimed it */
-	struct luff_buffer body;            /* for who collects it */
-	int64_t expected;                   /* bytes of a chunk; -1: as many as come */
-	int64_t dropped;                    /* bytes of a body that nobody wants */
+	struct luff_listed *listed; /* by the upstream of a mirror; NULL: by nobody but the repository */
+	struct luff_upload *upload; /* claimed, for who claimed it */
+	struct luff_buffer body;    /* for who collects it */
+	int64_t expected;           /* bytes of a chunk; -1: as many as come */
+	int64_t dropped;            /* bytes of a body that nobody wants */
 	unsigned status;
 	struct MHD_Response *response; /* the answer, once it is made */
 	struct luff_watch *watch;      /* see faults.h; NULL where nobody watches */

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "server/endpoints.h"
+#include "server/listed.h"
 #include "server/names.h"
 
 #define PAGE_MAX 10000 /* names on a page, however many are asked for */
@@ -53,12 +54,13 @@ static int compare_tags(const void *a, const void *b)
 	return order ? order : strcmp(left, right);
 }
 
-/* The layout's names that are tags: another tool may have given it others, and one twice. */
+/* The names that are tags: into a layout another tool may have given it others, and one twice. */
 static int read_tags(struct luff_names *names, struct luff_call *r, struct luff_error *err)
 {
 	LUFF_AUTO(cursor) cursor = NULL;
 	const char *tag = "";
-	int rc = luff_medium_tags(&cursor, r->repository->medium, err);
+	int rc = r->listed ? luff_listed_open(&cursor, r, err)
+			   : luff_medium_tags(&cursor, r->repository->medium, err);
 
 	while (rc == 0 && tag) {
 		rc = luff_cursor_next(&tag, cursor, err);
@@ -73,7 +75,7 @@ int luff_lists_tags(struct luff_call *r, struct luff_error *err)
 {
 	char prefix[LUFF_NAME_MAX + 32], path[LUFF_NAME_MAX + 32];
 	LUFF_AUTO(names) names = {0};
-	int rc = luff_call_open(r, false, "NAME_UNKNOWN", err);
+	int rc = r->listed ? 0 : luff_call_open(r, false, "NAME_UNKNOWN", err);
 
 	if (rc == 0)
 		rc = read_tags(&names, r, err);

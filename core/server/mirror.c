@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "mediums/mediums.h"
+#include "server/listed.h"
 #include "server/names.h"
 #include "store/backing.h"
 
@@ -702,14 +704,47 @@ static int prepare_blob(struct luff_call *r, struct luff_mirror *mirror, struct 
 	return rc < 0 ? unavailable(r, &why, err) : 0;
 }
 
+static int prepare_list(struct luff_call *r, const struct luff_mirror *mirror, struct luff_error *err)
+{
+	LUFF_AUTO(medium) upstream = NULL;
+	int rc = open_upstream(&upstream, mirror, r->route.repository, err);
+
+	return rc < 0 ? rc : luff_listed_fetch(r, upstream, err);
+}
+
 int luff_mirror_prepare(struct luff_call *r, struct luff_mirror *mirror, struct luff_error *err)
 {
+	if (r->route.kind == LUFF_ROUTE_TAGS || r->route.kind == LUFF_ROUTE_REFERRERS)
+		return prepare_list(r, mirror, err);
 	if (r->route.kind == LUFF_ROUTE_MANIFEST)
 		return prepare_manifest(r, mirror, err);
 	return r->route.kind == LUFF_ROUTE_BLOB ? prepare_blob(r, mirror, err) : 0;
 }
 
 /* ---- The mirror ---- */
+
+/* Room is made in a folder of layouts: elsewhere a limit would be a promise that nobody keeps. */
+static int check_cap(const struct luff_mirror *mirror, struct luff_error *err)
+{
+	LUFF_AUTO(text) marker = NULL;
+
+	if (mirror->cap == 0)
+		return 0;
+	if (!mirror->root)
+		return luff_fail(err, LUFF_EINVAL,
+				 "proxy_max: a mirror in memory lets go of nothing; give it a folder");
+	if (asprintf(&marker, "%s/oci-layout", mirror->root) < 0) {
+		marker = NULL;
+		return luff_fail_nomem(err);
+	}
+	if (access(marker, F_OK) == 0)
+		return luff_fail(
+			err, LUFF_EINVAL,
+			"proxy_max: %s is a layout itself, of which a mirror lets nothing go; give it "
+			"another folder",
+			mirror->root);
+	return 0;
+}
 
 int luff_mirror_new(struct luff_mirror **out, const struct luff_server_options *options,
 		    struct luff_repositories *repositories, struct luff_scope *scope, struct luff_error *err)
@@ -734,6 +769,8 @@ int luff_mirror_new(struct luff_mirror **out, const struct luff_server_options *
 	/* absolute, since a script may change its folder while the server runs */
 	if (rc == 0 && options->root && !(mirror->root = realpath(options->root, NULL)))
 		rc = luff_fail_errno(err, errno, "%s", options->root);
+	if (rc == 0)
+		rc = check_cap(mirror, err);
 	if (rc < 0) {
 		luff_mirror_free(mirror);
 		return rc;

@@ -1,7 +1,8 @@
 /*
  * A registry that is the mirror of another one, its upstream: what is asked for and not here is fetched through the registry medium,
  * verified, kept, and given to all who wait for it while it still comes. What is here is given also when the upstream cannot be
- * reached. Tags are compared to the upstream's by a HEAD request, at most once a minute. Lists and referrers tell what is here.
+ * reached. Tags are compared to the upstream's by a HEAD request, at most once a minute. Lists of tags
+ * and referrers are the upstream's, and tell what is here when it cannot be asked; the catalog always tells what is here.
  */
 #ifndef LUFF_SERVER_MIRROR_H
 #define LUFF_SERVER_MIRROR_H

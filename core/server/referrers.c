@@ -1,5 +1,5 @@
 /*
- * Manifests by their subject (distribution-spec, end-12), as the layout medium lists them.
+ * Manifests by their subject (distribution-spec, end-12), as the layout medium or the upstream of a mirror lists them, by their digests.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "model/descriptor.h"
 #include "server/endpoints.h"
+#include "server/listed.h"
 
 /* @param more_out  the last digest on this page, where there may be more; else "" */
 static int add_referrers(struct luff_digest *more_out, cJSON *list, const struct luff_call *r,
@@ -82,9 +83,11 @@ int luff_referrers_list(struct luff_call *r, struct luff_error *err)
 	struct luff_error missing = {0};
 	cJSON *list;
 	/* no repository has no referrers, as nothing else that is not there: 404 would say that the API is missing */
-	int rc = luff_repository_open(&r->repository, r->repositories, r->route.repository, false, &missing);
+	int rc = r->listed ? luff_listed_open(&referrers, r, &missing)
+			   : luff_repository_open(&r->repository, r->repositories, r->route.repository, false,
+						  &missing);
 
-	if (rc == 0)
+	if (rc == 0 && !r->listed)
 		rc = luff_medium_referrers(&referrers, r->repository->medium, &r->route.digest,
 					   r->route.artifact_type, &missing);
 	if (rc < 0 && rc != LUFF_ENOTFOUND) {
