@@ -86,6 +86,24 @@ describe("a foreign layer", function()
 		assert.same({}, other:requests())
 	end)
 
+	it("comes no faster than its host may be asked, whatever else comes from there", function()
+		local _, address = serve()
+		local sources, registry = {}, select(2, serve())
+		for i = 1, 3 do
+			local layer = support.random(500)
+			luff.push_blob(address .. "/store", layer, { media_type = "text/plain" })
+			local name = make(registry .. "/image" .. i, layer,
+				{ ("http://%s/v2/store/blobs/%s"):format(address, luff.digest(layer)) })
+			sources[i] = name
+		end
+		luff.config { hosts = { [address] = { rate = 1 } } }
+		local began = tonumber(support.sh "date +%s.%N")
+		luff.map(sources, { jobs = 3 }, function(source)
+			luff.copy(source, (folder()), { foreign = true })
+		end)
+		assert.is_true(tonumber(support.sh "date +%s.%N") - began >= 1.9)
+	end)
+
 	it("comes from a URL that gets no login, whatever is known and whatever it asks for", function()
 		local layer = support.random(5000)
 		local other, url = elsewhere(layer, { { path = "/v2/store/blobs/*", method = "GET", auth = "basic" } })

@@ -79,9 +79,13 @@ int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_err
 		rc = luff_url_origin(&origin, f->url, err);
 	if (rc == 0 && !luff_settings_host(name, origin))
 		rc = luff_fail(err, LUFF_EFORMAT, "a URL whose host is too long");
-	/* of its own: one that is shared would be kept, and there are as many as manifests like to name */
+	/*
+	 * The one that all share where settings name it, for their rate and bandwidth to be the host's. Else one of its own: what is
+	 * shared is kept, and there are as many as manifests like to name.
+	 */
 	if (rc == 0)
-		rc = luff_host_new(&f->host, name, false, NULL, err);
+		rc = luff_settings_name(f->url) ? luff_host_get(&f->host, name, false, err)
+						: luff_host_new(&f->host, name, false, NULL, err);
 	if (rc < 0)
 		return luff_fail_context(err, "foreign layer");
 	m->place = strdup(luff_url_redact(place, sizeof place, f->url));
