@@ -156,6 +156,15 @@ describe("a daemon's images", function()
 		fails(d.run("digest", "docker-daemon:app:v1@" .. other), 3, "app:v1 is not, or no more, " .. other)
 	end)
 
+	it("have blobs, too", function()
+		local app = image_of("app:v1", { layers = { 3000 } })
+		local layer = app.image:layers()[1]
+		local d = daemon { app.inspect, app.save }
+		local result = d.run("blob", "docker-daemon:app:v1@" .. layer:digest())
+		assert.equal(layer:digest(), luff.digest(result.stdout), result.stderr)
+		fails(d.run("blob", "docker-daemon:app:v1@sha256:" .. ("0"):rep(64)), 3, "docker-daemon: no blob sha256:000")
+	end)
+
 	it("have names that are names", function()
 		for _, name in ipairs { "APP", "app:v1:v2", "sha256:123", "@sha256:123", "app@", "a b", "-x", "../x", "@1" } do
 			local result = support.luff({ "digest", "docker-daemon:" .. name }, { env = { DOCKER_HOST = "unix:///nowhere" } })
@@ -395,9 +404,12 @@ describe("an image that goes to a daemon", function()
 
 	it("comes as a whole", function()
 		local d = daemon {}
-		local result = support.luff({ "-e", 'luff.push_blob("docker-daemon:", "bytes")' }, { env = d.env })
-		assert.equal(1, result.code)
-		assert.truthy(result.stderr:find("docker-daemon: takes whole images: copy one there", 1, true), result.stderr)
+		for _, code in ipairs { 'luff.push_blob("docker-daemon:", "bytes")',
+			('luff.push_manifest("docker-daemon:app:v1", %q)'):format(luff.open(source):raw_manifest()) } do
+			local result = support.luff({ "-e", code }, { env = d.env })
+			assert.equal(1, result.code)
+			assert.truthy(result.stderr:find("docker-daemon: takes whole images: copy one there", 1, true), result.stderr)
+		end
 		assert.equal(0, support.count(d, "POST", ""))
 	end)
 
