@@ -167,8 +167,9 @@ describe("a daemon's images", function()
 
 	it("have names that are names", function()
 		for _, name in ipairs { "APP", "app:v1:v2", "sha256:123", "@sha256:123", "app@", "a b", "-x", "../x", "@1" } do
-			local result = support.luff({ "digest", "docker-daemon:" .. name }, { env = { DOCKER_HOST = "unix:///nowhere" } })
-			fails(result, 2, "docker-daemon: ")
+			local err = support.fails(luff.resolve, "docker-daemon:" .. name)
+			assert.equal("invalid_name", err.code)
+			assert.equal(1, (err.message:find("docker-daemon: ", 1, true)))
 		end
 	end)
 end)
@@ -523,10 +524,7 @@ describe("where a daemon is", function()
 	it("is said in one clear word where it cannot be", function()
 		local there = support.scratch()
 		fails(ask { DOCKER_HOST = "ssh://me@build.example" }, 1, "DOCKER_HOST: ssh is not spoken here", "ssh -NL")
-		for _, host in ipairs { "nonsense", "npipe:////./pipe/docker", "unix://", "unix://relative", "fd://",
-			"unix:///" .. ("x"):rep(200), "tcp://", "tcp://me@host:1", "tcp://host:1/?x=y", "tcp://host:port" } do
-			fails(ask { DOCKER_HOST = host }, 2, "docker-daemon: DOCKER_HOST: ")
-		end
+		fails(ask { DOCKER_HOST = "nonsense" }, 2, 'docker-daemon: DOCKER_HOST: "nonsense" is no unix:///PATH')
 		fails(ask { DOCKER_HOST = "unix://" .. there .. "/none" }, 5, there .. "/none: cannot connect: No such file")
 		fails(ask { DOCKER_HOST = "tcp://127.0.0.1:1" }, 5, "tcp://127.0.0.1:1: cannot connect")
 	end)

@@ -204,12 +204,12 @@ static int use_environment(struct luff_endpoint *out, const char *address, const
 			   struct luff_error *err)
 {
 	const char *certificates = variable("DOCKER_CERT_PATH");
-	bool checked = variable("DOCKER_TLS_VERIFY") != NULL;
-	struct tls tls = {.used = checked || variable("DOCKER_TLS"), .unchecked = !checked};
+	bool checked = variable("DOCKER_TLS_VERIFY") != NULL, unchecked = !checked && variable("DOCKER_TLS");
+	struct tls tls = {.used = checked || unchecked, .unchecked = unchecked};
 	int rc = 0;
 
 	certificates = certificates ? certificates : folder;
-	if (tls.used && certificates)
+	if ((tls.used || luff_text_starts(address, "https://")) && certificates)
 		rc = read_tls_folder(&tls, certificates, err);
 	if (rc == 0)
 		rc = use_address(out, address, &tls, "DOCKER_HOST", err);
