@@ -22,6 +22,14 @@ int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_err
 /** Puts the cache in front of *m where there is one (luff_cache_set()). On failure *m is NULL. */
 int luff_cache_wrap(struct luff_medium **m, struct luff_error *err);
 
+/**
+ * What is kept by containers/storage: "[overlay@/folder]alpine:3".
+ *
+ * @param digest  "@sha256:…" within the text; NULL: there is none
+ */
+int luff_storage_open(struct luff_medium **out, struct luff_name *name_out, const char *text,
+		      const char *digest, struct luff_error *err);
+
 /** An OCI layout over a store: a folder's ("oci:./dir") or memory's ("memory"). Takes a reference to the store. */
 int luff_layout_new(struct luff_medium **out, struct luff_store *store, const char *place,
 		    struct luff_error *err);

@@ -212,6 +212,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		rc = open_made(out, name_out, text, err);
 	else if (luff_text_starts(text, "docker-daemon:"))
 		rc = open_daemon(out, name_out, text, options, err);
+	else if (luff_text_starts(text, "containers-storage:"))
+		rc = luff_storage_open(out, name_out, text + 19, find_digest(text), err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

@@ -160,6 +160,7 @@ names
   oci-archive:FILE  oci-archive:FILE:TAG            in a tar of an OCI layout, or "-"
   docker-daemon:app:v1  docker-daemon:sha256:ID     among the images of Docker or Podman
   dir:DIR                                           skopeo's folder
+  containers-storage:NAME                           what podman keeps on this machine
   rootfs:PATH                                       a folder or tar as an image
   random:layers=3,size=100000,seed=7                random bytes
 
