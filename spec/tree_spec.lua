@@ -76,7 +76,7 @@ describe("the squashed tree", function()
 		assert.same({ "/d/ 1", "/d/x 1 x" }, show { { "d/", "d/.wh..wh..opq", "d/x=x" } })
 	end)
 
-	it("takes a whiteout of what is not there for nothing, and what comes behind it in that folder for something", function()
+	it("takes a whiteout of what is not there for nothing, and goes on in that folder", function()
 		assert.same({ "/a 1 1", "/b/ -", "/b/d 2 2" }, show { { "a=1" }, { "b/.wh.c", "b/d=2" } })
 	end)
 
