@@ -174,7 +174,8 @@ describe("an edited image", function()
 		local own = support.scratch() .. "/own"
 		image:extract(own, { keep_owner = false })
 		local function listing(root)
-			return support.sh(("cd %s && find . -mindepth 1 -printf '%%p %%y %%m %%n %%T@ %%l\\n' | sort; cat etc/*"):format(root))
+			return support.sh(("cd %s && find . -mindepth 1 -printf '%%p %%y %%m %%n %%T@ %%l\\n' | sort; cat etc/*"):format(
+				root))
 		end
 		for _, program in ipairs(umocis) do
 			local bundle = support.scratch() .. "/bundle"

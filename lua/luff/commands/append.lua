@@ -1,5 +1,6 @@
 -- luff append: tars as new layers on top of an image, or of nothing.
 local command = require "luff.edit.command"
+local documents = require "luff.edit.documents"
 local luff = require "luff"
 local options = require "luff.options"
 
@@ -34,11 +35,10 @@ examples
 			command.write(luff.empty { platform = opts.platform }:append(layers), opts)
 			return
 		end
-		local ok, ref = pcall(luff.ref, args[1])
 		command.write(command.change(args[1], opts, function(base)
 			local image = base:append(layers)
 			return opts.set_base_image_annotations and image:annotate {
-				["org.opencontainers.image.base.name"] = ok and tostring(ref) or nil,
+				["org.opencontainers.image.base.name"] = documents.registry_name(args[1]),
 				["org.opencontainers.image.base.digest"] = base:digest(),
 			} or image
 		end), opts)

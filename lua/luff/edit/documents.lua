@@ -58,6 +58,21 @@ function documents.type_in(media_type, format)
 	return formats[format][media_type] or media_type
 end
 
+local transports = {
+	oci = true, dir = true, rootfs = true, random = true, memory = true, ["docker-archive"] = true, ["oci-archive"] = true,
+	["docker-daemon"] = true,
+}
+
+--- A name as annotations have it, "docker.io/library/alpine:3"; nil where it is none of a registry.
+function documents.registry_name(name)
+	local text = tostring(name):gsub("^docker://", "")
+	local ok, ref = pcall(core.ref, text)
+	if not ok or transports[text:match "^([^:]*):"] then
+		return nil
+	end
+	return tostring(ref.tag and ref:with_tag(ref.tag) or ref)
+end
+
 -- ---- The methods -------------------------------------------------------------------------------------------
 
 function documents.configure(image, f)

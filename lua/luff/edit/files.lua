@@ -67,6 +67,9 @@ end
 -- The image without what goes(path, is_whiteout) says; layers that have nothing left go, too.
 local function without(image, goes)
 	return layers.map_layers(image, function(layer)
+		if not layers.is_open(layer) then
+			return nil
+		end
 		local new, roots = heirs(layer, goes)
 		local left, gone = 0, 0
 		local function stays(what)
@@ -104,7 +107,7 @@ end
 function files.keep(image, patterns)
 	local matches, above = matcher(patterns), { [""] = true }
 	for _, layer in ipairs(image:layers()) do
-		for e in layer:entries() do
+		for e in layers.is_open(layer) and layer:entries() or function() end do
 			local path, is_whiteout = subject(e)
 			if not is_whiteout and matches(path) then
 				while not above[path] do
@@ -128,7 +131,7 @@ local function with_times(image, seconds, base, change)
 	local text = time.text(seconds)
 	local list = {}
 	for i, layer in ipairs(image:layers()) do
-		list[i] = { was = i, layer = i <= spared and layer or layers.map(layer, function(e)
+		list[i] = { was = i, layer = (i <= spared or not layers.is_open(layer)) and layer or layers.map(layer, function(e)
 			local new = change and change(e)
 			if e.mtime ~= seconds or e.mtime_ns ~= 0 then
 				new = new or {}

@@ -336,6 +336,12 @@ local function compression_of(layer)
 	return kind:find "zstd$" and "zstd" or kind:find "%.tar$" and "none" or "gzip"
 end
 
+--- Whether a layer is a tar that an edit of all layers concerns: artifacts have others, and foreign ones stay what they are.
+function layers.is_open(layer)
+	local kind = layer:media_type()
+	return kind:find("%.tar") ~= nil and not kind:find("nondistributable", 1, true) and not kind:find(".foreign.", 1, true)
+end
+
 local function recompress_layer(layer, kind)
 	return compression_of(layer) == kind and layer or core.recompress(layer, kind)
 end
@@ -348,7 +354,7 @@ function layers.recompress(object, kind)
 		return recompress_layer(object, kind)
 	end
 	return layers.map_layers(object, function(layer)
-		return recompress_layer(layer, kind)
+		return layers.is_open(layer) and recompress_layer(layer, kind) or nil
 	end)
 end
 

@@ -1,5 +1,6 @@
 -- Images on another base, and with fewer layers.
 local core = require "luff.core"
+local documents = require "luff.edit.documents"
 local fail = require "luff.fail"
 local layers = require "luff.edit.layers"
 local options = require "luff.options"
@@ -52,9 +53,7 @@ local function base_of(value, image, opts)
 		fail("invalid", "a base is an Image or a name, not a %s", type(value))
 	end
 	local base = core.image(value, { platform = image:platform(), plain_http = opts.plain_http })
-	local text = tostring(value):gsub("^docker://", "")
-	local ok, ref = pcall(core.ref, text)
-	return base, ok and not text:find "^%l[%l-]*:[^%d]" and tostring(ref:with_tag(ref.tag or "latest")) or nil
+	return base, documents.registry_name(value)
 end
 
 local platform_members = { "architecture", "os", "variant", "os.version", "os.features" }
@@ -90,7 +89,7 @@ function rebase.rebase(image, old_base, new_base, opts)
 		end
 		config.history = table.move(history, upper + 1, #history, #new_history + 1, new_history)
 		local all = type(manifest.annotations) == "table" and manifest.annotations or {}
-		all[NAME], all[DIGEST] = name or nil, new:digest()
+		all[NAME], all[DIGEST] = name, new:digest()
 		manifest.annotations = all
 	end)
 end
