@@ -250,7 +250,8 @@ struct luff_reader_box *luff_entry_content(lua_State *L, int i);
 /* ---- tree.c ---- */
 
 /* Methods of an Image or a Tree: the other one is NULL. */
-int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, bool read);
+enum luff_find { LUFF_FIND_ENTRY, LUFF_FIND_READER, LUFF_FIND_BYTES };
+int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, enum luff_find what);
 int luff_list_files(lua_State *L, struct luff_image *image, struct luff_tree *tree);
 int luff_open_tree(lua_State *L, struct luff_image *image);
 

@@ -346,12 +346,17 @@ static int image_files(lua_State *L)
 
 static int image_stat(lua_State *L)
 {
-	return luff_find_file(L, luff_check_image(L, 1), NULL, false);
+	return luff_find_file(L, luff_check_image(L, 1), NULL, LUFF_FIND_ENTRY);
+}
+
+static int image_open(lua_State *L)
+{
+	return luff_find_file(L, luff_check_image(L, 1), NULL, LUFF_FIND_READER);
 }
 
 static int image_read(lua_State *L)
 {
-	return luff_find_file(L, luff_check_image(L, 1), NULL, true);
+	return luff_find_file(L, luff_check_image(L, 1), NULL, LUFF_FIND_BYTES);
 }
 
 static int image_tree(lua_State *L)
@@ -625,6 +630,7 @@ void luff_image_types(lua_State *L)
 						 {"annotations", image_annotations},
 						 {"files", image_files},
 						 {"stat", image_stat},
+						 {"open", image_open},
 						 {"read", image_read},
 						 {"tree", image_tree},
 						 {"export", luff_image_export},

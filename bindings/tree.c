@@ -6,14 +6,14 @@
 
 #define READ_MAX ((int64_t)64 << 20) /* of read(); more must be read in pieces */
 
-/* ---- one file: stat and read ---- */
+/* ---- one file: stat, open and read ---- */
 
 struct find_call {
 	struct luff_work base;
 	struct luff_image *image; /* one of these two */
 	struct luff_tree *tree;
 	const char *path;
-	bool read;
+	enum luff_find what;
 	struct luff_files *files;
 	const struct luff_entry *entry;
 	size_t layer;
@@ -40,17 +40,20 @@ static int read_all(struct find_call *c, struct luff_error *err)
 static int find_run(struct luff_work *base, struct luff_error *err)
 {
 	struct find_call *c = (struct find_call *)base;
+	bool content = c->what != LUFF_FIND_ENTRY;
 	int rc = c->tree ? luff_files_find(&c->files, c->tree, c->path, err)
-			 : luff_files_find_in(&c->files, c->image, c->path, c->read, err);
+			 : luff_files_find_in(&c->files, c->image, c->path, content, err);
 
 	if (rc == 0)
 		rc = luff_files_next(&c->entry, &c->layer, c->files, err);
-	if (rc == 0 && (c->read || c->entry->type == LUFF_ENTRY_FILE))
+	if (rc == 0 && (content || c->entry->type == LUFF_ENTRY_FILE))
 		rc = luff_files_content(&c->content, c->files, err);
-	if (rc == 0 && c->read && c->entry->size > READ_MAX)
-		rc = luff_fail(err, LUFF_ELIMIT,
-			       "more than 64 MiB to read at once: stat() gives what reads it in pieces");
-	return rc == 0 && c->read ? read_all(c, err) : rc;
+	if (rc < 0 || c->what != LUFF_FIND_BYTES)
+		return rc;
+	if (c->entry->size > READ_MAX)
+		return luff_fail(err, LUFF_ELIMIT,
+				 "more than 64 MiB to read at once: open() gives what reads it in pieces");
+	return read_all(c, err);
 }
 
 static int read_finish(lua_State *L, struct luff_work *base)
@@ -80,6 +83,15 @@ static int stat_finish(lua_State *L, struct luff_work *base)
 	return 1;
 }
 
+static int open_finish(lua_State *L, struct luff_work *base)
+{
+	struct find_call *c = (struct find_call *)base;
+
+	luff_push_reader(L)->r = c->content;
+	c->content = NULL;
+	return 1;
+}
+
 static void find_release(struct luff_work *base)
 {
 	struct find_call *c = (struct find_call *)base;
@@ -91,20 +103,22 @@ static void find_release(struct luff_work *base)
 	luff_buffer_release(&c->bytes);
 }
 
-int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, bool read)
+int luff_find_file(lua_State *L, struct luff_image *image, struct luff_tree *tree, enum luff_find what)
 {
+	static int (*const finish[])(lua_State * L, struct luff_work * call) = {stat_finish, open_finish,
+										read_finish};
 	const char *path = luff_check_name(L, 2);
 	struct find_call *c = luff_work_new(L, sizeof *c);
 
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, -2, 1);
 	c->base.run = find_run;
-	c->base.finish = read ? read_finish : stat_finish;
+	c->base.finish = finish[what];
 	c->base.release = find_release;
 	c->image = image ? luff_image_ref(image) : NULL;
 	c->tree = tree ? luff_tree_ref(tree) : NULL;
 	c->path = path;
-	c->read = read;
+	c->what = what;
 	return luff_work_go(L);
 }
 
@@ -309,20 +323,29 @@ static int tree_files(lua_State *L)
 
 static int tree_stat(lua_State *L)
 {
-	return luff_find_file(L, NULL, luff_check_tree(L, 1), false);
+	return luff_find_file(L, NULL, luff_check_tree(L, 1), LUFF_FIND_ENTRY);
+}
+
+static int tree_open(lua_State *L)
+{
+	return luff_find_file(L, NULL, luff_check_tree(L, 1), LUFF_FIND_READER);
 }
 
 static int tree_read(lua_State *L)
 {
-	return luff_find_file(L, NULL, luff_check_tree(L, 1), true);
+	return luff_find_file(L, NULL, luff_check_tree(L, 1), LUFF_FIND_BYTES);
 }
 
 void luff_tree_types(lua_State *L)
 {
 	static const luaL_Reg tree_meta[] = {{"__gc", tree_gc}, {NULL, NULL}};
-	static const luaL_Reg tree_methods[] = {{"files", tree_files},     {"stat", tree_stat},
-						{"read", tree_read},       {"efficiency", tree_efficiency},
-						{"diff", luff_diff_trees}, {NULL, NULL}};
+	static const luaL_Reg tree_methods[] = {{"files", tree_files},
+						{"stat", tree_stat},
+						{"open", tree_open},
+						{"read", tree_read},
+						{"efficiency", tree_efficiency},
+						{"diff", luff_diff_trees},
+						{NULL, NULL}};
 	static const luaL_Reg efficiency_meta[] = {{"__gc", efficiency_gc}, {NULL, NULL}};
 	static const luaL_Reg files_meta[] = {
 		{"__gc", files_close}, {"__close", files_close}, {"__call", files_next}, {NULL, NULL}};

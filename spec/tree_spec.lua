@@ -219,6 +219,8 @@ describe("img:read and img:stat", function()
 		image = luff.image("oci:" .. folder .. ":v2")
 		assert.equal("f", image:read "/loose/f")
 		assert.equal("f", image:read "/loose/l")
+		assert.equal("f", image:open("/loose/f"):read "a")
+		assert.equal("f", support.luff("cat", "oci:" .. folder .. ":v2", "loose/l").stdout)
 		for _, path in ipairs { "/loose/g", "/loose", "/loose/f" } do
 			assert.truthy(support.fails(image.stat, image, path).message:find("oci:", 1, true), path)
 		end
@@ -280,6 +282,8 @@ describe("img:read and img:stat", function()
 						local content = want:read "a"
 						assert.equal(content, have:read "a", context)
 						assert.equal(content, image:read(p), context)
+						local open <close> = image:open(p)
+						assert.equal(content, open:read "a" or "", context)
 					end
 				else
 					assert.equal(want_err.code, have_err and have_err.code, context)

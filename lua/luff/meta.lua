@@ -342,7 +342,12 @@ function Image:files(pattern) end
 ---@param path string
 ---@return luff.Entry
 function Image:stat(path) end
----The content of what a path leads to, at most 64 MiB. As Image:stat.
+---The content of what a path leads to, in pieces. As Image:read.
+---@param path string
+---@return luff.Reader
+function Image:open(path) end
+---The content of what a path leads to, at most 64 MiB. As Image:stat, but that often takes fewer layers: it does not matter where
+---the file really is.
 ---@param path string
 ---@return string
 function Image:read(path) end
@@ -489,6 +494,10 @@ function Tree:files(pattern) end
 ---@param path string
 ---@return luff.Entry
 function Tree:stat(path) end
+---As Image:open.
+---@param path string
+---@return luff.Reader
+function Tree:open(path) end
 ---As Image:read.
 ---@param path string
 ---@return string

@@ -1,5 +1,5 @@
--- What is done inside an image, beside crane, skopeo, umoci and GNU tar: flatten, extract, list, read one file, validate. Options and
--- output as those of bench.lua; run it by spec/bench/run inside.
+-- What is done inside an image, beside crane, umoci and GNU tar: flatten, extract, list, read one file, validate. Options
+-- and output as those of bench.lua; run it by spec/bench/run inside.
 package.path = "./?.lua;" .. package.path
 local luff = require "luff"
 local lib = require "spec.bench.lib"
@@ -40,10 +40,10 @@ local function rows()
 	local flat = lib.work .. "/flat.tar"
 	luff.image(here):export(flat)
 
+	local exporting = crane and command({ "env" }, table.unpack(command(crane, "export", name, "-")))
 	row("flatten to a tar, from a registry", contenders {
 		{ "luff", true, function() return shell([["$@" >/dev/null]], { lib.program, "export", name }) end },
-		{ "crane", crane, function() return shell([["$@" >/dev/null]], command({ "env" }, table.unpack(
-			command(crane, "export", name, "-")))) end },
+		{ "crane", crane, function() return shell([["$@" >/dev/null]], exporting) end },
 	}, lib.options.runs)
 
 	row("extract from a layout", contenders {
@@ -58,8 +58,7 @@ local function rows()
 
 	row("list all files, from a registry", contenders {
 		{ "luff", true, function() return { lib.program, "files", name } end },
-		{ "crane, tar -t", crane, function() return shell([["$@" | tar -t]], command({ "env" }, table.unpack(
-			command(crane, "export", name, "-")))) end },
+		{ "crane, tar -t", crane, function() return shell([["$@" | tar -t]], exporting) end },
 	}, lib.options.runs)
 
 	-- The last file of the top layer, which is the smallest one.
@@ -70,8 +69,7 @@ local function rows()
 	row("read one file, from a registry", contenders {
 		{ "luff", true, function() return { lib.program, "cat", name, path } end },
 		{ "crane, tar -x", crane, function()
-			return shell(('"$@" | tar -xO %s'):format(quote((path:gsub("^/", "")))), command({ "env" }, table.unpack(
-				command(crane, "export", name, "-"))))
+			return shell(('"$@" | tar -xPO %s'):format(quote(path)), exporting)
 		end },
 	}, lib.options.runs * 2)
 

@@ -20,11 +20,8 @@ examples
 ]],
 	run = function(args, opts)
 		local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })
-		local found = image:stat(args[2])
-		if found.type ~= "file" then
-			error({ code = "invalid", message = ("%s is a %s, and has no content"):format(args[2], found.type) }, 0)
-		end
-		for piece in function() return found:read(65536) end do
+		local content <close> = image:open(args[2])
+		for piece in function() return content:read(65536) end do
 			terminal.write(piece)
 		end
 	end,
