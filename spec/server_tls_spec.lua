@@ -106,24 +106,22 @@ describe("the embedded registry with TLS", function()
 		local server <close> = luff.serve { self_signed = file }
 		local port = server:address():match ":(%d+)$"
 		for _, host in ipairs { "127.0.0.1", "localhost" } do
-			local result = support.run { "curl", "-sS", "--cacert", file, "--max-time", "60", ("https://%s:%s/v2/"):format(host, port) }
+			local result = support.run { "curl", "-sS", "--cacert", file, "--max-time", "60",
+				("https://%s:%s/v2/"):format(host, port) }
 			assert.equal("{}", result.stdout, result.stderr)
 		end
 		assert.equal(60, curl("https://127.0.0.1:" .. port .. "/v2/").code) -- which trusts another one
 		local text = support.must { "openssl", "x509", "-in", file, "-noout", "-text" }
-		for _, part in ipairs { "ecdsa-with-SHA256", "DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1" } do
+		for _, part in ipairs { "ecdsa-with-SHA256", "DNS:localhost", "Address:127.0.0.1", "Address:0:0:0:0:0:0:0:1" } do
 			assert.truthy(text:find(part, 1, true), text)
 		end
 		support.must { "openssl", "verify", "-CAfile", file, "-purpose", "sslserver", file }
-		local key = support.read(file)
-		assert.is_nil(key:find("PRIVATE", 1, true))
-		do
-			local again <close> = luff.serve { self_signed = file }
-			assert.not_equal(key, support.read(file))
-		end
-		for _, opts in ipairs { { self_signed = file, cert = cert, key = key }, { self_signed = dir .. "/nowhere/own.crt" } } do
-			support.fails(luff.serve, opts)
-		end
+		local first = support.read(file)
+		assert.is_nil(first:find("PRIVATE", 1, true))
+		luff.serve({ self_signed = file }):close()
+		assert.not_equal(first, support.read(file))
+		support.fails(luff.serve, { self_signed = file, cert = cert, key = key })
+		support.fails(luff.serve, { self_signed = dir .. "/nowhere/own.crt" })
 	end)
 
 	it("serves the tools that people have", function()
