@@ -95,9 +95,9 @@ describe("a large blob from a server that makes each connection slow", function(
 	it("comes to who reads it call by call, and may be left in the middle", function()
 		local _, source = serve {}
 		if not source then return end
-		for _, size in ipairs { bytes, 30 << 20 } do
+		for _, wanted in ipairs { bytes, 30 << 20 } do
 			luff.spawn(function()
-				local left, reader <close> = size, luff.open(source):layers()[1]:compressed()
+				local left, reader <close> = wanted, luff.open(source):layers()[1]:compressed()
 				while left > 0 do
 					left = left - #assert(reader:read(math.min(left, 1 << 20)))
 				end
