@@ -268,7 +268,7 @@ describe("writing an archive", function()
 		assert.same({ "app:v1", "registry.example:5000/org/app:v2", "app:latest", "stable:latest" }, names_of(place))
 		local records = manifest_json()
 		assert.equal(2, #records)
-		assert.same({ "app:v1", "stable:latest" }, records[1].RepoTags)
+		assert.same({ "docker.io/library/app:v1", "docker.io/library/stable:latest" }, records[1].RepoTags)
 		local members = support.must { "tar", "-tf", file }
 		assert.equal(3 + 2 + 2 + 3, select(2, members:gsub("\n", "")), members)
 		assert.equal("", support.sh(("tar -tf %s | sort | uniq -d"):format(file)))

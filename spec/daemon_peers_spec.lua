@@ -113,16 +113,25 @@ describe("real daemons", function()
 				local status, body = daemons.ask(daemon.socket, "/images/load", { method = "POST", body = written })
 				assert.equal(200, status, body)
 				assert.falsy(body:find '"error', body)
-				-- Podman gives short names a host of its own
-				local host = entry.kind == "podman" and "localhost/" or ""
-				assert.equal(host .. "app:v1 " .. host .. "other/app:v2", names())
+				assert.equal("app:v1 other/app:v2", names())
 				support.must { "curl", "-sSf", "--unix-socket", daemon.socket, "-o", saved,
-					"http://docker/images/" .. host .. "other/app:v2/get" }
+					"http://docker/images/other/app:v2/get" }
 				forget()
 				support.must({ "sh", "-c", "exec $0 copy -q docker-archive:- docker-daemon: <$1", support.program, saved },
 					{ env = { DOCKER_HOST = daemon.host } })
-				assert.equal(host .. "other/app:v2", names())
-				assert.equal(one:raw_config_file(), run("config", "docker-daemon:" .. host .. "other/app:v2"))
+				assert.equal("other/app:v2", names())
+				assert.equal(one:raw_config_file(), run("config", "docker-daemon:other/app:v2"))
+			end)
+
+			check("takes several at once", function()
+				local place = "docker-archive:" .. support.scratch() .. "/two.tar"
+				luff.copy("oci:" .. dir .. ":one", place .. ":app:v1")
+				local other = support.make_image("memory:daemon-" .. entry.kind .. ":v2", { layers = { 500 } })
+				luff.copy(other, place .. ":org/other:v2")
+				run("copy", "-q", place .. ":app:v1", place .. ":org/other:v2", "docker-daemon:")
+				assert.equal("app:v1 org/other:v2", names())
+				assert.equal(one:raw_config_file(), run("config", "docker-daemon:app:v1"))
+				assert.equal(other:raw_config_file(), run("config", "docker-daemon:org/other:v2"))
 			end)
 
 			check("takes an index", function()

@@ -21,6 +21,7 @@
 #include "stream/streams.h"
 
 #define LAYOUT "{\"imageLayoutVersion\":\"1.0.0\"}"
+#define WHOLE_MAX 1200                    /* bytes of a name with its registry and NUL */
 #define RECORDS_MAX 10000                 /* images of one archive */
 #define DOCUMENTS_MAX ((int64_t)64 << 20) /* bytes of manifests that are looked at */
 #define REF_NAME "org.opencontainers.image.ref.name"
@@ -574,15 +575,14 @@ static int add_record(cJSON *records, struct luff_archive *a, const cJSON *entry
 }
 
 /* As containerd names images in layouts: the tag, and the whole name beside. */
-static int rename_entry(cJSON *entry, const char *name, struct luff_error *err)
+static int rename_entry(char whole[WHOLE_MAX], cJSON *entry, const char *name, struct luff_error *err)
 {
 	struct luff_reference ref;
-	char whole[1200];
 	int rc = luff_reference_parse(&ref, name, err);
 
 	if (rc < 0)
 		return rc;
-	luff_reference_format(whole, sizeof whole, &ref);
+	luff_reference_format(whole, WHOLE_MAX, &ref);
 	return set_name(entry, IMAGE_NAME, whole) && set_name(entry, REF_NAME, ref.tag)
 		       ? 0
 		       : luff_fail_nomem(err);
@@ -604,18 +604,15 @@ static int write_docker(struct luff_archive *a, const char *index, struct luff_e
 
 	cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(tree, "manifests"))
 	{
-		LUFF_AUTO(text) name = NULL;
 		const char *known = luff_json_string(luff_json_object(entry, "annotations"), REF_NAME);
 		struct luff_error none = {0};
-		char same[LUFF_TAG_MAX + 1];
+		char same[LUFF_TAG_MAX + 1], whole[WHOLE_MAX] = "";
 
-		/* a tag alone is no name of an image */
-		if (known && luff_docker_name(same, known, &none) == 0 && strcmp(same, known) == 0) {
-			name = strdup(known);
-			rc = name ? rename_entry(entry, name, err) : luff_fail_nomem(err);
-		}
+		/* a tag alone is no name of an image; and a short name, podman load takes for one of its own */
+		if (known && luff_docker_name(same, known, &none) == 0 && strcmp(same, known) == 0)
+			rc = rename_entry(whole, entry, same, err);
 		if (rc == 0)
-			rc = add_record(records, a, entry, name, err);
+			rc = add_record(records, a, entry, *whole ? whole : NULL, err);
 		if (rc < 0)
 			return rc;
 	}

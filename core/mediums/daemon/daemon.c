@@ -362,55 +362,75 @@ static int daemon_push(struct luff_medium *m, const struct luff_descriptor *d, s
 }
 
 /* The daemon said that it took it: under that name it must have this image now. */
-static int check_loaded(struct daemon *d, const struct luff_descriptor *root, const void *bytes,
-			const char *tag, struct luff_error *err)
+static int check_loaded(struct daemon *d, const struct luff_tagging *t, struct luff_error *err)
 {
 	struct luff_name name = {.digest = {""}};
 	struct luff_answer_image image = {.names = {NULL, 0}};
 	struct luff_document doc;
-	int rc;
+	int rc = luff_document_parse(&doc, t->bytes, (size_t)t->descriptor->size, NULL, err);
 
-	luff_text_copy(name.tag, sizeof name.tag, tag);
-	rc = luff_document_parse(&doc, bytes, (size_t)root->size, NULL, err);
 	if (rc < 0)
 		return here(rc, err);
+	luff_docker_name(name.tag, t->tag, err);
 	rc = luff_images_find(&image, d->client, &name, NULL, err);
 	if (rc == LUFF_ENOTFOUND)
 		luff_images_missing(d->client, &name, err);
 	/* of an index, what it made of it is its own choice */
-	else if (rc == 0 && !doc.is_index && !luff_digest_equal(&image.id, &root->digest) &&
+	else if (rc == 0 && !doc.is_index && !luff_digest_equal(&image.id, &t->descriptor->digest) &&
 		 !luff_digest_equal(&image.id, &doc.config.digest))
-		rc = luff_fail(err, LUFF_EDIGEST, LUFF_DAEMON ": %s became another image, %s", tag,
+		rc = luff_fail(err, LUFF_EDIGEST, LUFF_DAEMON ": %s became another image, %s", name.tag,
 			       image.id.text);
 	luff_answer_image_release(&image);
 	luff_document_release(&doc);
 	return rc;
 }
 
+/* One more name for what the daemon has. */
+static int tag_held(struct daemon *d, const struct luff_tagging *t, struct luff_error *err)
+{
+	for (struct held *h = first_held(d); h; h = h->next) {
+		if (!h->part && is_root(d, h, &t->descriptor->digest))
+			return *t->tag ? luff_images_tag(d->client, &h->id, t->tag, err) : 0;
+	}
+	return luff_fail(err, LUFF_ENOTSUP, LUFF_DAEMON ": takes whole images: copy one there");
+}
+
+/* All of them are loaded at once. */
+static int daemon_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
+			  struct luff_error *err)
+{
+	struct daemon *d = daemon_of(m);
+	bool pushed = d->pushed;
+	char name[LUFF_TAG_MAX + 1];
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (*list[i].tag == '@')
+			rc = luff_fail(err, LUFF_ENAME, "an ID cannot be chosen: write docker-daemon:NAME");
+		else if (*list[i].tag)
+			rc = luff_docker_name(name, list[i].tag, err);
+		if (rc < 0)
+			return here(rc, err);
+	}
+	for (size_t i = 0; rc == 0 && !pushed && i < count; i++)
+		rc = tag_held(d, &list[i], err);
+	if (rc < 0 || !pushed)
+		return rc;
+	rc = luff_medium_tag_all(d->staging, list, count, err);
+	if (rc < 0)
+		return rc;
+	d->pushed = false;
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = *list[i].tag ? check_loaded(d, &list[i], err) : 0;
+	return rc;
+}
+
 static int daemon_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 		      const char *tag, struct luff_error *err)
 {
-	struct daemon *daemon = daemon_of(m);
-	char name[LUFF_TAG_MAX + 1] = "";
-	int rc = 0;
+	struct luff_tagging one = {.descriptor = d, .bytes = bytes, .tag = tag};
 
-	if (*tag == '@')
-		rc = luff_fail(err, LUFF_ENAME, "an ID cannot be chosen: write docker-daemon:NAME");
-	else if (*tag)
-		rc = luff_docker_name(name, tag, err);
-	if (rc < 0)
-		return here(rc, err);
-	for (struct held *h = first_held(daemon); h && !daemon->pushed; h = h->next) {
-		if (!h->part && is_root(daemon, h, &d->digest))
-			return *name ? luff_images_tag(daemon->client, &h->id, name, err) : 0;
-	}
-	if (!daemon->pushed)
-		return luff_fail(err, LUFF_ENOTSUP, LUFF_DAEMON ": takes whole images: copy one there");
-	rc = luff_medium_tag(daemon->staging, d, bytes, name, err);
-	if (rc < 0)
-		return rc;
-	daemon->pushed = false;
-	return *name ? check_loaded(daemon, d, bytes, name, err) : 0;
+	return daemon_tag_all(m, &one, 1, err);
 }
 
 /* What was tagged is loaded; blobs alone a daemon does not take. */
@@ -462,6 +482,7 @@ static const struct luff_medium_ops daemon_ops = {
 	.exists = daemon_exists,
 	.push = daemon_push,
 	.tag = daemon_tag,
+	.tag_all = daemon_tag_all,
 	.flush = daemon_flush,
 	.tags = daemon_tags,
 	.remove = daemon_remove,
