@@ -78,6 +78,43 @@ static void starts_jobs(void)
 	}
 }
 
+struct waiter {
+	struct luff_job job;
+	atomic_int *open;
+};
+
+static void wait_until_open(struct luff_job *job)
+{
+	while (!atomic_load(((struct waiter *)job)->open))
+		nap(1);
+}
+
+/* What is insisted on runs although all threads wait, and more than they wait before it. */
+static void insists(void)
+{
+	static struct waiter waiters[2 * LUFF_POOL_MAX];
+	struct luff_error err;
+	struct counter job;
+	atomic_int open = 0, sum = 0;
+
+	for (size_t i = 0; i < 2 * LUFF_POOL_MAX; i++) {
+		waiters[i] = (struct waiter){.job.run = wait_until_open, .open = &open};
+		OK(luff_pool_submit(&waiters[i].job, &err));
+	}
+	for (int i = 0; i < 3; i++) {
+		job = (struct counter){.job.run = count, .sum = &sum};
+		OK(luff_pool_insist(&job.job, &err));
+		for (int k = 0; k < 10000 && atomic_load(&sum) == i; k++)
+			nap(1);
+		CHECK_INT(atomic_load(&sum), i + 1);
+		CHECK(!pthread_equal(job.thread, pthread_self()));
+		luff_pool_wait(&job.job);
+	}
+	atomic_store(&open, 1);
+	for (size_t i = 0; i < 2 * LUFF_POOL_MAX; i++)
+		luff_pool_wait(&waiters[i].job);
+}
+
 /* ---- each ---- */
 
 struct visit {
@@ -325,6 +362,7 @@ int main(void)
 		OK(luff_init(&err));
 		runs_jobs();
 		starts_jobs();
+		insists();
 		luff_shutdown();
 	}
 	OK(luff_init(&err));
