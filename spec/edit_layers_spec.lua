@@ -636,6 +636,8 @@ describe("the commands", function()
 		run("flatten", "-q", place .. "rebased", "-t", place .. "flat")
 		assert.equal(1, #luff.image(place .. "flat"):layers())
 		assert.equal("2", luff.image(place .. "flat"):read "/version")
+		assert.equal(luff.resolve(place .. "rebased").digest, luff.json.decode(run("flatten", "-q", "--json", "--last", "1",
+			place .. "rebased", "-t", place .. "json")).digest)
 		run("flatten", "-q", "--last", "2", place .. "rebased", "-t", place .. "flatter")
 		assert.equal(2, #luff.image(place .. "flatter"):layers())
 		local piped = support.sh(("cat %s/a.tar | %s append -q --platform linux/amd64 -f - -t %spiped"):format(dir,

@@ -67,12 +67,11 @@ static int make_manifest(struct image_edit *e, struct luff_error *err)
 	config = cJSON_GetObjectItemCaseSensitive(e->manifest, "config");
 	if (!cJSON_IsObject(config))
 		return luff_fail(err, LUFF_EINVAL, "the manifest has no config");
-	if (e->config_text) {
+	if (e->config_text)
 		cJSON_DeleteItemFromObjectCaseSensitive(config, "data");
-		if (!set(config, "digest", cJSON_CreateString(e->config.digest.text)) ||
-		    !set(config, "size", cJSON_CreateNumber((double)e->config.size)))
-			return luff_fail_nomem(err);
-	}
+	if (!set(config, "digest", cJSON_CreateString(e->config.digest.text)) ||
+	    !set(config, "size", cJSON_CreateNumber((double)e->config.size)))
+		return luff_fail_nomem(err);
 	printed = cJSON_PrintUnformatted(e->manifest);
 	return printed ? luff_document_reprint(&e->manifest_text, printed, old, "manifest", err)
 		       : luff_fail_nomem(err);
@@ -129,9 +128,6 @@ static int add_parts(struct image_edit *e, const struct luff_document *doc, stru
 	if (rc == 0)
 		rc = e->config_text ? luff_parts_add_bytes(e->stand.front, &e->config, e->config_text, err)
 				    : luff_stand_keep(&e->stand, &e->config, err);
-	if (rc == 0 && !luff_digest_equal(&doc->config.digest, &e->config.digest))
-		rc = luff_fail(err, LUFF_EINVAL, "the manifest names the config %s, which is not there",
-			       doc->config.digest.text);
 	for (size_t i = 0; rc == 0 && i < doc->count; i++)
 		rc = add_layer(e, &doc->entries[i], old, old_count, err);
 	free(old);

@@ -1,8 +1,12 @@
-/* Any bytes as a manifest or an index: what is accepted is one thing, and its descriptors are sound. */
+/*
+ * Any bytes as a manifest or an index: what is accepted is one thing, its descriptors are sound, and printed in its own order it
+ * says the same.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/descriptor.h"
+#include "ops/document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,6 +24,16 @@ static void check(const struct luff_descriptor *d)
 	luff_platform_match(&host, &d->platform);
 	luff_platform_match(&d->platform, &d->platform);
 	luff_platform_format(text, &d->platform);
+}
+
+static void check_order(const struct luff_document *doc)
+{
+	LUFF_AUTO(text) text = cJSON_PrintUnformatted(doc->tree);
+	LUFF_AUTO(text) same = NULL;
+	struct luff_error err = {0};
+
+	if (!text || luff_document_reprint(&same, text, text, "document", &err) < 0 || same)
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -41,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(&doc.config);
 	for (size_t i = 0; i < doc.count; i++)
 		check(&doc.entries[i]);
+	check_order(&doc);
 	luff_document_release(&doc);
 	return 0;
 }

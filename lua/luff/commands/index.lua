@@ -67,7 +67,7 @@ return {
 	options = {
 		command.to,
 		{ name = "platform", value = "P", type = "list", help = "with filter: what stays; may be given again" },
-		{ name = "json", help = "with list: print JSON" },
+		{ name = "json", help = "print JSON" },
 		command.quiet, command.plain_http,
 	},
 	help = [[

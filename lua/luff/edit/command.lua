@@ -8,6 +8,7 @@ local command = {}
 
 command.to = { name = "tag", short = "t", value = "DEST", help = "the name under which the result is written" }
 command.quiet = { name = "quiet", short = "q", help = "no progress" }
+command.json = { name = "json", help = "print what was written as JSON" }
 command.plain_http = { name = "plain-http", help = "speak http to the registries" }
 command.platform = { name = "platform", value = "P",
 	help = "of an index, the image for it; this machine's by default" }
@@ -18,7 +19,7 @@ function command.destination(opts)
 	return opts.tag or options.fail "name a destination: --tag DEST"
 end
 
---- Writes an Image or Index under a name and prints its digest.
+--- Writes an Image or Index under a name and prints its digest, or what luff copy --json prints.
 function command.write(object, opts)
 	local bars <close> = not opts.quiet and progress.new() or nil
 	local result = luff.copy(object, command.destination(opts), {
@@ -27,7 +28,12 @@ function command.write(object, opts)
 	if bars then
 		bars:close()
 	end
-	terminal.write(result.digest, "\n")
+	if opts.json then
+		result.mediaType, result.media_type = result.media_type, nil
+		terminal.write(luff.json.encode(result, { indent = true }), "\n")
+	else
+		terminal.write(result.digest, "\n")
+	end
 end
 
 --- What change(image, platform) makes of what a name stands for: of one image, or with --all-platforms of each.
