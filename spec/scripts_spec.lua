@@ -65,6 +65,28 @@ describe("scripts/same-digest.lua", function()
 	end)
 end)
 
+describe("scripts/patch-base.lua", function()
+	it("puts images on what their base is now", function()
+		local server <close> = luff.serve {}
+		local base, app = server:address() .. "/base:v1", server:address() .. "/app"
+		support.make_image(base, { layers = { support.tar { version = "1" } } })
+		local old = luff.image(base)
+		luff.copy(old:append { files = { app = "a" } }:annotate {
+			["org.opencontainers.image.base.name"] = base, ["org.opencontainers.image.base.digest"] = old:digest(),
+		}, app .. ":v1")
+		support.make_image(app .. ":v2")
+		support.make_image(base, { layers = { support.tar { version = "2" } } })
+		local first = support.must { support.program, "scripts/patch-base.lua", app }
+		local new = luff.image(app .. ":v1")
+		assert.equal("2", new:read "/version")
+		assert.equal("a", new:read "/app")
+		assert.equal(("v1\t%s\nv2\tis up to date\n"):format(new:digest()), first)
+		assert.equal("v1\tis up to date\nv2\tis up to date\n", support.must { support.program, "scripts/patch-base.lua",
+			app })
+		assert.equal(2, support.luff("scripts/patch-base.lua").code)
+	end)
+end)
+
 describe("The README's first script", function()
 	it("mirrors what it says", function()
 		local server <close> = luff.serve {}
