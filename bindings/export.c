@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -37,11 +38,16 @@ static int write_fd(void *arg, const void *bytes, size_t len, struct luff_error 
 	return 0;
 }
 
-/* Into a file of another name, which takes the real one when it is whole. */
+/* Into a file of another name, which takes the real one when it is whole; into what is no file (/dev/null, a pipe) as it is. */
 static int open_unfinished(struct export_call *c, struct luff_error *err)
 {
 	size_t size = strlen(c->target) + 32;
+	struct stat st;
 
+	if (stat(c->target, &st) == 0 && !S_ISREG(st.st_mode)) {
+		c->fd = open(c->target, O_WRONLY | O_CLOEXEC);
+		return c->fd < 0 ? luff_fail_errno(err, errno, "%s: cannot write", c->target) : 0;
+	}
 	c->unfinished = malloc(size);
 	if (!c->unfinished)
 		return luff_fail_nomem(err);
@@ -59,7 +65,7 @@ static int open_unfinished(struct export_call *c, struct luff_error *err)
 
 static int finish_file(struct export_call *c, struct luff_error *err)
 {
-	if (rename(c->unfinished, c->target) < 0)
+	if (c->unfinished && rename(c->unfinished, c->target) < 0)
 		return luff_fail_errno(err, errno, "%s: cannot make the file", c->target);
 	free(c->unfinished);
 	c->unfinished = NULL;

@@ -208,6 +208,18 @@ describe("img:export", function()
 		assert.equal(look(dir .. "/layers"), look(dir .. "/flat"))
 	end)
 
+	it("writes into a pipe or device that has the name, and leaves it what it is", function()
+		local dir = support.scratch()
+		local image = image_of(rich)
+		assert(os.execute(("mkfifo %s/pipe"):format(dir)))
+		local reader = support.start { "sh", "-c", ("cat %s/pipe >%s/read"):format(dir, dir) }
+		image:export(dir .. "/pipe")
+		assert.equal(0, reader:wait())
+		image:export(dir .. "/a.tar")
+		assert.equal(support.read(dir .. "/a.tar"), support.read(dir .. "/read"))
+		assert.equal("fifo", support.sh("stat -c %F " .. dir .. "/pipe"))
+	end)
+
 	it("leaves no half of a file", function()
 		local dir = support.scratch()
 		local image = image_of { { { path = "../x" } } }
