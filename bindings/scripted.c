@@ -573,11 +573,11 @@ static int scripted_tag(struct luff_medium *m, const struct luff_descriptor *d, 
 	return rc < 0 ? rc : ask(q, m, err);
 }
 
-/* Takes q, which may be NULL, over. */
-static int open_list(struct luff_cursor **out, struct luff_medium *m, struct request *q, size_t max,
+/* Takes `request`, which may be NULL, over. */
+static int open_list(struct luff_cursor **out, struct luff_medium *m, struct request *request, size_t max,
 		     struct luff_error *err)
 {
-	LUFF_AUTO(request) asked = q;
+	LUFF_AUTO(request) q = request;
 	struct scripted_cursor *c;
 
 	if (!q || ask(q, m, err) < 0)
