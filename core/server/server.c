@@ -27,8 +27,8 @@
 #define UPLOADS_MAX 1024
 #define REPOSITORIES_KEPT 64
 #define IDLE_SECONDS 120
-#define CONNECTION_MEMORY                                                                                    \
-	(128 << 10) /* headers, and half of it for a body on its way in: more makes pushes no faster */
+/* Headers, and half of it for a body on its way in; resident in each connection that is kept open. */
+#define CONNECTION_MEMORY (64 << 10)
 #define STACK_SIZE (256 << 10)
 #define PARSING_MAX 4 /* requests of a kind that parse at a time: a tree is many times its text */
 #define DROPPED_MAX                                                                                          \
