@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- New layers, and images with other layers.
 local luff = require "luff"
 local support = require "spec.support"

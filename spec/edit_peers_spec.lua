@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- Edits beside crane's: where both do the same, the images agree on what they must; and other tools read what luff made.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under sanitizers.
 -- A copy that is killed: the destination stays readable at every moment, and running it again finishes the job.
 local luff = require "luff"
 local support = require "spec.support"

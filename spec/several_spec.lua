@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Several images in one copy: content first, then all their names at once; an archive is written once.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- containers-storage: what podman and skopeo keep, as skopeo writes it, and made by hand with what nobody should.
 local luff = require "luff"
 local support = require "spec.support"

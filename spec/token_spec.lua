@@ -1,4 +1,4 @@
--- Not under the thread sanitizer.
+-- Not under sanitizers.
 -- docker-registry with tokens that somebody else signs (its "Token Authentication Specification"): nothing about them is luff's
 -- own, but when it asks for one, for what, and where it shows it.
 local luff = require "luff"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- luff.validate and luff validate: sound images have no findings, and each fault has its own.
 local luff = require "luff"
 local support = require "spec.support"
