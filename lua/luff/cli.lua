@@ -22,6 +22,8 @@ cli.commands = {
 	"validate",
 	"artifact",
 	"ls",
+	"catalog",
+	"referrers",
 	"blob",
 	"copy",
 	"mirror",
