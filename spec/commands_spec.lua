@@ -85,3 +85,95 @@ describe("referrers", function()
 		assert.equal("", result.stdout)
 	end)
 end)
+
+describe("pull and push", function()
+	local server, dir, app, base
+
+	before_each(function()
+		server, dir = luff.serve {}, support.scratch()
+		app, base = server:address() .. "/team/app:v1", server:address() .. "/team/base:v1"
+		for _, name in ipairs { app, base } do
+			support.make_image(name, { layers = { support.packed(support.tar { name = name }, "gzip") } })
+		end
+	end)
+
+	after_each(function()
+		server:close()
+	end)
+
+	it("bring an image into an archive and back", function()
+		local file = dir .. "/app.tar"
+		local pulled = run("pull", app, file)
+		assert.equal(luff.resolve(app).digest .. "\n", pulled.stdout, pulled.stderr)
+		assert.truthy(pulled.stderr:find "copied 2 blobs", pulled.stderr)
+		assert.same({ app }, support.tags("docker-archive:" .. file))
+		local pushed = run("push", "--quiet", file, server:address() .. "/copy:v2")
+		assert.same({ code = 0, stderr = "", stdout = pulled.stdout }, pushed)
+		assert.equal(luff.resolve(app).digest, luff.resolve(server:address() .. "/copy:v2").digest)
+	end)
+
+	it("know tars of layouts and layouts", function()
+		for format, scheme in pairs { oci = "oci-archive:", layout = "oci:" } do
+			local file, copy = dir .. "/" .. format, server:address() .. "/copy:" .. format
+			local digest = output("pull", "-q", "--format", format, app, file)
+			assert.equal(luff.resolve(app).digest .. "\n", digest)
+			assert.same({ "v1" }, support.tags(scheme .. file))
+			assert.equal(digest, output("push", "-q", "--format=" .. format, file, copy))
+			assert.equal(digest, luff.resolve(copy).digest .. "\n")
+		end
+	end)
+
+	it("are save and load, of several images, through pipes", function()
+		local file = dir .. "/both.tar"
+		output("save", "-q", app, base, file)
+		assert.same({ app, base }, support.tags("docker-archive:" .. file))
+		local copy = server:address() .. "/copy:v3"
+		local result = run("load", "-q", file, copy)
+		assert.equal("", result.stdout)
+		assert.truthy(result.stderr:find("choose one image", 1, true), result.stderr)
+		assert.equal(luff.resolve(base).digest .. "\n", output("load", "-q", file .. ":" .. base, copy))
+		support.must { "sh", "-c", ("%s pull -q %s - | %s push -q - %s"):format(support.program, app, support.program, copy) }
+		assert.equal(luff.resolve(app).digest, luff.resolve(copy).digest)
+	end)
+
+	it("leave nothing behind that is wrong", function()
+		local file = dir .. "/none.tar"
+		local none = run("pull", "-q", server:address() .. "/team/app:none", file)
+		assert.equal(3, none.code, none.stderr)
+		assert.is_false(support.exists(file))
+		assert.equal(3, run("push", "-q", file, app).code)
+		for _, line in ipairs { { "pull", app, file, "--format", "zip" }, { "pull", "--json", app, "-" } } do
+			local wrong = run(table.unpack(line))
+			assert.equal(2, wrong.code, wrong.stderr)
+			assert.equal("", wrong.stdout)
+			assert.truthy(wrong.stderr:find("^luff: %-%-[^\n]+\n$"), wrong.stderr)
+		end
+		assert.is_false(support.exists(file))
+	end)
+
+	it("write what skopeo and crane read, and read what crane wrote", function()
+		local file, digest = dir .. "/app.tar", luff.resolve(app).digest
+		output("pull", "-q", app, file)
+		local seen
+		for _, skopeo in ipairs(support.peers "skopeo") do
+			seen = true
+			support.must { skopeo, "--insecure-policy", "copy", "--dest-tls-verify=false", "docker-archive:" .. file,
+				"docker://" .. server:address() .. "/copy:skopeo" }
+			assert.equal(luff.image(app):raw_config_file(), luff.image(server:address() .. "/copy:skopeo"):raw_config_file())
+		end
+		for _, crane in ipairs(support.peers "crane") do
+			seen = true
+			support.must { crane, "push", file, server:address() .. "/copy:crane" }
+			assert.equal(luff.image(app):raw_config_file(), luff.image(server:address() .. "/copy:crane"):raw_config_file())
+			support.must { crane, "pull", app, dir .. "/crane.tar" }
+			support.must { crane, "pull", "--format=oci", app, dir .. "/crane" }
+			local copy = server:address() .. "/copy:luff"
+			output("push", "-q", dir .. "/crane.tar", copy)
+			assert.equal(luff.image(app):raw_config_file(), luff.image(copy):raw_config_file())
+			assert.equal(digest .. "\n", output("push", "-q", "--format", "layout", dir .. "/crane", copy))
+		end
+		if not seen then
+			pending "neither skopeo nor crane is there"
+		end
+	end)
+end)

@@ -26,6 +26,8 @@ cli.commands = {
 	"referrers",
 	"blob",
 	"copy",
+	"pull",
+	"push",
 	"mirror",
 	"mutate",
 	"append",
@@ -45,7 +47,7 @@ cli.commands = {
 	"help",
 }
 
-cli.aliases = { cp = "copy", rm = "delete" }
+cli.aliases = { cp = "copy", rm = "delete", save = "pull", load = "push" }
 
 --- Exit codes of errors by their code; 1 for any other.
 cli.exit_codes = {

@@ -1,6 +1,7 @@
 -- luff copy: an image or index from one place to another, digests unchanged.
 local core = require "luff.core"
 local luff = require "luff"
+local options = require "luff.options"
 local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
@@ -69,7 +70,7 @@ examples
 	run = function(args, opts)
 		local destination = table.remove(args)
 		if opts.json and to_stdout(destination) then
-			error("--json and an archive cannot both go to stdout", 0)
+			options.fail "--json and an archive cannot both go to stdout"
 		end
 		local bars <close> = not opts.quiet and progress.new() or nil
 		local before = core.clock()
