@@ -6,7 +6,6 @@
 --   --only WORD   rows whose title has the word
 -- The last table is of servers: requests per second from spec/bench/requests.c, on 16 connections and on 200, and the memory
 -- that the server takes with all of that (its peak).
--- skopeo's memory of which registry has which blob is cleared before each of its runs: it would mount, not push.
 -- Peers come from PATH and ${LUFF_PEERS:-~/.cache/luff-peers}/bin; those that are missing are left out.
 package.path = "./?.lua;" .. package.path
 local luff = require "luff"
@@ -43,9 +42,7 @@ local tools = {
 		push = function(t, from, to) return command(t, "push", from, to) end,
 		through = function(t, from, to) return command(t, "copy", from, to) end },
 	{ name = "skopeo", start = peer "skopeo",
-		before = function()
-			shell("rm -f /var/lib/containers/cache/blob-info-cache-v1.* ~/.local/share/containers/cache/blob-info-cache-v1.*")
-		end,
+		before = lib.forget_blobs,
 		version = function(t) return command(t, "--version") end,
 		digest = function(t, from)
 			return command(t, "inspect", "--no-tags", "--tls-verify=false", "--format={{.Digest}}", "docker://" .. from)
@@ -186,7 +183,7 @@ end
 
 -- Each figure is the median of the runs, in turns.
 local function server_rows()
-	if options.only and not ("servers"):find(options.only, 1, true) then
+	if not lib.wants "servers" then
 		return
 	end
 	local asks, servers = compiled "requests", {}
@@ -238,17 +235,10 @@ local function server_rows()
 	print("| peak, MB |" .. line)
 end
 
-local ok, err = xpcall(function()
-	note("image: %d layers, %.0f MB", #blobs - 1, lib.bytes / 1e6)
-	print("| what | who | wall, ms | ÷ luff | CPU, ms | ÷ floor | peak, MB |")
-	print("|---|---|--:|--:|--:|--:|--:|")
+lib.main(function()
 	row("start-up", contenders_for("version", function(tool) return tool.version(tool.start) end), options.runs * 4)
 	for _, source in ipairs(sources) do
 		rows_of(source)
 	end
 	server_rows()
-end, debug.traceback)
-process.undo_to(0)
-if not ok then
-	error(err, 0)
-end
+end)

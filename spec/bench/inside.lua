@@ -5,7 +5,7 @@ local luff = require "luff"
 local lib = require "spec.bench.lib"
 local process = require "spec.support.process"
 local quote = process.quote
-local command, row, remover = lib.command, lib.row, lib.remover
+local command, row, contenders, into_folder = lib.command, lib.row, lib.contenders, lib.into_folder
 
 local crane, umoci = lib.peer "crane", lib.peer "umoci"
 local here = "oci:" .. lib.layout .. ":bench"
@@ -15,22 +15,32 @@ local function shell(line, argv)
 	return { "sh", "-c", line, "sh", table.unpack(argv) }
 end
 
-local function contenders(list)
-	local out = {}
-	for _, c in ipairs(list) do
-		if c[2] then
-			out[#out + 1] = { name = c[1], argv = c[3] }
+-- An image of a million small files in two hundred packages, four layers.
+local function many()
+	local title = "list a million files, from a layout"
+	if not lib.wants(title) then
+		return
+	end
+	local place = "oci:" .. lib.work .. "/many:v1"
+	lib.note("making an image of a million files")
+	local image = luff.empty()
+	for i = 1, 4 do
+		local files = {}
+		for n = 1, 250000 do
+			files[("usr/lib/node_modules/package-%d-%d/lib/part-%d/module_%d.js"):format(i, n % 50, n % 97, n)] = "x"
 		end
+		image = image:append { files = files }
 	end
-	return out
-end
-
--- A contender that leaves a folder: f(folder).
-local function into_folder(f)
-	return function(n)
-		local dir = ("%s/out-%d"):format(lib.work, n)
-		return f(dir), remover(dir)
-	end
+	luff.copy(image, place)
+	row(title, contenders {
+		{ "luff", true, function() return { lib.program, "files", place } end },
+	}, lib.options.runs)
+	local tree = process.write(lib.work .. "/tree.lua", [[
+		require "luff".image(arg[1]):tree()
+	]])
+	row(title .. ", img:tree()", contenders {
+		{ "luff", true, function() return { lib.program, tree, place } end },
+	}, lib.options.runs)
 end
 
 local function rows()
@@ -85,13 +95,7 @@ local function rows()
 	server:stop()
 end
 
-local ok, err = xpcall(function()
-	lib.note("image: %d layers, %.0f MB", #lib.blobs - 1, lib.bytes / 1e6)
-	print("| what | who | wall, ms | ÷ luff | CPU, ms | ÷ floor | peak, MB |")
-	print("|---|---|--:|--:|--:|--:|--:|")
+lib.main(function()
 	rows()
-end, debug.traceback)
-process.undo_to(0)
-if not ok then
-	error(err, 0)
-end
+	many()
+end)

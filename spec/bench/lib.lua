@@ -17,7 +17,7 @@ do
 			i = i + 1
 			options.only = arg[i]
 		else
-			io.stderr:write("usage: spec/bench/run [inside] [--runs N] [--size MB] [--quick] [--only WORD]\n")
+			io.stderr:write("usage: spec/bench/run [inside|places] [--runs N] [--size MB] [--quick] [--only WORD]\n")
 			os.exit(2)
 		end
 		i = i + 1
@@ -172,10 +172,15 @@ end
 
 local fresh = 0
 
+-- Whether a row of this title was asked for.
+local function wants(title)
+	return not options.only or title:find(options.only, 1, true) ~= nil
+end
+
 -- Runs each contender once a round, in turns; prints the row's lines.
 -- contenders: list of { name, argv = function(n) -> what to run, what to do afterwards }
 local function row(title, contenders, runs)
-	if options.only and not title:find(options.only, 1, true) then
+	if not wants(title) then
 		return
 	end
 	note("%s", title)
@@ -220,8 +225,47 @@ local function remover(path)
 	end
 end
 
+-- Of { name, whether it is here, argv }, those that are.
+local function contenders(list)
+	local out = {}
+	for _, c in ipairs(list) do
+		if c[2] then
+			out[#out + 1] = { name = c[1], argv = c[3] }
+		end
+	end
+	return out
+end
+
+-- A contender that leaves a folder: f(folder).
+local function into_folder(f)
+	return function(n)
+		local dir = ("%s/out-%d"):format(work, n)
+		return f(dir), remover(dir)
+	end
+end
+
+-- skopeo remembers which registry has which blob: it would mount, not push.
+local function forget_blobs()
+	shell("rm -f /var/lib/containers/cache/blob-info-cache-v1.* ~/.local/share/containers/cache/blob-info-cache-v1.*")
+end
+
+-- The rows of a whole file, below the table's head.
+local function main(rows)
+	local ok, err = xpcall(function()
+		note("image: %d layers, %.0f MB", #blobs - 1, bytes / 1e6)
+		print("| what | who | wall, ms | ÷ luff | CPU, ms | ÷ floor | peak, MB |")
+		print("|---|---|--:|--:|--:|--:|--:|")
+		rows()
+	end, debug.traceback)
+	process.undo_to(0)
+	if not ok then
+		error(err, 0)
+	end
+end
+
 return {
 	options = options, note = note, shell = shell, work = work, program = program, peer = peer, command = command,
 	layout = layout, blobs = blobs, bytes = bytes, embedded = embedded, row = row, remover = remover, median = median,
-	compiled = compiled,
+	compiled = compiled, wants = wants, contenders = contenders, into_folder = into_folder, forget_blobs = forget_blobs,
+	main = main,
 }

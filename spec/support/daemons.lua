@@ -97,12 +97,14 @@ local function probe(daemon)
 	return (status ~= 200 or body:find '"error') and "takes no image here: " .. body:sub(1, 200) or nil
 end
 
---- Starts all of them at the same time: { [name] = daemon or reason }.
-function daemons.start()
+--- Starts all of them at the same time, or the one of that name: { [name] = daemon or reason }.
+function daemons.start(only)
 	local running = {}
 	for _, entry in ipairs(daemons.list) do
-		local daemon, why = start(entry)
-		running[entry.name] = daemon or why
+		if not only or entry.name == only then
+			local daemon, why = start(entry)
+			running[entry.name] = daemon or why
+		end
 	end
 	for name, daemon in pairs(running) do
 		local ready = type(daemon) == "table" and process.eventually(function()
