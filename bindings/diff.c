@@ -59,7 +59,7 @@ static int diff_finish(lua_State *L, struct luff_work *base)
 			luff_push_fields(L, change->to, change->to_layer);
 			lua_setfield(L, -2, "to");
 		}
-		if (change->from_bytes && change->to_bytes) {
+		if (change->from && change->to && change->from_bytes && change->to_bytes) {
 			lua_pushlstring(L, change->from_bytes, (size_t)change->from->size);
 			lua_setfield(L, -2, "from_content");
 			lua_pushlstring(L, change->to_bytes, (size_t)change->to->size);
