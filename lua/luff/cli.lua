@@ -43,6 +43,7 @@ cli.commands = {
 	"auth",
 	"serve",
 	"gc",
+	"completion",
 	"version",
 	"help",
 }
@@ -59,7 +60,8 @@ cli.exit_codes = {
 	cancelled = 130,
 }
 
-local declared = {
+--- What the program itself understands.
+cli.options = {
 	{ name = "execute", short = "e", value = "CODE", type = "list",
 		help = "run the code; words after it are its arguments" },
 	{ name = "interactive", short = "i", help = "go on with the REPL after the script or the code" },
@@ -171,7 +173,7 @@ names
 exit codes
   0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
   6 content that does not match its digest, size or format, 130 interrupted
-]]):format(options.describe(declared), terminal.align(rows, nil, "  "))
+]]):format(options.describe(cli.options), terminal.align(rows, nil, "  "))
 end
 
 local function run_command(name, words)
@@ -266,7 +268,7 @@ end
 
 local function run(program, words)
 	core.on_warning(warn)
-	local opts, args = options.parse(declared, words, 1, true)
+	local opts, args = options.parse(cli.options, words, 1, true)
 	if opts.help then
 		terminal.write(cli.help())
 		return 0
