@@ -177,3 +177,42 @@ describe("pull and push", function()
 		end
 	end)
 end)
+
+describe("help", function()
+	local cli = require "luff.cli"
+	local topics = require "luff.topics"
+
+	it("tells of topics, none of which is a command", function()
+		local all = output "help"
+		for _, topic in ipairs(topics.list) do
+			local text = output("help", topic.name)
+			assert.equal(topic.text, text)
+			assert.truthy(all:find("\n  " .. topic.name:gsub("%-", "%%-") .. " +" .. topic.summary), topic.name)
+			for line in text:gmatch "[^\n]+" do
+				assert.is_true(utf8.len(line) <= 110, line)
+			end
+			assert.is_nil(cli.aliases[topic.name])
+			assert.is_false(pcall(cli.command, topic.name))
+		end
+		assert.equal('luff: unknown command "setings" (did you mean "settings"?); see: luff help\n',
+			run("help", "setings").stderr)
+	end)
+
+	it("shows settings that are taken", function()
+		local settings = output("help", "settings"):match "\n(  return {.-\n  })"
+		local home = support.scratch()
+		support.must { "mkdir", home .. "/luff", home .. "/cache" }
+		local files = support.certificates()
+		for there, here in pairs {
+			["/var/cache"] = home .. "/cache", ["/etc/ssl/our-ca.crt"] = files .. "/ca.crt",
+			["me.crt"] = files .. "/client.cert", ["me.key"] = files .. "/client.key",
+		} do
+			local n
+			settings, n = settings:gsub((there:gsub("%p", "%%%0")), here)
+			assert.equal(1, n, there)
+		end
+		support.write(home .. "/luff/config.lua", settings)
+		local result = support.luff({ "-e", "print(1)" }, { env = { XDG_CONFIG_HOME = home } })
+		assert.same({ code = 0, stdout = "1\n", stderr = "" }, result)
+	end)
+end)

@@ -106,6 +106,7 @@ describe("completion", function()
 			it("knows what a command takes beside names", function()
 				assert.same({ "zsh" }, complete "luff completion z")
 				assert.same({ "history" }, complete "luff help hi")
+				assert.same({ "settings" }, complete "luff help set")
 			end)
 
 			it("asks a layout for its tags", function()

@@ -105,8 +105,9 @@ end
 
 -- ---- Commands ----------------------------------------------------------------------------------------------
 
---- The command of that name or alias, as its file returns it, and its name. Raises usage errors.
-function cli.command(name)
+--- The command of that name or alias, as its file returns it, and its name. Raises usage errors; others: a list of words
+-- that would have done as well.
+function cli.command(name, others)
 	local real = cli.aliases[name] or name
 	for _, known in ipairs(cli.commands) do
 		if known == real then
@@ -117,6 +118,7 @@ function cli.command(name)
 	for alias in pairs(cli.aliases) do
 		names[#names + 1] = alias
 	end
+	table.move(others or {}, 1, #(others or {}), #names + 1, names)
 	options.fail('unknown command "%s"%s; see: luff help', name, options.suggestion(name, names))
 end
 
@@ -125,9 +127,13 @@ function cli.command_options(command)
 	return table.move(common, 1, #common, #all + 1, all)
 end
 
---- The help text of a command.
+--- The help text of a command or topic.
 function cli.help_of(name)
-	local command, real = cli.command(name)
+	local topics = require "luff.topics"
+	if topics.find(name) then
+		return topics.find(name).text
+	end
+	local command, real = cli.command(name, topics.names())
 	local parts = {
 		command.summary, "\n\nusage: luff ", real, " ", command.usage, "\n\n",
 		options.describe(cli.command_options(command)),
@@ -148,6 +154,11 @@ function cli.help()
 		local command = require("luff.commands." .. name)
 		rows[i] = { name, command.summary }
 	end
+	local topics = require "luff.topics"
+	local about = {}
+	for i, topic in ipairs(topics.list) do
+		about[i] = { topic.name, topic.summary }
+	end
 	return ([[
 luff: container images, scripted in Lua
 
@@ -159,21 +170,13 @@ usage: luff FILE.lua [ARGUMENTS]     run a script (- is stdin)
 %s
 commands (luff help COMMAND says more)
 %s
+topics (luff help TOPIC)
+%s
 names
-  nginx:1.27  docker://ghcr.io/org/app@sha256:…     in a registry
-  oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…            in an OCI layout folder
-  docker-archive:FILE  docker-archive:FILE:app:v1   in what docker save wrote, or "-"
-  oci-archive:FILE  oci-archive:FILE:TAG            in a tar of an OCI layout, or "-"
-  docker-daemon:app:v1  docker-daemon:sha256:ID     among the images of Docker or Podman
-  dir:DIR                                           skopeo's folder
-  containers-storage:NAME                           what podman keeps on this machine
-  rootfs:PATH                                       a folder or tar as an image
-  random:layers=3,size=100000,seed=7                random bytes
-
+%s
 exit codes
-  0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
-  6 content that does not match its digest, size or format, 130 interrupted
-]]):format(options.describe(cli.options), terminal.align(rows, nil, "  "))
+%s]]):format(options.describe(cli.options), terminal.align(rows, nil, "  "), terminal.align(about, nil, "  "),
+		topics.places, topics.exit_codes)
 end
 
 local function run_command(name, words)

@@ -7,7 +7,8 @@ local completion = {}
 --- Words that commands take beside names and files.
 local function words_of(name)
 	if name == "help" then
-		return cli.commands
+		local topics = require("luff.topics").names()
+		return table.move(cli.commands, 1, #cli.commands, #topics + 1, topics)
 	end
 	return require("luff.commands." .. name).words or {}
 end

@@ -1,0 +1,82 @@
+-- What luff help tells beside commands: topics, each { name, summary, text }.
+local topics = {}
+
+--- Where images are: also a part of luff help.
+topics.places = [[
+  nginx:1.27  docker://ghcr.io/org/app@sha256:…     in a registry
+  oci:DIR  oci:DIR:TAG  oci:DIR@sha256:…            in an OCI layout folder
+  docker-archive:FILE  docker-archive:FILE:app:v1   in what docker save wrote, or "-"
+  oci-archive:FILE  oci-archive:FILE:TAG            in a tar of an OCI layout, or "-"
+  docker-daemon:app:v1  docker-daemon:sha256:ID     among the images of Docker or Podman
+  dir:DIR                                           skopeo's folder
+  containers-storage:NAME                           what podman keeps on this machine
+  rootfs:PATH                                       a folder or tar as an image
+  random:layers=3,size=100000,seed=7                random bytes
+]]
+
+--- Likewise.
+topics.exit_codes = [[
+  0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
+  6 content that does not match its digest, size or format, 130 interrupted
+]]
+
+topics.list = {
+	{ name = "names", summary = "how places and images in them are named", text = topics.places .. [[
+
+In a registry, docker.io and the tag latest are meant where nothing is said. A digest decides where there are
+both. In layouts and archives the first colon ends the path, @0 is the first of the images, and no name at all
+is the only image there is. An index stands for the image of this machine's platform where one image is
+wanted; --platform chooses another.
+
+Registries are spoken to by https, by http where the host is loopback or --plain-http says so.
+]] },
+	{ name = "exit-codes", summary = "what the exit code of luff says", text = topics.exit_codes .. [[
+
+A script that raises one of luff's errors ends with the same codes. What went wrong stands on stderr; where
+the reader of the output has gone, luff ends without a word, with 141.
+]] },
+	{ name = "settings", summary = "the file of settings, logins, what the environment says", text = [[
+~/.config/luff/config.lua (in $XDG_CONFIG_HOME, where that is set) is Lua that returns what luff.config takes:
+
+  return {
+    hosts = {
+      ["docker.io"] = { mirrors = { "mirror.example:5000/hub" }, rate = 20, bandwidth = 10e6 },
+      ["registry.example:5000"] = { ca = "/etc/ssl/our-ca.crt", cert = "me.crt", key = "me.key" },
+      ["localhost:5443"] = { scheme = "https", insecure = true },
+    },
+    cache = { dir = "/var/cache/luff", max = 20e9 // 1 },
+  }
+
+Logins are found where docker, podman and skopeo keep them, and with their credential helpers; luff login adds
+one. lua/luff/meta.lua describes every setting.
+
+environment
+  REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, DOCKER_CONFIG   logins
+  DOCKER_HOST, DOCKER_CONTEXT                             the daemon behind docker-daemon:
+  https_proxy, http_proxy, all_proxy, no_proxy            proxies, as curl has them
+  SSL_CERT_FILE                                           certificates to trust
+  TMPDIR                                                  where archives are unpacked; else /var/tmp
+  XDG_STATE_HOME                                          for uploads that broke off, and the REPL's history
+  NO_COLOR                                                no colours
+]] },
+}
+
+--- The topic of that name, nil where there is none.
+function topics.find(name)
+	for _, topic in ipairs(topics.list) do
+		if topic.name == name then
+			return topic
+		end
+	end
+end
+
+--- The names of all.
+function topics.names()
+	local names = {}
+	for i, topic in ipairs(topics.list) do
+		names[i] = topic.name
+	end
+	return names
+end
+
+return topics
