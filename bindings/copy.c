@@ -23,8 +23,7 @@ struct source {
 
 struct copy_call {
 	struct luff_work base;
-	struct source *sources;
-	size_t count;
+	size_t count; /* of sources, as far as they are checked */
 	bool several; /* a list was given */
 	struct luff_medium *dst;
 	struct luff_name to;
@@ -35,6 +34,7 @@ struct copy_call {
 	pthread_mutex_t lock;
 	bool locked; /* the mutex exists */
 	struct event *events, **tail;
+	struct source sources[];
 };
 
 /* Bytes of one blob that nobody asked for yet are one event. */
@@ -203,7 +203,6 @@ static void copy_release(struct luff_work *base)
 		pthread_mutex_destroy(&c->lock);
 	for (size_t i = 0; i < c->count; i++)
 		luff_medium_unref(c->sources[i].medium);
-	free(c->sources);
 	luff_medium_unref(c->dst);
 	free(c->missing);
 }
@@ -259,19 +258,20 @@ void luff_check_source(struct luff_medium **out, struct luff_name *name, lua_Sta
 	}
 }
 
+static size_t count_sources(lua_State *L)
+{
+	size_t count = lua_istable(L, 1) ? lua_rawlen(L, 1) : 1;
+
+	luaL_argcheck(L, count >= 1 && count <= SOURCES_MAX, 1, "want 1 to 10000 names");
+	return count;
+}
+
 /* The value at 1, or those of the list at 1. */
-static void check_sources(struct copy_call *c, lua_State *L, bool plain_http)
+static void check_sources(struct copy_call *c, lua_State *L, size_t count, bool plain_http)
 {
 	struct luff_open_options how = {.plain_http = plain_http, .platform = c->options.platform};
-	size_t count = 1;
 
 	c->several = lua_istable(L, 1);
-	if (c->several)
-		count = lua_rawlen(L, 1);
-	luaL_argcheck(L, count >= 1 && count <= SOURCES_MAX, 1, "want 1 to 10000 names");
-	c->sources = calloc(count, sizeof *c->sources);
-	if (!c->sources)
-		luaL_error(L, "out of memory");
 	for (size_t i = 0; i < count; i++) {
 		if (c->several)
 			lua_rawgeti(L, 1, (lua_Integer)i + 1);
@@ -298,11 +298,13 @@ static int copy(lua_State *L)
 					      "foreign",  "progress", "plain_http", NULL};
 	struct copy_call *c;
 	bool plain_http;
+	size_t count;
 
 	lua_settop(L, 3);
 	luff_check_options(L, 3, options);
 	plain_http = luff_option_bool(L, 3, "plain_http");
-	c = luff_work_new(L, sizeof *c);
+	count = count_sources(L);
+	c = luff_work_new(L, sizeof *c + count * sizeof *c->sources);
 	c->base.run = copy_run;
 	c->base.finish = copy_finish;
 	c->base.release = copy_release;
@@ -326,7 +328,7 @@ static int copy(lua_State *L)
 		}
 		lua_pop(L, 1);
 	}
-	check_sources(c, L, plain_http);
+	check_sources(c, L, count, plain_http);
 	if (!luff_check_destination(&c->dst, &c->to, L, 2, plain_http)) {
 		c->missing = strdup(lua_tostring(L, 2));
 		if (!c->missing)
