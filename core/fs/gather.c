@@ -97,8 +97,9 @@ static int read_xattrs(struct luff_entry *e, struct gather *g, const char *path,
 
 		if (!is_carried(name))
 			continue;
-		size = lgetxattr(path, name, g->values + used, XATTRS_MAX - used);
-		if ((size < 0 && errno == ERANGE) || e->xattr_count == LUFF_XATTR_MAX)
+		/* without room, lgetxattr() would tell the size of what it did not write */
+		size = used < XATTRS_MAX ? lgetxattr(path, name, g->values + used, XATTRS_MAX - used) : -1;
+		if (used == XATTRS_MAX || (size < 0 && errno == ERANGE) || e->xattr_count == LUFF_XATTR_MAX)
 			return luff_fail(err, LUFF_ELIMIT, "%s: too many extended attributes", e->path);
 		if (size < 0)
 			continue;
