@@ -151,7 +151,7 @@ static int layer_writer(lua_State *L)
 	return 1;
 }
 
-/* Whatever it points to is kept by the user value, a table of the arguments. */
+/* Whatever it points to is kept by the user value, a table: of the arguments, and of what was read from them. */
 struct writer_call {
 	struct luff_work base;
 	struct writer_box *box;
@@ -249,6 +249,17 @@ static int invalid(lua_State *L, const char *what)
 	return luff_raise(L, &err);
 }
 
+#define CALL 5 /* of writer_add() */
+
+/* The value on top stays while the call at CALL does, whatever becomes of the table that it came from. [-0, +0] */
+static void keep(lua_State *L)
+{
+	lua_getiuservalue(L, CALL, 1);
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	lua_pop(L, 1);
+}
+
 /* Field of the table of changes at 3, else of what the entry said, at 4. Left on the stack. [-0, +1] */
 static int get_field(lua_State *L, const char *name)
 {
@@ -263,7 +274,6 @@ static int get_field(lua_State *L, const char *name)
 	return lua_type(L, -1);
 }
 
-/* Kept by the table that it came from. */
 static const char *text_field(lua_State *L, const char *name)
 {
 	const char *text = "";
@@ -277,6 +287,7 @@ static const char *text_field(lua_State *L, const char *name)
 		invalid(L, why);
 	if (strlen(text) != len)
 		invalid(L, why);
+	keep(L);
 	lua_pop(L, 1);
 	return text;
 }
@@ -337,7 +348,9 @@ static void xattr_fields(struct writer_call *c, lua_State *L)
 			if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
 				invalid(L, "an entry's \"xattrs\" are text by name");
 			add_xattr(c, L, count++);
+			keep(L);
 			lua_pop(L, 1);
+			keep(L);
 		}
 	} else if (!lua_isnil(L, -1)) {
 		invalid(L, "an entry's \"xattrs\" are text by name");
@@ -392,6 +405,7 @@ static void content_of(struct writer_call *c, lua_State *L)
 	size_t len;
 
 	if (lua_istable(L, 3) && lua_getfield(L, 3, "content") == LUA_TSTRING) {
+		keep(L);
 		bytes = lua_tolstring(L, -1, &len);
 		c->entry.size = (int64_t)len;
 		if (luff_reader_open_bytes(&c->content, bytes, len, &err) < 0)
@@ -402,6 +416,7 @@ static void content_of(struct writer_call *c, lua_State *L)
 		int i = lua_gettop(L);
 
 		luaL_checkudata(L, i, LUFF_ENTRY);
+		keep(L);
 		luff_entry_fields(L, i);
 		lua_getfield(L, -1, "size");
 		c->entry.size = lua_tointeger(L, -1);
@@ -422,7 +437,6 @@ static int writer_add(lua_State *L)
 	struct writer_box *box = check_writer(L);
 	struct writer_call *c;
 	struct luff_entry *e;
-	int call;
 
 	lua_settop(L, 3);
 	if (lua_isnil(L, 2)) {
@@ -432,7 +446,6 @@ static int writer_add(lua_State *L)
 		luff_entry_fields(L, 2);
 	}
 	c = new_writer_call(L, add_run);
-	call = lua_gettop(L);
 	e = &c->entry;
 	type_field(e, L);
 	e->path = text_field(L, "path");
@@ -450,7 +463,7 @@ static int writer_add(lua_State *L)
 	xattr_fields(c, L);
 	if (e->type == LUFF_ENTRY_FILE)
 		content_of(c, L);
-	lua_settop(L, call);
+	lua_settop(L, CALL);
 	return writer_go(L, c, box);
 }
 

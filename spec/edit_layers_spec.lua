@@ -232,6 +232,26 @@ describe("layer:map", function()
 		assert.equal(layer, layer:map(function(e) if e.type == "file" then e:read(2) end end))
 	end)
 
+	it("takes changes that are computed when they are read, and keeps them while it writes", function()
+		local junk
+		local function changes(e)
+			return setmetatable({}, { __index = function(_, name)
+				if name == "user" or name == "group" then
+					return (name .. "-of-" .. e.path):rep(5)
+				end
+				collectgarbage()
+				junk = {}
+				for i = 1, 200 do
+					junk[i] = ("junk" .. i):rep(9)
+				end
+			end })
+		end
+		for e in luff.layer { files = { a = "1", b = "2" } }:map(changes):entries() do
+			assert.same({ ("user-of-" .. e.path):rep(5), ("group-of-" .. e.path):rep(5) }, { e.user, e.group })
+		end
+		assert.equal(200, #junk)
+	end)
+
 	it("drops, renames and rewrites", function()
 		local new = layer:map(function(e)
 			if e.path == "a" then
