@@ -318,6 +318,28 @@ describe("a folder in an artifact", function()
 end)
 
 describe("luff artifact", function()
+	it("puts a folder that takes nothing in its place, for whoever pulls", function()
+		local dir = support.scratch()
+		local name = ("oci:%s/layout:v1"):format(dir)
+		inside(dir, "chmod 711 . .. && mkdir -m 777 out && mkdir ro && echo hi > ro/file && chmod 555 ro")
+		assert.equal(0, support.luff({ "artifact", "push", name, "ro" }, { cwd = dir }).code)
+		inside(dir, "chmod -R a+rX layout")
+		local command = { support.program, "artifact", "pull", "-o", dir .. "/out", name }
+		if support.sh("id -u"):match "%d+" == "0" then
+			local other = { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" }
+			local try = table.concat(other, " ") .. " " .. support.quote(support.program) .. " --version 2>&1 || true"
+			if not support.sh(try):find "^luff" then
+				pending "only root can run it here"
+				return
+			end
+			command = table.move(command, 1, #command, #other + 1, other)
+		end
+		local done = support.run(command, { env = { HOME = dir } })
+		assert.equal("", (done.stderr:gsub("^1 file[^\n]*\n", "")))
+		assert.equal("555 ro\n444 ro/file", inside(dir .. "/out", "chmod 444 ro/file && stat -c '%a %n' ro ro/file"))
+		assert.equal("ro", inside(dir .. "/out", "ls -A"))
+	end)
+
 	it("pushes, attaches, pulls and shows", function()
 		local dir, server <close> = sample(), luff.serve {}
 		local name = server:address() .. "/files:v1"

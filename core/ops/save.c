@@ -31,6 +31,7 @@ struct item {
 	char *path; /* the title, made safe */
 	bool folder;
 	struct luff_digest content; /* of the plain tar of a folder; "": it does not say */
+	mode_t mode;                /* that a folder gets in its place */
 };
 
 struct save {
@@ -214,7 +215,27 @@ static int stage_file(struct save *s, const struct item *item, struct luff_error
 	return write_file(s, fd, item, err);
 }
 
-static int stage_folder(struct save *s, size_t i, const struct item *item, struct luff_error *err)
+/* A folder that takes nothing lets nothing go; one that stays so is not our affair. */
+static void open_up(int parent, const char *name)
+{
+	int ignored = fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
+
+	(void)ignored;
+}
+
+/* None but root moves a folder that takes nothing. */
+static void open_to_move(struct item *item, int parent, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return; /* as the move will tell */
+	item->mode = st.st_mode & 07777;
+	if (!(st.st_mode & S_IWUSR))
+		open_up(parent, name);
+}
+
+static int stage_folder(struct save *s, size_t i, struct item *item, struct luff_error *err)
 {
 	enum luff_algorithm algorithm =
 		item->content.text[0] ? luff_digest_algorithm(&item->content) : LUFF_SHA256;
@@ -252,6 +273,8 @@ static int stage_folder(struct save *s, size_t i, const struct item *item, struc
 	rc = open_parent(&from, &name, s, top, item->path, false, err);
 	if (rc == 0)
 		rc = open_parent(&to, &name, s, s->new, item->path, true, err);
+	if (rc == 0)
+		open_to_move(item, from, name);
 	if (rc == 0 && renameat2(from, name, to, name, RENAME_NOREPLACE) < 0)
 		rc = fail(s, item->path, errno, "two files of this name", err);
 	return rc;
@@ -260,7 +283,7 @@ static int stage_folder(struct save *s, size_t i, const struct item *item, struc
 static int stage_item(void *arg, size_t i, struct luff_error *err)
 {
 	struct save *s = arg;
-	const struct item *item = &s->items[i];
+	struct item *item = &s->items[i];
 	int rc = check_place(s, item, err);
 
 	if (rc == 0)
@@ -279,6 +302,9 @@ static int place_item(const struct save *s, const struct item *item, struct luff
 		rc = open_parent(&to, &name, s, s->root, item->path, true, err);
 	if (rc == 0 && renameat(from, name, to, name) < 0)
 		rc = fail(s, item->path, errno, "something else is there already", err);
+	if (rc == 0 && item->folder && !(item->mode & S_IWUSR) &&
+	    fchmodat(to, name, item->mode, AT_SYMLINK_NOFOLLOW) < 0)
+		rc = fail(s, item->path, errno, "it cannot be given its mode", err);
 	return rc;
 }
 
@@ -298,14 +324,6 @@ static int open_stage(struct save *s, struct luff_error *err)
 		return luff_fail_errno(err, errno, "%s: cannot write", s->folder);
 	s->new = openat(s->stage, NEW, OPEN_FOLDER);
 	return s->new < 0 ? luff_fail_errno(err, errno, "%s: cannot write", s->folder) : 0;
-}
-
-/* A folder that takes nothing lets nothing go; one that stays so is not our affair. */
-static void open_up(int parent, const char *name)
-{
-	int ignored = fchmodat(parent, name, 0700, AT_SYMLINK_NOFOLLOW);
-
-	(void)ignored;
 }
 
 /* What is in a folder of the stage goes; the folders in it come up, to go next: however deep they are, it takes one level. */
