@@ -75,6 +75,9 @@ static void refused(void)
 		FAILS(luff_endpoint_find(&e, &err), LUFF_EINVAL, "DOCKER_HOST: ");
 		CHECK(!e.where && !e.url && !e.settings);
 	}
+	setenv("DOCKER_HOST", "htps://user:secret@host:1", 1);
+	FAILS(luff_endpoint_find(&e, &err), LUFF_EINVAL, "DOCKER_HOST: ");
+	CHECK(!strstr(err.msg, "secret"));
 	memset(longest + 8, 'x', 150);
 	setenv("DOCKER_HOST", longest, 1);
 	FAILS(luff_endpoint_find(&e, &err), LUFF_EINVAL, "at most 107 bytes");

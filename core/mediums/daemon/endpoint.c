@@ -193,8 +193,9 @@ static int use_address(struct luff_endpoint *out, const char *address, struct tl
 			"ssh is not spoken here: forward the socket (ssh -NL ./docker.sock:/var/run/docker.sock HOST) "
 			"and name it, unix:///…/docker.sock");
 	else
+		/* it may name a user, and a password */
 		rc = luff_fail(err, LUFF_EINVAL, "\"%s\" is no unix:///PATH and no tcp://HOST:PORT",
-			       luff_text_printable(word, sizeof word, address));
+			       strchr(address, '@') ? "…" : luff_text_printable(word, sizeof word, address));
 	return rc < 0 ? luff_fail_context(err, "%s", said) : 0;
 }
 
