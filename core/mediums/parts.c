@@ -71,6 +71,9 @@ static int parts_fetch(struct luff_reader **out, struct luff_medium *m, const st
 		return missing(m, d->digest.text, err);
 	if (part->from)
 		return part->from->ops->fetch(out, part->from, d, offset, err);
+	if (offset > part->d.size) /* a manifest may say another size than it has */
+		return luff_fail(err, LUFF_ESIZE, "%s: %s has no byte %lld", m->place, d->digest.text,
+				 (long long)offset);
 	if (part->bytes)
 		return luff_reader_open_bytes(out, part->bytes + offset, (size_t)(part->d.size - offset),
 					      err);
@@ -198,7 +201,8 @@ int luff_parts_add_shared(struct luff_medium *m, const struct luff_descriptor *d
 
 	if (!part)
 		return 0;
-	return part->bytes ? luff_parts_add_bytes(m, d, part->bytes, err)
+	/* of the size that it has, whatever d says */
+	return part->bytes ? luff_parts_add_bytes(m, &part->d, part->bytes, err)
 			   : luff_parts_add_from(m, d, parts, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "image.h"
+#include "mediums/parts.h"
 #include "ops/document.h"
 #include "stream/streams.h"
 
@@ -172,6 +173,28 @@ static void keeps_the_order(void)
 	}
 }
 
+/* A hostile manifest may list, as a layer of any size, what becomes the config of an edited image. */
+static void knows_sizes_itself(void)
+{
+	LUFF_AUTO(medium) parts = NULL;
+	LUFF_AUTO(medium) copies = NULL;
+	LUFF_AUTO(text) text = NULL;
+	struct luff_descriptor d = {.size = 3}, larger;
+	struct luff_reader *r;
+	struct luff_error err;
+
+	OK(luff_digest_of(&d.digest, "sha256", "abc", 3, &err));
+	larger = d;
+	larger.size = (int64_t)1 << 30;
+	OK(luff_parts_new(&parts, "parts", &err));
+	OK(luff_parts_new(&copies, "copies", &err));
+	OK(luff_parts_add_bytes(parts, &d, "abc", &err));
+	FAILS(luff_medium_fetch(&r, parts, &larger, 500, &err), LUFF_ESIZE, "has no byte 500");
+	OK(luff_parts_add_shared(copies, &larger, parts, &err));
+	OK(luff_medium_fetch_all(&text, copies, &d, 3, &err));
+	CHECK_STR(text ? text : "", "abc");
+}
+
 int main(void)
 {
 	int before = count_open();
@@ -180,6 +203,7 @@ int main(void)
 	edits_images();
 	reads_once_more();
 	keeps_the_order();
+	knows_sizes_itself();
 	CHECK_INT(count_open(), before);
 	return check_end();
 }
