@@ -169,6 +169,18 @@ describe("luff.validate", function()
 		end)
 	end
 
+	it("counts as many diff IDs as a config can have in no time", function()
+		local ids = {}
+		for i = 1, 100000 do
+			ids[i] = ('"sha256:%064x"'):format(i)
+		end
+		assert.equal("bad_format diff IDs", brief((image(function(p)
+			p.layers, p.config.history = {}, nil
+			p.raw_config = ('{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%s]}}')
+				:format(table.concat(ids, ","))
+		end))))
+	end)
+
 	it("finds what an index says wrong", function()
 		local _, parts = image()
 		local blob, name = support.layout(parts.dir)

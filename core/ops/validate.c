@@ -53,7 +53,8 @@ static int check_diff_ids(struct luff_report *r, const cJSON *config, size_t lay
 {
 	const cJSON *rootfs = luff_json_object(config, "rootfs"), *ids = luff_json_array(rootfs, "diff_ids");
 	const char *type = luff_json_string(rootfs, "type");
-	size_t count = (size_t)cJSON_GetArraySize(ids);
+	size_t count = (size_t)cJSON_GetArraySize(ids), i = 0;
+	const cJSON *one;
 	int rc = 0;
 
 	if (!ids)
@@ -65,14 +66,15 @@ static int check_diff_ids(struct luff_report *r, const cJSON *config, size_t lay
 		rc = luff_report_add(r, LUFF_EFORMAT, "diff IDs", err,
 				     "%zu in the config, and there %s %zu layer%s", count,
 				     layers == 1 ? "is" : "are", layers, layers == 1 ? "" : "s");
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		const char *text = cJSON_GetStringValue(cJSON_GetArrayItem(ids, (int)i));
+	cJSON_ArrayForEach(one, ids)
+	{
+		const char *text = cJSON_GetStringValue(one);
 		struct luff_error why = {0};
 		struct luff_digest id;
 		char thing[32];
 
-		snprintf(thing, sizeof thing, "diff ID %zu", i + 1);
-		if (luff_digest_parse(&id, text ? text : "", &why) < 0)
+		snprintf(thing, sizeof thing, "diff ID %zu", ++i);
+		if (rc == 0 && luff_digest_parse(&id, text ? text : "", &why) < 0)
 			rc = luff_report_add(r, LUFF_EFORMAT, thing, err, "%s", why.msg);
 	}
 	return rc;
