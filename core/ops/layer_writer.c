@@ -75,7 +75,9 @@ static int add_header(struct luff_layer_writer *w, const struct luff_entry *e, s
 
 	w->header.len = 0;
 	rc = luff_tar_write_entry(&w->header, e, err);
-	return rc < 0 ? rc : luff_layer_writer_bytes(w, w->header.data, w->header.len, err);
+	if (rc < 0)
+		return luff_fail_context(err, "%s: its names and extended attributes", e->path);
+	return luff_layer_writer_bytes(w, w->header.data, w->header.len, err);
 }
 
 static int fill_block(struct luff_layer_writer *w, struct luff_error *err)

@@ -47,6 +47,10 @@ static void writes_layers(void)
 	const struct luff_entry *e;
 	struct luff_error err;
 	char path[LUFF_PATH_MAX + 2];
+	static const char value[1 << 20];
+	struct luff_xattr xattr = {.name = "user.x", .value = value, .len = sizeof value};
+	struct luff_entry laden = {
+		.path = "laden", .link = "", .user = "", .group = "", .xattrs = &xattr, .xattr_count = 1};
 
 	memset(path, 'x', sizeof path - 1);
 	path[sizeof path - 1] = '\0';
@@ -55,6 +59,8 @@ static void writes_layers(void)
 	FAILS(add(w, "a", 3, "more", &err), LUFF_ESIZE, "more than its 3");
 	FAILS(add(w, "", 0, "", &err), LUFF_EINVAL, "without a path");
 	FAILS(add(w, path, 0, "", &err), LUFF_ELIMIT, "4096");
+	FAILS(luff_layer_writer_add(w, &laden, NULL, &err), LUFF_ELIMIT,
+	      "laden: its names and extended attributes: more than 1048576 bytes");
 	OK(add(w, "etc/motd", 6, "hello\n", &err));
 	OK(luff_layer_writer_finish(&layer, w, LUFF_COMPRESS_DEFAULT, &err));
 	luff_layer_writer_close(w);
