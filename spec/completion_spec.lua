@@ -1,4 +1,4 @@
--- Not under the thread sanitizer.
+-- Not under sanitizers.
 -- luff completion, in the shells themselves, which complete what somebody would have typed.
 local lfs = require "lfs"
 local luff = require "luff"
