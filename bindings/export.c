@@ -111,18 +111,23 @@ static int save_run(struct luff_work *base, struct luff_error *err)
 	return luff_artifact_save(&c->saved, c->image, c->target, err);
 }
 
-static int save_finish(lua_State *L, struct luff_work *base)
+static int push_counts(lua_State *L, int64_t files, int64_t bytes, int64_t skipped)
 {
-	const struct export_call *c = (struct export_call *)base;
-
 	lua_createtable(L, 0, 3);
-	lua_pushinteger(L, c->saved.files);
+	lua_pushinteger(L, files);
 	lua_setfield(L, -2, "files");
-	lua_pushinteger(L, c->saved.bytes);
+	lua_pushinteger(L, bytes);
 	lua_setfield(L, -2, "bytes");
-	lua_pushinteger(L, c->saved.skipped);
+	lua_pushinteger(L, skipped);
 	lua_setfield(L, -2, "skipped");
 	return 1;
+}
+
+static int save_finish(lua_State *L, struct luff_work *base)
+{
+	const struct luff_artifact_result *r = &((const struct export_call *)base)->saved;
+
+	return push_counts(L, r->files, r->bytes, r->skipped);
 }
 
 static int export_finish(lua_State *L, struct luff_work *base)
@@ -133,16 +138,9 @@ static int export_finish(lua_State *L, struct luff_work *base)
 
 static int extract_finish(lua_State *L, struct luff_work *base)
 {
-	const struct export_call *c = (struct export_call *)base;
+	const struct luff_extract_result *r = &((const struct export_call *)base)->result;
 
-	lua_createtable(L, 0, 3);
-	lua_pushinteger(L, c->result.files);
-	lua_setfield(L, -2, "files");
-	lua_pushinteger(L, c->result.bytes);
-	lua_setfield(L, -2, "bytes");
-	lua_pushinteger(L, c->result.skipped);
-	lua_setfield(L, -2, "skipped");
-	return 1;
+	return push_counts(L, r->files, r->bytes, r->skipped);
 }
 
 static void export_release(struct luff_work *base)

@@ -3,10 +3,10 @@
 local luff = require "luff"
 local support = require "spec.support"
 
--- Entries of a layer as lines: path, type, mode, owner, time, link, content.
-local function listing(layer)
+-- Entries as lines: path, type, mode, owner, time, link, content.
+local function lines_of(entries)
 	local lines = {}
-	for e in layer:entries() do
+	for e in entries do
 		lines[#lines + 1] = table.concat({
 			e.path, e.type, ("%o"):format(e.mode), e.uid .. ":" .. e.gid, e.mtime, e.link or "-",
 				e.type == "file" and e:read "a" or "",
@@ -15,16 +15,12 @@ local function listing(layer)
 	return lines
 end
 
--- The same of all files of an image.
+local function listing(layer)
+	return lines_of(layer:entries())
+end
+
 local function files_of(image)
-	local lines = {}
-	for e in image:files() do
-		lines[#lines + 1] = table.concat({
-			e.path, e.type, ("%o"):format(e.mode), e.uid .. ":" .. e.gid, e.mtime, e.link or "-",
-				e.type == "file" and e:read "a" or "",
-		}, " ")
-	end
-	return lines
+	return lines_of(image:files())
 end
 
 local function a_folder()

@@ -1,4 +1,3 @@
--- Not under sanitizers.
 -- Garbage collection: what no name reaches goes, and nothing else, whoever writes meanwhile.
 local luff = require "luff"
 local support = require "spec.support"

@@ -132,11 +132,12 @@ static void set_names(Cert *cert, const char *host)
 
 static void describe(Cert *cert)
 {
-	char host[64] = "";
+	char name[64] = "";
+	const char *host = name;
 
-	if (gethostname(host, sizeof host - 1) < 0 || !*host ||
-	    strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != strlen(host))
-		strcpy(host, "localhost");
+	if (gethostname(name, sizeof name - 1) < 0 || !*name ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != strlen(name))
+		host = "localhost";
 	snprintf(cert->subject.commonName, sizeof cert->subject.commonName, "%s", host);
 	snprintf(cert->subject.org, sizeof cert->subject.org, "luff serve");
 	cert->issuer = cert->subject;

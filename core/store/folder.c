@@ -238,9 +238,11 @@ static int folder_commit(struct luff_store_writer *base, const struct luff_diges
 
 static void folder_reap_uploads(struct luff_store *s, int64_t idle, bool dry, int64_t *files, int64_t *bytes)
 {
+	int64_t before = *files;
+
 	luff_ingest_sweep(folder_of(s), idle, dry, files, bytes);
-	/* empty, it is as good as none; where a writer is at work it stays */
-	if (!dry)
+	/* what was left behind is gone, perhaps to the last; where a writer is at work the folder stays */
+	if (!dry && *files > before)
 		unlinkat(folder_of(s)->fd, LUFF_INGEST, AT_REMOVEDIR);
 }
 

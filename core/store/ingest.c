@@ -140,6 +140,28 @@ static void sweep_once(struct luff_folder *f)
 		luff_ingest_sweep(f, LUFF_STORE_UPLOAD_IDLE, false, NULL, NULL);
 }
 
+/* Gives a file that was made by O_TMPFILE its name. False: errno says why not. */
+static bool name_file(int fd, int dir, const char *name)
+{
+	char self[48];
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* A new file that is locked before it has a name: a sweep would take it for left behind. -1: the file system cannot. */
+static int create_locked(const struct luff_folder *f, const char *name)
+{
+	LUFF_AUTO(fd) dir = luff_inside_open(f->fd, LUFF_INGEST, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dir < 0 ? -1 : openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+
+	if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) < 0 || !name_file(fd, dir, name + sizeof LUFF_INGEST))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_folder *f, const char *id,
 		       struct luff_error *err)
 {
@@ -153,6 +175,9 @@ int luff_ingest_create(int *fd_out, char name[LUFF_INGEST_PATH], struct luff_fol
 			rc = temporary_path(name, err);
 		if (rc < 0)
 			return rc;
+		*fd_out = create_locked(f, name);
+		if (*fd_out >= 0)
+			return 0;
 		fd = luff_inside_open(f->fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT) {
 			if (mkdirat(f->fd, LUFF_INGEST, 0755) < 0 && errno != EEXIST)
@@ -284,13 +309,26 @@ int luff_ingest_write_all(int fd, const char *bytes, size_t len, struct luff_err
 	return 0;
 }
 
+/* A new file that has no name before it is whole: who is killed leaves nothing. False where the file system cannot. */
+static bool write_nameless(const struct luff_folder *f, const char *name, const char *text)
+{
+	LUFF_AUTO(fd) fd = openat(f->fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	struct luff_error ignored = {0};
+
+	return fd >= 0 && luff_ingest_write_all(fd, text, strlen(text), &ignored) == 0 && fsync(fd) == 0 &&
+	       (name_file(fd, f->fd, name) || errno == EEXIST);
+}
+
 int luff_ingest_write_small(struct luff_folder *f, const char *name, const char *text, bool replace,
 			    struct luff_error *err)
 {
 	LUFF_AUTO(fd) fd = -1;
 	char temporary[LUFF_INGEST_PATH];
-	int rc = luff_ingest_create(&fd, temporary, f, NULL, err);
+	int rc;
 
+	if (!replace && write_nameless(f, name, text))
+		return fsync(f->fd) < 0 ? luff_fail_errno(err, errno, "cannot sync") : 0;
+	rc = luff_ingest_create(&fd, temporary, f, NULL, err);
 	if (rc < 0)
 		return rc;
 	rc = luff_ingest_write_all(fd, text, strlen(text), err);

@@ -142,4 +142,20 @@ function terminal.align(rows, right, indent)
 	return table.concat(lines)
 end
 
+--- Writes what an iterator yields, a line each; or, where a document is given, that as JSON with all of it as document[key].
+function terminal.list(iterator, key, document)
+	local found = document and core.array {}
+	for text in iterator do
+		if found then
+			found[#found + 1] = text
+		else
+			terminal.write(terminal.printable(text), "\n")
+		end
+	end
+	if document then
+		document[key] = found
+		terminal.write(core.encode(document, { indent = true }), "\n")
+	end
+end
+
 return terminal

@@ -18,16 +18,7 @@ examples
   luff catalog --json registry.example.com
 ]],
 	run = function(args, opts)
-		local found = luff.array {}
-		for repository in luff.catalog(args[1], { plain_http = opts.plain_http }) do
-			if opts.json then
-				found[#found + 1] = repository
-			else
-				terminal.write(terminal.printable(repository), "\n")
-			end
-		end
-		if opts.json then
-			terminal.write(luff.json.encode({ registry = args[1], repositories = found }, { indent = true }), "\n")
-		end
+		terminal.list(luff.catalog(args[1], { plain_http = opts.plain_http }), "repositories",
+			opts.json and { registry = args[1] })
 	end,
 }

@@ -19,16 +19,6 @@ examples
   luff ls docker-daemon:
 ]],
 	run = function(args, opts)
-		local found = luff.array {}
-		for tag in luff.tags(args[1], { plain_http = opts.plain_http }) do
-			if opts.json then
-				found[#found + 1] = tag
-			else
-				terminal.write(terminal.printable(tag), "\n")
-			end
-		end
-		if opts.json then
-			terminal.write(luff.json.encode({ name = args[1], tags = found }, { indent = true }), "\n")
-		end
+		terminal.list(luff.tags(args[1], { plain_http = opts.plain_http }), "tags", opts.json and { name = args[1] })
 	end,
 }
