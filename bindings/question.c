@@ -155,11 +155,17 @@ int luff_ask(struct luff_question *q, int seconds, struct luff_error *err)
 
 void luff_tell(struct luff_question *q)
 {
+	bool there;
+
 	pthread_mutex_lock(&lock);
-	if (find_asker(q->asker))
+	there = find_asker(q->asker);
+	if (there) {
 		enqueue(q);
+		q->refs--; /* the caller's: from here on nobody but the list has it */
+	}
 	pthread_mutex_unlock(&lock);
-	luff_question_unref(q);
+	if (!there)
+		luff_question_unref(q);
 	luff_work_poke();
 }
 

@@ -220,6 +220,13 @@ describe("luff.validate", function()
 		assert.equal("invalid", support.fails(luff.validate, name, { fats = true }).code)
 	end)
 
+	it("names the digest where damage makes a bad tar, too", function()
+		local name, parts = image()
+		local tar = support.read(file_of(parts, parts.layers[2]))
+		support.write(file_of(parts, parts.layers[2]), tar:sub(1, 150) .. "!" .. tar:sub(152))
+		assert.equal("digest_mismatch layer 2", brief(name))
+	end)
+
 	it("passes over layers that may not be distributed and are not there", function()
 		local name = image(function(p)
 			os.remove(file_of(p, p.layers[1]))

@@ -71,8 +71,13 @@ static int find_link(const char **out, struct gather *g, const struct stat *st, 
 		*out = (*at)->path;
 		return 0;
 	}
+	if (++g->link_count > LINKS_MAX) {
+		free_link(key);
+		return luff_fail(err, LUFF_ELIMIT, "%s: more than %d files with several names", path,
+				 LINKS_MAX);
+	}
 	key->path = strdup(path);
-	if (++g->link_count > LINKS_MAX || !key->path || !tsearch(key, &g->links, compare_links)) {
+	if (!key->path || !tsearch(key, &g->links, compare_links)) {
 		free_link(key);
 		return luff_fail_nomem(err);
 	}

@@ -33,7 +33,7 @@ int luff_made_append(struct luff_made *made, const void *bytes, size_t len, stru
 
 	if ((int64_t)len > LUFF_SPOOL_MAX - made->end)
 		return luff_fail(err, LUFF_ELIMIT, "more than are kept in a temporary file");
-	rc = luff_write_at(made->fd, bytes, len, made->end, err);
+	rc = luff_spool_write(made->fd, bytes, len, made->end, err);
 	made->end += rc == 0 ? (int64_t)len : 0;
 	return rc;
 }
@@ -82,10 +82,10 @@ int luff_made_end_layer(struct luff_made *made, struct luff_error *err)
 	len = luff_tar_header(header, path, size);
 	made->end = made->layer + LUFF_TAR_PADDED(size);
 	if (rc == 0)
-		rc = luff_write_at(made->fd, header, len, made->layer - (int64_t)len, err);
+		rc = luff_spool_write(made->fd, header, len, made->layer - (int64_t)len, err);
 	if (rc == 0 && len < sizeof header)
-		rc = luff_write_at(made->fd, fill, sizeof fill - len, made->layer - (int64_t)sizeof fill,
-				   err);
+		rc = luff_spool_write(made->fd, fill, sizeof fill - len, made->layer - (int64_t)sizeof fill,
+				      err);
 	return rc;
 }
 

@@ -120,7 +120,7 @@ static int append(void *arg, const void *bytes, size_t len, struct luff_error *e
 
 	if ((int64_t)len > LUFF_SPOOL_MAX - s->size)
 		return luff_fail(err, LUFF_ELIMIT, "more than a temporary file may have");
-	rc = luff_write_at(s->fd, bytes, len, s->size, err);
+	rc = luff_spool_write(s->fd, bytes, len, s->size, err);
 	luff_hash_update(&s->hash, bytes, len);
 	s->size += (int64_t)len;
 	return rc;

@@ -64,7 +64,7 @@ int luff_layer_writer_bytes(struct luff_layer_writer *w, const void *bytes, size
 
 	if ((int64_t)len > LUFF_SPOOL_MAX - w->end)
 		return luff_fail(err, LUFF_ELIMIT, "a layer of more than is kept in a temporary file");
-	rc = luff_write_at(w->fd, bytes, len, w->end, err);
+	rc = luff_spool_write(w->fd, bytes, len, w->end, err);
 	w->end += rc == 0 ? (int64_t)len : 0;
 	return rc;
 }

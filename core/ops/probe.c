@@ -105,6 +105,20 @@ static enum luff_packing packing_of_bytes(const unsigned char head[HEAD])
 	return LUFF_PACKED_NOT;
 }
 
+/* What is damaged is not what its digest says, before it is a bad tar. */
+static int find_cause(struct luff_layer *layer, struct luff_error *err)
+{
+	struct luff_error cause = {0};
+	LUFF_AUTO(reader) r = NULL;
+	int rc = luff_layer_open_compressed(&r, layer, &cause);
+
+	if (rc == 0)
+		rc = luff_reader_drain(r, &cause);
+	if (rc < 0)
+		*err = cause;
+	return err->code;
+}
+
 int luff_probe_layer(struct luff_probe *out, struct luff_layer *layer, enum luff_algorithm algorithm,
 		     struct luff_error *err)
 {
@@ -126,5 +140,5 @@ int luff_probe_layer(struct luff_probe *out, struct luff_layer *layer, enum luff
 	if (rc == 0)
 		luff_hash_final(&out->diff_id, &hash);
 	out->packing = packing_of_bytes(head);
-	return rc;
+	return rc == LUFF_EFORMAT ? find_cause(layer, err) : rc;
 }

@@ -35,7 +35,7 @@ static int replay_read(size_t *n_out, struct luff_reader *r, void *buf, size_t l
 	if (rc == 0 && (int64_t)*n_out > LUFF_SPOOL_MAX - p->kept)
 		rc = luff_fail(err, LUFF_ELIMIT, "more than is kept in a temporary file");
 	if (rc == 0)
-		rc = luff_write_at(p->fd, buf, *n_out, p->kept, err);
+		rc = luff_spool_write(p->fd, buf, *n_out, p->kept, err);
 	p->kept += (int64_t)*n_out;
 	p->at = p->kept;
 	return rc;

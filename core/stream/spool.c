@@ -81,6 +81,14 @@ int luff_write_at(int fd, const void *bytes, size_t len, int64_t offset, struct 
 	return 0;
 }
 
+int luff_spool_write(int fd, const void *bytes, size_t len, int64_t offset, struct luff_error *err)
+{
+	return luff_write_at(fd, bytes, len, offset, err) < 0
+		       ? luff_fail_context(err, "the temporary file in %s ($TMPDIR names another folder)",
+					   folder())
+		       : 0;
+}
+
 /* @param hash  gets the bytes, too; may be NULL */
 static int fill(int64_t *size_out, struct luff_hash *hash, int fd, struct luff_reader *src,
 		struct luff_error *err)
@@ -102,9 +110,9 @@ static int fill(int64_t *size_out, struct luff_hash *hash, int fd, struct luff_r
 			return luff_fail(err, LUFF_ELIMIT,
 					 "more than the %s that are kept in a temporary file",
 					 luff_text_size(cap, LUFF_SPOOL_MAX));
-		rc = luff_write_at(fd, buf, n, done, err);
+		rc = luff_spool_write(fd, buf, n, done, err);
 		if (rc < 0)
-			return luff_fail_context(err, "the temporary file in %s", folder());
+			return rc;
 		if (hash)
 			luff_hash_update(hash, buf, n);
 		done += (int64_t)n;

@@ -67,6 +67,8 @@ int luff_reader_read_all(char **out, struct luff_reader *r, int64_t size, struct
 /* ---- spools: what waits on disk, in $TMPDIR or /var/tmp, in a file without a name ---- */
 
 int luff_spool_open(int *fd_out, struct luff_error *err);
+/** luff_write_at() in one, which says where it is when the disk is full. */
+int luff_spool_write(int fd, const void *bytes, size_t len, int64_t offset, struct luff_error *err);
 /** All that src yields, from the file's beginning; LUFF_ELIMIT over LUFF_SPOOL_MAX. Does not close src. */
 int luff_spool_fill(int64_t *size_out, int fd, struct luff_reader *src, struct luff_error *err);
 /** The same, and the digest of it. */
