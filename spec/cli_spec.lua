@@ -1,4 +1,4 @@
--- Not under the thread sanitizer.
+-- Not under sanitizers.
 -- The program: commands as people type them, scripts, and what goes to which stream with which exit code.
 local luff = require "luff"
 local cli = require "luff.cli"

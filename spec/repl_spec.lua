@@ -105,14 +105,15 @@ describe("The REPL of the program", function()
 	end)
 
 	describe("on a terminal", function()
-		-- The program behind a pseudo-terminal, made by util-linux's script(1).
+		-- The program behind a pseudo-terminal, made by util-linux's script(1). Instead of its shell, not below it: libedit
+		-- passes SIGTERM on to the whole process group.
 		local function on_terminal(state, library_path)
 			if not support.peer "script" then
 				pending "script is not installed"
 			end
 			local fifo = support.scratch() .. "/keys"
 			assert(os.execute("mkfifo " .. fifo))
-			local program = support.start({ "sh", "-c", ('exec script -qfec "$LUFF" /dev/null <%s'):format(fifo) },
+			local program = support.start({ "sh", "-c", ('exec script -qfec "exec $LUFF" /dev/null <%s'):format(fifo) },
 				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1",
 					LD_LIBRARY_PATH = library_path } })
 			local keys = assert(io.open(fifo, "r+"))
