@@ -347,6 +347,7 @@ struct luff_open_options {
  *	docker-daemon:NAME  docker-daemon:sha256:ID     images of Docker or Podman (DOCKER_HOST, docker's context)
  *	dir:DIR                                         a folder with one image, as skopeo has it
  *	containers-storage:NAME                         what podman keeps here; [overlay@/FOLDER]NAME: elsewhere; read-only
+ *	containerd:NAME                                 what containerd keeps here; [NAMESPACE@/FOLDER]NAME: elsewhere; read-only
  *	rootfs:PATH                                     a folder or a tar as an image of one layer; read-only
  *	random:layers=3,size=100000,seed=7              an image of that shape, always the same; read-only
  *

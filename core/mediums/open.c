@@ -9,6 +9,7 @@
 #include "mediums/made.h"
 #include "mediums/mediums.h"
 #include "store/archive.h"
+#include "store/containerd.h"
 #include "store/docker.h"
 
 /* The last "@sha256:…" or "@sha512:…", which a folder's name may hide an @ before. NULL: none. */
@@ -154,6 +155,75 @@ static int open_made(struct luff_medium **out, struct luff_name *name_out, const
 	return rc;
 }
 
+/* "[NAMESPACE@/FOLDER]" in front of a name. @param rest_out  what is behind it */
+static int parse_containerd(char **root_out, char **space_out, const char **rest_out, const char *text,
+			    struct luff_error *err)
+{
+	const char *space = getenv("CONTAINERD_NAMESPACE"), *root = "/var/lib/containerd";
+	const char *end = *text == '[' ? strchr(text, ']') : NULL, *at = end ? strchr(text, '@') : NULL;
+	size_t root_len = strlen(root), space_len;
+
+	space = space && *space ? space : "default";
+	space_len = strlen(space);
+	*rest_out = end ? end + 1 : text;
+	if (end) {
+		root = at && at < end ? at + 1 : text + 1;
+		root_len = (size_t)(end - root);
+		if (at && at < end) {
+			space = text + 1;
+			space_len = (size_t)(at - space);
+		}
+	}
+	if ((*text == '[' && !end) || *root != '/' || space_len == 0)
+		return luff_fail(err, LUFF_ENAME,
+				 "containerd: write [NAMESPACE@/FOLDER]NAME, with a path from the root on");
+	*root_out = strndup(root, root_len);
+	*space_out = strndup(space, space_len);
+	return *root_out && *space_out ? 0 : luff_fail_nomem(err);
+}
+
+static int name_containerd(struct luff_name *name_out, const char *text, struct luff_error *err)
+{
+	const char *at = find_digest(text);
+	LUFF_AUTO(text) name = strndup(text, at ? (size_t)(at - text) : strlen(text));
+	struct luff_error other = {0};
+	int rc = at ? luff_digest_parse(&name_out->digest, at + 1, err) : 0;
+
+	if (!name)
+		return luff_fail_nomem(err);
+	/* what is no name of docker's kind is looked for as it is */
+	if (rc == 0 && *name && luff_docker_name(name_out->tag, name, &other) < 0 &&
+	    !luff_text_copy(name_out->tag, sizeof name_out->tag, name))
+		rc = luff_fail(err, LUFF_ENAME, "containerd: the name is too long");
+	return rc;
+}
+
+static int open_containerd(struct luff_medium **out, struct luff_name *name_out, const char *text,
+			   struct luff_error *err)
+{
+	struct luff_store *store = NULL;
+	LUFF_AUTO(text) root = NULL;
+	LUFF_AUTO(text) space = NULL;
+	LUFF_AUTO(text) place = NULL;
+	const char *rest;
+	int rc = parse_containerd(&root, &space, &rest, strchr(text, ':') + 1, err);
+
+	if (rc == 0)
+		rc = name_containerd(name_out, rest, err);
+	if (rc == 0 && asprintf(&place, "containerd:[%s@%s]", space, root) < 0) {
+		place = NULL;
+		rc = luff_fail_nomem(err);
+	}
+	if (rc == 0 && luff_store_open_containerd(&store, root, space, err) < 0)
+		rc = luff_fail_context(err, "containerd");
+	if (rc == 0)
+		rc = luff_layout_new(out, store, place, err);
+	if (rc == 0)
+		(*out)->naming = LUFF_NAMES_IMAGES;
+	luff_store_unref(store);
+	return rc;
+}
+
 /* docker-daemon:NAME[@DIGEST], or an ID as docker writes it, "sha256:…", which is no manifest's digest. */
 static int open_daemon(struct luff_medium **out, struct luff_name *name_out, const char *text,
 		       const struct luff_open_options *options, struct luff_error *err)
@@ -214,6 +284,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 		rc = open_daemon(out, name_out, text, options, err);
 	else if (luff_text_starts(text, "containers-storage:"))
 		rc = luff_storage_open(out, name_out, text + 19, find_digest(text), err);
+	else if (luff_text_starts(text, "containerd:"))
+		rc = open_containerd(out, name_out, text, err);
 	else if (luff_text_starts(text, "memory:"))
 		rc = luff_fail(err, LUFF_ENOTSUP, "memory has no names outside of a script");
 	else

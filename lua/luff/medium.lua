@@ -10,7 +10,7 @@ local CHUNK = 256 * 1024
 local taken = {}
 for _, scheme in ipairs {
 	"oci", "oci-archive", "docker-archive", "docker-daemon", "dir", "rootfs", "random", "memory", "docker", "cache",
-	"containers-storage", "http", "https",
+	"containers-storage", "containerd", "http", "https",
 } do
 	taken[scheme] = true
 end

@@ -7,7 +7,7 @@
 ---@field message string one line that names the thing, the place and the mend; tostring(err) gives it, too
 ---@field status integer? HTTP status, where a server answered
 
----@alias luff.name string|luff.Ref a name with its transport: "nginx:1.27", "docker://host/repo@sha256:…", "oci:DIR[:TAG][@DIGEST]", "docker-archive:FILE[:IMAGE]", "oci-archive:FILE[:TAG]", "docker-daemon:NAME", "dir:DIR", "containers-storage:[[DRIVER@FOLDER]]NAME", "rootfs:PATH", "random:SHAPE", "memory:NAME[:TAG][@DIGEST]"
+---@alias luff.name string|luff.Ref a name with its transport: "nginx:1.27", "docker://host/repo@sha256:…", "oci:DIR[:TAG][@DIGEST]", "docker-archive:FILE[:IMAGE]", "oci-archive:FILE[:TAG]", "docker-daemon:NAME", "dir:DIR", "containers-storage:[[DRIVER@FOLDER]]NAME", "containerd:[[NAMESPACE@FOLDER]]NAME", "rootfs:PATH", "random:SHAPE", "memory:NAME[:TAG][@DIGEST]"
 
 ---@class luff
 ---@field _VERSION string "luff 0.1.0"

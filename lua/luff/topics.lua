@@ -10,6 +10,7 @@ topics.places = [[
   docker-daemon:app:v1  docker-daemon:sha256:ID     among the images of Docker or Podman
   dir:DIR                                           skopeo's folder
   containers-storage:NAME                           what podman keeps on this machine
+  containerd:NAME                                   what containerd keeps on this machine
   rootfs:PATH                                       a folder or tar as an image
   random:layers=3,size=100000,seed=7                random bytes
 ]]
