@@ -89,6 +89,7 @@ void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
 void luff_gc_functions(lua_State *L);
+void luff_daemon_functions(lua_State *L);
 void luff_scripted_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);

@@ -225,11 +225,12 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 		return blob_run(c, err);
 	if (c->kind == 'r')
 		return luff_medium_resolve(&c->descriptor, NULL, c->medium, &c->name, err);
+	if (c->kind == 't')
+		return luff_medium_alias(&c->descriptor, c->medium, &c->name, c->tag, err);
 	rc = luff_medium_resolve(&d, &document, c->medium, &c->name, err);
 	c->descriptor = d;
 	if (rc == 0)
-		rc = c->kind == 't' ? luff_medium_tag(c->medium, &d, document, c->tag, err)
-				    : open_run(c, &d, document, err);
+		rc = open_run(c, &d, document, err);
 	free(document);
 	return rc;
 }
@@ -376,8 +377,10 @@ static void check_annotation(struct place_call *c, lua_State *L)
 	if (!equals || equals == text || c->name.tag[0] || c->name.digest.text[0] || c->blob)
 		luff_raise(L, &err);
 	c->key = strdup(text);
-	if (!c->key)
+	if (!c->key) {
 		luaL_error(L, "out of memory");
+		return;
+	}
 	c->key[equals - text] = '\0';
 	c->value = c->key + (equals - text) + 1;
 }

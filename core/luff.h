@@ -401,6 +401,9 @@ LUFF_API int luff_medium_push_bytes(struct luff_medium *m, const struct luff_des
 /** Stores a manifest's bytes as d and gives them the name, the last step of a write: others see all of it or nothing. */
 LUFF_API int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,
 			     const char *tag, struct luff_error *err);
+/** One more name for what a name stands for. As luff_medium_resolve() and luff_medium_tag(). */
+LUFF_API int luff_medium_alias(struct luff_descriptor *out, struct luff_medium *m,
+			       const struct luff_name *name, const char *tag, struct luff_error *err);
 /**
  * Makes what was pushed without a name stay: an archive is only written as a whole, and does that here and in luff_medium_tag().
  * Elsewhere there is nothing to do.
@@ -1114,6 +1117,44 @@ struct luff_server_options {
 	size_t fault_count;
 	bool record; /* remember requests, as faults do anyway */
 };
+
+/* ---- What a daemon does itself, Docker or Podman, where the environment says that it is ---- */
+
+struct luff_daemon_event {
+	const char *id;       /* of the layer, or "" */
+	const char *status;   /* the daemon's words, fit for a line: "Downloading" */
+	int64_t bytes, total; /* -1: it does not say */
+};
+
+struct luff_daemon_options {
+	const struct luff_platform *platform; /* of a pull, of several; NULL: the daemon's own */
+	void (*progress)(void *arg,
+			 const struct luff_daemon_event *event); /* of the calling thread, or NULL */
+	void *arg;
+};
+
+/**
+ * Has the daemon fetch an image from its registry, with the login that luff would use there.
+ *
+ * @param name     "nginx:1.27", "ghcr.io/org/app@sha256:…"; without a transport
+ * @param options  may be NULL
+ * @return 0; LUFF_ENAME; LUFF_EHTTP with the daemon's words, LUFF_ENOTFOUND, LUFF_EAUTH, LUFF_EDENIED; the last one also where
+ *         the login would go in the clear to another machine
+ */
+LUFF_API int luff_daemon_pull(const char *name, const struct luff_daemon_options *options,
+			      struct luff_error *err);
+/** Has it send one of its images to the registry that the image's name says. As luff_daemon_pull(). */
+LUFF_API int luff_daemon_push(const char *name, const struct luff_daemon_options *options,
+			      struct luff_error *err);
+
+struct luff_daemon_pruned {
+	int64_t images; /* that are gone */
+	int64_t names;  /* that went with them */
+	int64_t bytes;  /* as the daemon counts them */
+};
+
+/** Has it remove the images that have no name, with `all` also those that no container uses. */
+LUFF_API int luff_daemon_prune(struct luff_daemon_pruned *out, bool all, struct luff_error *err);
 
 #define LUFF_GC_GRACE 3600
 

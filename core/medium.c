@@ -324,6 +324,20 @@ int luff_medium_tag(struct luff_medium *m, const struct luff_descriptor *d, cons
 	return luff_medium_tag_all(m, &one, 1, err);
 }
 
+int luff_medium_alias(struct luff_descriptor *out, struct luff_medium *m, const struct luff_name *name,
+		      const char *tag, struct luff_error *err)
+{
+	LUFF_AUTO(text) document = NULL;
+	int rc;
+
+	if (m->ops->alias) {
+		memset(out, 0, sizeof *out);
+		return m->ops->alias(out, m, name, tag, err);
+	}
+	rc = luff_medium_resolve(out, &document, m, name, err);
+	return rc < 0 ? rc : luff_medium_tag(m, out, document, tag, err);
+}
+
 int luff_medium_flush(struct luff_medium *m, struct luff_error *err)
 {
 	return m->ops->flush ? m->ops->flush(m, err) : 0;

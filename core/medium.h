@@ -70,6 +70,12 @@ struct luff_medium_ops {
 	/* Optional. The same for several manifests, which others see all at once. NULL: tag, one after the other. */
 	int (*tag_all)(struct luff_medium *m, const struct luff_tagging *list, size_t count,
 		       struct luff_error *err);
+	/*
+	 * Optional. One more name for what `name` stands for, where that needs no bytes of its manifest. NULL: they are fetched, and tag
+	 * gets them.
+	 */
+	int (*alias)(struct luff_descriptor *out, struct luff_medium *m, const struct luff_name *name,
+		     const char *tag, struct luff_error *err);
 	/* Optional. NULL: what was pushed is there. Makes what was pushed stay, where a tag would else do that. */
 	int (*flush)(struct luff_medium *m, struct luff_error *err);
 	/* Optional. NULL: LUFF_ENOTSUP. */

@@ -193,6 +193,38 @@ describe("real daemons", function()
 				assert.equal(one:raw_config_file(), luff.open("dir:" .. theirs):raw_config_file())
 			end)
 
+			check("pulls, pushes and prunes by itself", function()
+				local server <close> = luff.serve {}
+				local name = server:address() .. "/team/app"
+				local index = luff.open("oci:" .. dir .. ":many")
+				luff.copy(index, name .. ":v1")
+				local env = { env = { DOCKER_HOST = daemon.host } }
+				local result = support.luff({ "daemon", "pull", "--platform", "linux/arm64", name .. ":v1" }, env)
+				if result.stderr:find("HTTP response to HTTPS client", 1, true) then
+					pending "this daemon wants TLS of every registry"
+				end
+				assert.equal(0, result.code, result.stderr)
+				assert.equal("", result.stdout)
+				assert.truthy(result.stderr:find("[Pp]ull"), result.stderr)
+				assert.equal("arm64", inspect(name .. ":v1").Architecture)
+				run("tag", "docker-daemon:" .. name .. ":v1", name .. ":v2")
+				assert.equal("", run("daemon", "push", "--quiet", name .. ":v2"))
+				assert.same({ "v1", "v2" }, support.tags(name))
+				result = support.luff({ "daemon", "push", name .. ":v3" }, env)
+				assert.not_equal(0, result.code)
+				assert.truthy(result.stderr:find("\nluff: docker-daemon: ", 1, true) or
+					result.stderr:find "^luff: docker%-daemon: ", result.stderr)
+				copy("oci:" .. dir .. ":one", "docker-daemon:")
+				copy("oci:" .. dir .. ":one", "docker-daemon:kept:v1")
+				run("tag", "docker-daemon:" .. name .. ":v1", "kept:v1")
+				local done = luff.json.decode(run("daemon", "prune", "--json"))
+				assert.is_true(done.images >= 1, luff.json.encode(done))
+				assert.truthy(inspect "kept:v1")
+				done = luff.json.decode(run("daemon", "prune", "--all", "--json"))
+				assert.is_true(done.images >= 1, luff.json.encode(done))
+				assert.equal("", names())
+			end)
+
 			check("says what it has where a name is not there", function()
 				copy("oci:" .. dir .. ":one", "docker-daemon:app:v1")
 				local result = support.luff({ "digest", "docker-daemon:app:v2" }, { env = { DOCKER_HOST = daemon.host } })

@@ -566,3 +566,93 @@ describe("where a daemon is", function()
 		fails(ask(env), 3, "has no key.pem")
 	end)
 end)
+
+describe("a daemon itself", function()
+	local function told(...)
+		local parts = {}
+		for i, object in ipairs { ... } do
+			parts[i] = json(object)
+		end
+		return table.concat(parts, "\r\n")
+	end
+
+	it("pulls, and says how far it is", function()
+		local d = daemon { { "POST",
+			"/v1\\.44/images/create\\?fromImage=docker\\.io/library/app&tag=v1&platform=linux(%2F|/)arm64",
+			body = told({ status = "Pulling from library/app", id = "v1" },
+				{ status = "Downloading", id = "abc", progressDetail = { current = 5, total = 10 } },
+				{ status = "Downloading", id = "abc", progressDetail = { current = 10, total = 10 } },
+				{ status = "a\nb\27[2J" }) } }
+		local result = support.luff({ "-e", [[
+			local seen = {}
+			require("luff.daemon").pull("app:v1", { platform = "linux/arm64", progress = function(event)
+				seen[#seen + 1] = ("%s|%s|%s|%s"):format(event.id, event.status, event.bytes, event.total)
+			end })
+			print(table.concat(seen, "\n"))]] }, { env = d.env })
+		assert.equal(0, result.code, result.stderr)
+		assert.equal("v1|Pulling from library/app|nil|nil", result.stdout:match "^[^\n]*")
+		assert.truthy(result.stdout:find("abc|Downloading|10|10", 1, true), result.stdout)
+		assert.truthy(result.stdout:find("nil|a?b?[2J|nil|nil", 1, true), result.stdout)
+	end)
+
+	it("fails with the daemon's words, whatever the status was", function()
+		local pull = { "POST", "/v1\\.44/images/create.*", body = told({ status = "Pulling" }, { error = "no space left",
+			errorDetail = { message = "no space left" } }) }
+		local d = daemon { pull }
+		fails(d.run("daemon", "pull", "--quiet", "app:v1"), 5, "docker-daemon: unix://", ": no space left")
+		pull.body = told { status = "Pulling" }:sub(1, -2)
+		fails(daemon { pull }.run("daemon", "pull", "-q", "app:v1"), 6, "breaks off")
+		pull.body, pull.status = json { message = "manifest unknown" }, 404
+		fails(daemon { pull }.run("daemon", "pull", "-q", "app:v1"), 3, "manifest unknown (404)")
+		pull.body, pull.status = "[" .. ("{\"status\":\"x\"},"):rep(10), 200
+		fails(daemon { pull }.run("daemon", "pull", "-q", "app:v1"), 6, "not that of a Docker daemon")
+	end)
+
+	it("gets the login of the image's registry, and of no other", function()
+		local rule = { "POST", "/v1\\.44/images/.*", body = told { status = "done" } }
+		local d = daemon { rule }
+		local config = support.scratch()
+		support.write(config .. "/config.json", json { auths = {
+			["registry.example"] = { auth = "dXNlcjpzZWNyZXQ/Pw==" }, ["other.example"] = { auth = "eDp5" } } })
+		d.env.DOCKER_CONFIG, d.env.REGISTRY_AUTH_FILE = config, config .. "/config.json"
+		assert.equal(0, d.run("daemon", "pull", "-q", "registry.example/app:v1").code)
+		assert.equal(0, d.run("daemon", "push", "-q", "registry.example/app:v1").code)
+		assert.equal(0, d.run("daemon", "pull", "-q", "third.example/app@" .. luff.digest "x").code)
+		local seen = {}
+		for _, request in ipairs(d.requests()) do
+			if request.method == "POST" then
+				seen[#seen + 1] = request.head:match "[Xx]%-[Rr]egistry%-[Aa]uth: *([^\r\n]*)" or "none"
+			end
+		end
+		assert.equal(3, #seen)
+		for i = 1, 2 do
+			local text = support.sh(("printf %%s '%s' | tr -- -_ +/ | base64 -d"):format(seen[i]))
+			assert.same({ username = "user", password = "secret??", serveraddress = "registry.example" },
+				luff.json.decode(text))
+			assert.is_nil(seen[i]:find "[+/]")
+		end
+		assert.equal("none", seen[3])
+	end)
+
+	it("is told no login where others could listen", function()
+		local config = support.scratch()
+		support.write(config .. "/config.json", json { auths = { ["registry.example"] = { auth = "dXNlcjpzZWNyZXQ=" } } })
+		local result = support.luff({ "daemon", "pull", "registry.example/app:v1" },
+			{ env = { DOCKER_HOST = "tcp://192.0.2.1:2375", DOCKER_CONFIG = config,
+				REGISTRY_AUTH_FILE = config .. "/config.json" } })
+		fails(result, 4, "tcp://192.0.2.1:2375", "in the clear")
+		assert.is_nil(result.stderr:find "secret")
+	end)
+
+	it("prunes", function()
+		local d = daemon { { "POST", "/v1\\.44/images/prune\\?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D", body = json {
+			ImagesDeleted = luff.array { { Untagged = "a" }, { Deleted = "sha256:1" }, { Deleted = "sha256:2" } },
+			SpaceReclaimed = 1500 } }, { "POST", "/v1\\.44/images/prune\\?filters=.*false.*",
+			body = json { ImagesDeleted = luff.null, SpaceReclaimed = 0 } } }
+		assert.equal("removed 2 images with 1 names, 1.5 kB\n", d.run("daemon", "prune").stdout)
+		assert.equal("removed 0 images with 0 names, 0 B\n", d.run("daemon", "prune", "--all").stdout)
+		fails(d.run("daemon", "prune", "app"), 2, "prune takes no names")
+		fails(d.run("daemon", "pull"), 2, "pull wants the name")
+		fails(d.run("daemon", "remove", "app"), 2, "pull, push or prune")
+	end)
+end)

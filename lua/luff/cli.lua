@@ -42,7 +42,7 @@ cli.commands = {
 	"logout",
 	"auth",
 	"serve",
-	"gc",
+	"gc", "daemon",
 	"completion",
 	"version",
 	"help",

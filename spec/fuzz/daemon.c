@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct luff_answer_image image;
 	struct luff_answer_names names;
 	struct luff_error err = {0};
+	struct luff_daemon_pruned pruned;
 	struct luff_digest id;
 	char words[64];
 	size_t half = size / 2;
@@ -34,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		luff_answer_names_release(&names);
 	}
 	luff_answer_removed(&id, text, size, &err);
+	if (luff_answer_pruned(&pruned, text, size, &err) == 0)
+		assert(pruned.images >= 0 && pruned.bytes >= 0);
 	luff_answer_words(words, sizeof words, text, size);
 	luff_answer_stream_init(&stream);
 	if (luff_answer_stream_feed(&stream, text, half, &err) == 0 &&

@@ -169,6 +169,27 @@ int luff_answer_removed(struct luff_digest *out, const char *text, size_t len, s
 	return 0;
 }
 
+int luff_answer_pruned(struct luff_daemon_pruned *out, const char *text, size_t len, struct luff_error *err)
+{
+	LUFF_AUTO(json) tree = NULL;
+	const cJSON *step;
+	int rc = luff_json_parse(&tree, text, len, "list of what was removed", err);
+
+	*out = (struct luff_daemon_pruned){0};
+	if (rc == 0 && !cJSON_IsObject(tree))
+		rc = luff_fail(err, LUFF_EFORMAT, "no list of what was removed");
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach(step, luff_json_array(tree, "ImagesDeleted"))
+	{
+		out->images += luff_json_string(step, "Deleted") != NULL;
+		out->names += luff_json_string(step, "Untagged") != NULL;
+	}
+	if (!luff_json_int64(&out->bytes, tree, "SpaceReclaimed") || out->bytes < 0)
+		out->bytes = 0;
+	return 0;
+}
+
 /* ---- errors ---- */
 
 void luff_answer_words(char *buf, size_t size, const char *text, size_t len)
@@ -209,6 +230,8 @@ static int check_object(struct luff_answer_stream *s, struct luff_error *err)
 		luff_answer_words(words, sizeof words, s->object.data, s->object.len);
 		rc = luff_fail(err, LUFF_EHTTP, "%s", *words ? words : "failed without a word");
 	}
+	if (rc == 0 && s->each)
+		s->each(s->arg, tree);
 	s->object.len = 0;
 	return rc;
 }
@@ -243,6 +266,20 @@ int luff_answer_stream_feed(struct luff_answer_stream *s, const char *bytes, siz
 			rc = check_object(s, err);
 	}
 	return rc;
+}
+
+int luff_answer_stream_read(struct luff_answer_stream *s, struct luff_reader *r, struct luff_error *err)
+{
+	char chunk[4096];
+	size_t n = 1;
+	int rc = 0;
+
+	while (rc == 0 && n > 0) {
+		rc = luff_reader_read(&n, r, chunk, sizeof chunk, err);
+		if (rc == 0)
+			rc = luff_answer_stream_feed(s, chunk, n, err);
+	}
+	return rc < 0 ? rc : luff_answer_stream_end(s, err);
 }
 
 int luff_answer_stream_end(const struct luff_answer_stream *s, struct luff_error *err)

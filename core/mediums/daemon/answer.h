@@ -3,6 +3,7 @@
 #define LUFF_DAEMON_ANSWER_H
 
 #include "base/buffer.h"
+#include "base/json.h"
 #include "luff.h"
 
 /* Names of images, as luff_docker_name() gives them. */
@@ -32,6 +33,9 @@ void luff_answer_image_release(struct luff_answer_image *image);
 /** The ID of what DELETE /images/NAME removed; "" where only a name went. */
 int luff_answer_removed(struct luff_digest *out, const char *text, size_t len, struct luff_error *err);
 
+/** What POST /images/prune removed. LUFF_EFORMAT */
+int luff_answer_pruned(struct luff_daemon_pruned *out, const char *text, size_t len, struct luff_error *err);
+
 /** The words of an error's body, fit for a message; "" where there are none. */
 void luff_answer_words(char *buf, size_t size, const char *text, size_t len);
 
@@ -41,6 +45,9 @@ struct luff_answer_stream {
 	int64_t total;
 	int depth;
 	bool quoted, escaped;
+	/* Gets each object that is no error; NULL: nobody. */
+	void (*each)(void *arg, const cJSON *object);
+	void *arg;
 };
 
 void luff_answer_stream_init(struct luff_answer_stream *s);
@@ -48,6 +55,8 @@ void luff_answer_stream_release(struct luff_answer_stream *s);
 /** @return 0; LUFF_EHTTP with the daemon's words where it failed; LUFF_EFORMAT, LUFF_ELIMIT */
 int luff_answer_stream_feed(struct luff_answer_stream *s, const char *bytes, size_t len,
 			    struct luff_error *err);
+/** Feeds all that a reader has, and ends. What the reader fails with, or as feed and end. */
+int luff_answer_stream_read(struct luff_answer_stream *s, struct luff_reader *r, struct luff_error *err);
 /** LUFF_EFORMAT if the last object is not complete. */
 int luff_answer_stream_end(const struct luff_answer_stream *s, struct luff_error *err);
 

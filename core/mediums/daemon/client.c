@@ -57,6 +57,17 @@ void luff_client_unref(struct luff_client *client)
 	free(client);
 }
 
+bool luff_client_is_close(const struct luff_client *client)
+{
+	const char *url = client->endpoint.url;
+
+	if (luff_text_starts(client->endpoint.where, "unix:") || luff_text_starts(url, "https://"))
+		return true;
+	url = luff_text_starts(url, "http://") ? url + strlen("http://") : url;
+	return luff_text_starts(url, "127.0.0.1:") || luff_text_starts(url, "localhost:") ||
+	       luff_text_starts(url, "[::1]:");
+}
+
 int luff_client_context(const struct luff_client *client, struct luff_error *err)
 {
 	return luff_fail_context(err, "%s", client->endpoint.where);
@@ -75,7 +86,7 @@ static int send_request(struct luff_exchange **out, struct luff_client *client,
 		.settings = client->endpoint.settings,
 		.place = client->endpoint.where,
 		.partial = true,
-		.headers = {request->src ? "Content-Type: application/x-tar" : NULL},
+		.headers = {request->src ? "Content-Type: application/x-tar" : request->login},
 	};
 
 	*out = NULL;

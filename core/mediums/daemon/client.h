@@ -18,6 +18,8 @@ struct luff_client_request {
 	/* Of a POST: a tar of `size` bytes. The daemon may answer before it has all of it. */
 	struct luff_reader *src;
 	int64_t size;
+	const char *
+		login; /* "X-Registry-Auth: …", or NULL; only for who may see it, see luff_client_is_close() */
 	int limit_ms; /* for all of it; 0: as long as it takes */
 };
 
@@ -26,6 +28,8 @@ int luff_client_new(struct luff_client **out, struct luff_error *err);
 struct luff_client *luff_client_ref(struct luff_client *client);
 /** NULL is fine. */
 void luff_client_unref(struct luff_client *client);
+/** Whether nobody can listen on the way there: a socket, TLS, or this machine. */
+bool luff_client_is_close(const struct luff_client *client);
 /** Of the API, the 48 of "1.48": the newest that both sides know. LUFF_EHTTP where it is no daemon, or an old one. */
 int luff_client_version(int *out, struct luff_client *client, struct luff_error *err);
 /** As luff_exchange_open(): whatever the status. */

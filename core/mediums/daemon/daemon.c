@@ -395,23 +395,29 @@ static int tag_held(struct daemon *d, const struct luff_tagging *t, struct luff_
 	return luff_fail(err, LUFF_ENOTSUP, LUFF_DAEMON ": takes whole images: copy one there");
 }
 
+/* Of what is tagged. */
+static int check_name(const char *tag, struct luff_error *err)
+{
+	char name[LUFF_TAG_MAX + 1];
+	int rc = 0;
+
+	if (*tag == '@')
+		rc = luff_fail(err, LUFF_ENAME, "an ID cannot be chosen: write docker-daemon:NAME");
+	else if (*tag)
+		rc = luff_docker_name(name, tag, err);
+	return here(rc, err);
+}
+
 /* All of them are loaded at once. */
 static int daemon_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
 			  struct luff_error *err)
 {
 	struct daemon *d = daemon_of(m);
 	bool pushed = d->pushed;
-	char name[LUFF_TAG_MAX + 1];
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		if (*list[i].tag == '@')
-			rc = luff_fail(err, LUFF_ENAME, "an ID cannot be chosen: write docker-daemon:NAME");
-		else if (*list[i].tag)
-			rc = luff_docker_name(name, list[i].tag, err);
-		if (rc < 0)
-			return here(rc, err);
-	}
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = check_name(list[i].tag, err);
 	for (size_t i = 0; rc == 0 && !pushed && i < count; i++)
 		rc = tag_held(d, &list[i], err);
 	if (rc < 0 || !pushed)
@@ -431,6 +437,18 @@ static int daemon_tag(struct luff_medium *m, const struct luff_descriptor *d, co
 	struct luff_tagging one = {.descriptor = d, .bytes = bytes, .tag = tag};
 
 	return daemon_tag_all(m, &one, 1, err);
+}
+
+/* The daemon may lack some of an index, and then gives out no archive from which its bytes could be read. */
+static int daemon_alias(struct luff_descriptor *out, struct luff_medium *m, const struct luff_name *name,
+			const char *tag, struct luff_error *err)
+{
+	struct luff_tagging one = {.descriptor = out, .tag = tag};
+	int rc = check_name(tag, err);
+
+	if (rc == 0)
+		rc = daemon_resolve(out, NULL, m, name, err);
+	return rc < 0 ? rc : tag_held(daemon_of(m), &one, err);
 }
 
 /* What was tagged is loaded; blobs alone a daemon does not take. */
@@ -483,6 +501,7 @@ static const struct luff_medium_ops daemon_ops = {
 	.push = daemon_push,
 	.tag = daemon_tag,
 	.tag_all = daemon_tag_all,
+	.alias = daemon_alias,
 	.flush = daemon_flush,
 	.tags = daemon_tags,
 	.remove = daemon_remove,

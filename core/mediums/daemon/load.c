@@ -14,18 +14,10 @@
 static int read_answer(struct luff_exchange *x, struct luff_error *err)
 {
 	struct luff_answer_stream stream;
-	char chunk[4096];
-	size_t n = 1;
-	int rc = 0;
+	int rc;
 
 	luff_answer_stream_init(&stream);
-	while (rc == 0 && n > 0) {
-		rc = luff_reader_read(&n, luff_exchange_reader(x), chunk, sizeof chunk, err);
-		if (rc == 0)
-			rc = luff_answer_stream_feed(&stream, chunk, n, err);
-	}
-	if (rc == 0)
-		rc = luff_answer_stream_end(&stream, err);
+	rc = luff_answer_stream_read(&stream, luff_exchange_reader(x), err);
 	luff_answer_stream_release(&stream);
 	return rc;
 }
