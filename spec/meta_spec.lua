@@ -60,6 +60,19 @@ describe("meta.lua", function()
 		end
 	end)
 
+	it("describes each function of the modules that scripts require, and no other", function()
+		for _, name in ipairs { "time" } do
+			local module = require("luff." .. name)
+			for key, value in pairs(module) do
+				assert.is_true(type(value) ~= "function" or described[name .. "." .. key], name .. "." .. key .. " is missing")
+			end
+			for full in pairs(described) do
+				local key = full:match("^" .. name .. "%.([%w_]+)$")
+				assert.is_true(not key or module[key] ~= nil, full .. " is described, but there is none")
+			end
+		end
+	end)
+
 	it("is Lua", function()
 		assert(loadfile "lua/luff/meta.lua")
 	end)

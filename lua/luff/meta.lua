@@ -824,4 +824,36 @@ function luff.map(list, opts, f) end
 ---@return any ...
 function luff.try(f, ...) end
 
+-- ---- Modules that a script requires by their name ----------------------------------------------------------
+
+---Instants, as seconds since the epoch that < compares, and ages: `local time = require "luff.time"`.
+---@class luff.time
+local time = {}
+
+---The instant that an RFC 3339 text names; a whole number where it has no fraction. "bad_format" where it is none.
+---@param text string
+---@return number
+function time.parse(text) end
+---Its text in UTC; microseconds where it has a fraction.
+---@param instant number
+---@return string "2024-05-01T12:00:00Z"
+function time.format(instant) end
+---@return integer # whole seconds
+function time.now() end
+---Seconds of an age: units are ms, s, m, h, d, w; a number is one already.
+---@param age string|number "30d", "12h", "2w", "1h30m", "1.5h"
+---@return number
+function time.age(age) end
+---The instant that an age ago was.
+---@param age string|number
+---@param now number|string|nil the clock's where absent
+---@return number
+function time.ago(age, now) end
+---Whether an instant lies longer ago than an age.
+---@param instant number|string a number, or RFC 3339
+---@param age string|number
+---@param now number|string|nil
+---@return boolean
+function time.older(instant, age, now) end
+
 return luff

@@ -60,6 +60,17 @@ environment
   XDG_STATE_HOME                                          for uploads that broke off, and the REPL's history
   NO_COLOR                                                no colours
 ]] },
+	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
+Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.
+
+  select      tags by pattern, version and line
+  semver      versions, their order and ranges
+  glob        shell patterns
+  time        RFC 3339 and ages: time.older(config.created, "30d")
+  mirror      one repository kept like another
+  artifact    files as artifacts
+  diff        what is different between two images
+]] },
 }
 
 --- The topic of that name, nil where there is none.
