@@ -48,7 +48,7 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_c))
 lua_pkg := $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
 	$(PKG_CONFIG) --exists "$$p >= 5.4 $$p < 5.5" 2>/dev/null && { echo $$p; break; }; done)
 linked := libcjson zlib libzstd
-opened := libcurl libmicrohttpd libedit libarchive liblzma wolfssl
+opened := libcurl libmicrohttpd libedit libarchive liblzma wolfssl yaml-0.1 libpcre2-8
 missing := $(if $(lua_pkg),,lua5.4) $(shell for p in $(linked) $(opened); do \
 	$(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done; \
 	printf '\043include <bzlib.h>\n' | $(CC) -E - >/dev/null 2>&1 || echo bzlib.h)

@@ -23,6 +23,8 @@
 #define LUFF_ENTRY "luff.Entry"
 #define LUFF_TREE "luff.Tree"
 #define LUFF_FILES "luff.Files"
+#define LUFF_REGEX "luff.Regex"
+#define LUFF_ARRAY "luff.Array"            /* the metatable that marks a table as an array */
 #define LUFF_MEMORY_CAP ((int64_t)1 << 30) /* bytes in one "memory:NAME" */
 
 /* ---- box.c ---- */
@@ -94,6 +96,8 @@ void luff_scripted_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
+void luff_yaml_functions(lua_State *L);
+void luff_regex_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
 

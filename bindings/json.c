@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "bind.h"
 
-#define ARRAY "luff.Array"
-
 static void push_tree(lua_State *L, const cJSON *node)
 {
 	const cJSON *child;
@@ -28,7 +26,7 @@ static void push_tree(lua_State *L, const cJSON *node)
 		lua_pushboolean(L, cJSON_IsTrue(node));
 	} else if (cJSON_IsArray(node)) {
 		lua_newtable(L);
-		luaL_setmetatable(L, ARRAY);
+		luaL_setmetatable(L, LUFF_ARRAY);
 		cJSON_ArrayForEach(child, node)
 		{
 			push_tree(L, child);
@@ -140,7 +138,7 @@ static void encode_table(lua_State *L, int out, int i, int depth, bool indent)
 	int keys;
 
 	if (lua_getmetatable(L, i)) {
-		luaL_getmetatable(L, ARRAY);
+		luaL_getmetatable(L, LUFF_ARRAY);
 		array = array || lua_rawequal(L, -1, -2);
 		lua_pop(L, 2);
 	}
@@ -270,7 +268,7 @@ static int json_array(lua_State *L)
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	luaL_setmetatable(L, ARRAY);
+	luaL_setmetatable(L, LUFF_ARRAY);
 	return 1;
 }
 
@@ -278,7 +276,7 @@ void luff_json_functions(lua_State *L)
 {
 	static const luaL_Reg none[] = {{NULL, NULL}}, tree[] = {{"__gc", tree_gc}, {NULL, NULL}};
 
-	luff_box_type(L, ARRAY, none, NULL);
+	luff_box_type(L, LUFF_ARRAY, none, NULL);
 	luff_box_type(L, "luff.JsonTree", tree, NULL);
 	lua_pushlightuserdata(L, NULL);
 	lua_setfield(L, -2, "null");

@@ -44,7 +44,7 @@ describe("meta.lua", function()
 			Entry = { read = entry.read, lines = entry.lines }, Tree = methods_of(image:tree()),
 			Image = methods_of(image), Index = methods_of(index), Layer = methods_of(image:layers()[1]),
 			Reader = methods_of(reader), Server = methods_of(server), Task = getmetatable(task).__index,
-			Cursor = methods_of(luff.tags "memory:meta"),
+			Cursor = methods_of(luff.tags "memory:meta"), Regex = methods_of(require("luff.regex").new "a"),
 		}
 		for type_name, methods in pairs(objects) do
 			for name in pairs(methods) do
@@ -61,7 +61,7 @@ describe("meta.lua", function()
 	end)
 
 	it("describes each function of the modules that scripts require, and no other", function()
-		for _, name in ipairs { "time" } do
+		for _, name in ipairs { "time", "yaml", "regex" } do
 			local module = require("luff." .. name)
 			for key, value in pairs(module) do
 				assert.is_true(type(value) ~= "function" or described[name .. "." .. key], name .. "." .. key .. " is missing")

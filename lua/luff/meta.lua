@@ -856,4 +856,68 @@ function time.ago(age, now) end
 ---@return boolean
 function time.older(instant, age, now) end
 
+---YAML, read only: `local yaml = require "luff.yaml"`.
+---@class luff.yaml
+local yaml = {}
+
+---The value of one YAML document (1.2's core schema). Lists carry luff.array's mark, null is luff.null, keys are text as it is
+---written, the last of two of one name wins. Anchors, aliases and merge keys ("<<") are followed. "bad_format" says line and
+---column; "too_large": more than 4 MiB, 64 levels or 262,144 values, aliases unfolded.
+---@param text string
+---@param opts { lines: boolean?, name: string? }? lines: the second result is there; name: of the text, for messages
+---@return any value
+---@return table<table, table<string|integer, integer>>? lines of the members of each table: lines[value].key
+function yaml.decode(text, opts) end
+
+---Regular expressions (PCRE2, UTF-8): `local regex = require "luff.regex"`.
+---@class luff.regex
+local regex = {}
+
+---A regular expression. Flags are letters: i (case), m (^ and $ at lines), s (. takes newlines), x (blanks and comments), u (\w
+---and \d take Unicode's), a (the whole text has to match). "invalid" where it is none.
+---@param pattern string
+---@param flags string?
+---@return luff.Regex
+function regex.new(pattern, flags) end
+---The pattern that matches a text alone.
+---@param text string
+---@return string
+function regex.escape(text) end
+---@param value any
+---@return boolean
+function regex.is(value) end
+
+---What a match costs has an end: one that takes too many steps, or a text of more than 16 MiB, raises "too_large". What is no
+---UTF-8 in a text is matched by nothing. init: the byte to begin at, as for string.find.
+---@class luff.Regex
+local Regex = {}
+
+---@param text string
+---@param init integer?
+---@return boolean
+function Regex:test(text, init) end
+---@param text string
+---@param init integer?
+---@return integer? first byte; nil where it is not found
+---@return integer? last
+---@return string? ... groups, nil for those that took no part
+function Regex:find(text, init) end
+---@param text string
+---@param init integer?
+---@return string? ... groups; without any, all that matched
+function Regex:match(text, init) end
+---@param text string
+---@param init integer?
+---@return table<string|integer, string>? groups by number and name; [0] is all that matched
+function Regex:captures(text, init) end
+---@param text string
+---@return fun(): string? ... what match gives, match by match
+function Regex:gmatch(text) end
+---@param text string
+---@param by string|table|function text with $0, $1 to $9, ${name} and $$; a table by the first group; a function of the groups
+---@param most integer? so many of them; all where absent
+---@return string
+---@return integer count
+function Regex:gsub(text, by, most) end
+
 return luff

@@ -1,7 +1,8 @@
 -- Which tags of many are meant. luff.select{} gives a function from a list of tags to those that it selects:
 --
---	allow     a pattern (luff.glob) or a list of them: one has to match
---	deny      a pattern or a list of them: none may match
+--	allow     a pattern (luff.glob), a regular expression (luff.regex) or a list of them: one has to match. A pattern matches
+--	          the whole tag, a regular expression what it finds: regex.new "^v\\d+$"
+--	deny      the same: none may match
 --	suffix    a text that ends the tags ("-alpine"); versions are read without it
 --	semver    a range of versions (luff.semver): the tags that are in it
 --	per       "major", "minor" or "patch": of versions, the newest of each such line
@@ -9,6 +10,7 @@
 --
 -- All that is said has to hold. With semver, per or newest, tags that spell no version are left out, and the rest comes newest
 -- first; without them the order stays.
+local core = require "luff.core"
 local fail = require "luff.fail"
 local glob = require "luff.glob"
 local options = require "luff.options"
@@ -17,13 +19,13 @@ local semver = require "luff.semver"
 local known = { "allow", "deny", "suffix", "semver", "per", "newest" }
 
 local function matcher(name, patterns)
-	patterns = type(patterns) == "string" and { patterns } or patterns
+	patterns = (type(patterns) == "string" or core.is_regex(patterns)) and { patterns } or patterns
 	if type(patterns) ~= "table" then
 		fail("invalid", '"%s" is a pattern or a list of patterns', name)
 	end
 	local list = {}
 	for i, pattern in ipairs(patterns) do
-		list[i] = glob.matcher(pattern)
+		list[i] = core.is_regex(pattern) and function(text) return pattern:test(text) end or glob.matcher(pattern)
 	end
 	return function(text)
 		for _, matches in ipairs(list) do

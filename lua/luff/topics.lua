@@ -66,6 +66,8 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   select      tags by pattern, version and line
   semver      versions, their order and ranges
   glob        shell patterns
+  regex       regular expressions (PCRE2): regex.new "^v(\\d+)$":match(tag)
+  yaml        yaml.decode(text), with anchors and merge keys
   time        RFC 3339 and ages: time.older(config.created, "30d")
   mirror      one repository kept like another
   artifact    files as artifacts
