@@ -29,6 +29,7 @@ cli.commands = {
 	"pull",
 	"push",
 	"mirror",
+	"prune",
 	"mutate",
 	"append",
 	"rebase",

@@ -1,4 +1,5 @@
 -- Shell patterns as functions: * and ? (not /), ** (also /), [a-z], [!a-z], {a,b}; a backslash takes what follows as it is.
+local core = require "luff.core"
 local fail = require "luff.fail"
 
 local glob = {}
@@ -162,6 +163,27 @@ function glob.matcher(pattern)
 	return function(text)
 		for _, steps in ipairs(alternatives) do
 			if matches(steps, text) then
+				return true
+			end
+		end
+		return false
+	end
+end
+
+--- The same for a pattern, a regular expression (luff.regex) or a list of them, of which one has to match; nil matches nothing.
+-- name: of the option they are of.
+function glob.any(name, patterns)
+	patterns = (type(patterns) == "string" or core.is_regex(patterns)) and { patterns } or patterns or {}
+	if type(patterns) ~= "table" then
+		fail("invalid", '"%s" is a pattern or a list of patterns', name)
+	end
+	local list = {}
+	for i, pattern in ipairs(patterns) do
+		list[i] = core.is_regex(pattern) and function(text) return pattern:test(text) end or glob.matcher(pattern)
+	end
+	return function(text)
+		for _, matches_one in ipairs(list) do
+			if matches_one(text) then
 				return true
 			end
 		end

@@ -74,17 +74,24 @@ end
 
 local units = { [""] = 1, s = 1, m = 60, h = 3600, d = 86400 }
 
-local function age(typed, text)
+-- Seconds; nil where the text is no age.
+local function age(text)
 	local n, unit = text:match "^(%d+)(%l?)$"
-	if not units[unit] or #n > 7 then
-		options.fail('%s wants an age as 30m, 1h or 2d, not "%s"', typed, text)
+	return n and #n <= 7 and units[unit] and tonumber(n) * units[unit] or nil
+end
+
+--- The seconds of an age among the options of a function: a number of them, or a text as on a command line.
+function options.age(name, value)
+	local n = type(value) == "string" and age(value) or math.tointeger(value)
+	if not n or n < 0 then
+		fail("invalid", '"%s" is an age: a number of seconds, or "30m", "1h", "2d"', name)
 	end
-	return tonumber(n) * units[unit]
+	return n
 end
 
 local function convert(option, typed, text)
 	if option.type == "age" then
-		return age(typed, text)
+		return age(text) or options.fail('%s wants an age as 30m, 1h or 2d, not "%s"', typed, text)
 	end
 	if option.type ~= "integer" then
 		return text

@@ -10,32 +10,12 @@
 --
 -- All that is said has to hold. With semver, per or newest, tags that spell no version are left out, and the rest comes newest
 -- first; without them the order stays.
-local core = require "luff.core"
 local fail = require "luff.fail"
 local glob = require "luff.glob"
 local options = require "luff.options"
 local semver = require "luff.semver"
 
 local known = { "allow", "deny", "suffix", "semver", "per", "newest" }
-
-local function matcher(name, patterns)
-	patterns = (type(patterns) == "string" or core.is_regex(patterns)) and { patterns } or patterns
-	if type(patterns) ~= "table" then
-		fail("invalid", '"%s" is a pattern or a list of patterns', name)
-	end
-	local list = {}
-	for i, pattern in ipairs(patterns) do
-		list[i] = core.is_regex(pattern) and function(text) return pattern:test(text) end or glob.matcher(pattern)
-	end
-	return function(text)
-		for _, matches in ipairs(list) do
-			if matches(text) then
-				return true
-			end
-		end
-		return false
-	end
-end
 
 local function check(rules)
 	options.check(rules, known, "rule")
@@ -70,8 +50,8 @@ end
 
 return function(rules)
 	check(rules)
-	local allow = rules.allow and matcher("allow", rules.allow)
-	local deny = rules.deny and matcher("deny", rules.deny)
+	local allow = rules.allow and glob.any("allow", rules.allow)
+	local deny = rules.deny and glob.any("deny", rules.deny)
 	local inside = rules.semver and semver.range(rules.semver)
 	local suffix = rules.suffix or ""
 	return function(tags)
