@@ -145,10 +145,13 @@ $(BUILD)/luff: $(host_o) $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
 	$(call say,LINK)
 	$(Q)$(link) -o $@ $(host_o) $(module_o) $(BUILD)/libluff.a $(lua_libs) $(hide_static) $(core_libs)
 
+# The units are programs of the core, but for those of the binding.
+$(BUILD)/unit/states: $(module_o)
+$(BUILD)/unit/states: unit_libs = $(module_o) $(BUILD)/libluff.a $(lua_libs)
 $(BUILD)/unit/%: spec/c/%.c $(BUILD)/libluff.a
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(compile) -MMD -MP -o $@ $< $(BUILD)/libluff.a $(link_flags) $(LDFLAGS) $(core_libs)
+	$(Q)$(compile) -MMD -MP -o $@ $< $(or $(unit_libs),$(BUILD)/libluff.a) $(link_flags) $(LDFLAGS) $(core_libs)
 
 $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/libluff.a
 	@mkdir -p $(@D)
@@ -247,11 +250,11 @@ install: all install-module
 		-e 's|@VERSION@|$(version)|' -e 's|@LIBS@|$(foreach l,$(core_libs),$(patsubst lib%.a,-l%,$(notdir $l)))|' \
 		luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
 
-# What a Lua program needs, and all that a rock holds.
+# What a Lua program needs, and all that a rock holds. The Lua files are in luff.so; editors read meta.lua.
 install-module: $(BUILD)/luff.so
-	install -d $(DESTDIR)$(LUA_CMODDIR) $(addprefix $(DESTDIR)$(LUA_MODDIR)/,$(patsubst lua/%/,%,$(sort $(dir $(lua_files)))))
+	install -d $(addprefix $(DESTDIR),$(LUA_CMODDIR) $(LUA_MODDIR)/luff)
 	install -m 755 $(BUILD)/luff.so $(DESTDIR)$(LUA_CMODDIR)/luff.so
-	$(Q)set -e; for f in $(lua_files); do install -m 644 $$f $(DESTDIR)$(LUA_MODDIR)/$${f#lua/}; done
+	install -m 644 lua/luff/meta.lua $(DESTDIR)$(LUA_MODDIR)/luff/meta.lua
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/luff $(addprefix $(DESTDIR)$(LIBDIR)/,libluff.a libluff.so $(soname) libluff.so.$(version)) \

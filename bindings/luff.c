@@ -14,6 +14,7 @@ struct luff_embedded {
 extern const struct luff_embedded luff_embedded[];
 
 LUFF_API int luaopen_luff(lua_State *L);
+LUFF_API int luaopen_luff_core(lua_State *L);
 
 /* The files of LUFF_LUA_PATH come first; "luff.a.b" is luff/a/b.lua there. */
 static int load_file(lua_State *L, const char *name)
@@ -122,7 +123,8 @@ static int get_core(lua_State *L)
 	return 1;
 }
 
-int luaopen_luff(lua_State *L)
+/* Where require found luff/init.lua before luff.so. */
+int luaopen_luff_core(lua_State *L)
 {
 	lua_settop(L, 0);
 	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.process") == LUA_TNIL) {
@@ -143,6 +145,12 @@ int luaopen_luff(lua_State *L)
 		lua_pushcfunction(L, search);
 		lua_rawseti(L, -2, 2);
 	}
+	return get_core(L);
+}
+
+int luaopen_luff(lua_State *L)
+{
+	luaopen_luff_core(L);
 	lua_settop(L, 0);
 	lua_pushcfunction(L, search);
 	lua_pushliteral(L, "luff");

@@ -21,12 +21,20 @@ static struct luff_connection
 	*idle; /* the one that was used last is first: it is the least likely to be dead */
 static atomic_bool all_authorities; /* their folder turned out to lack one */
 
+/*
+ * While libcurl closes what a multi handle holds it ignores SIGPIPE, whatever its handles were told, and then puts back what was
+ * there before: two threads at once would put back each other's.
+ */
+static pthread_mutex_t closing = PTHREAD_MUTEX_INITIALIZER;
+
 static void destroy(struct luff_connection *c)
 {
+	pthread_mutex_lock(&closing);
 	if (c->easy)
 		luff_curl.easy_cleanup(c->easy);
 	if (c->multi)
 		luff_curl.multi_cleanup(c->multi);
+	pthread_mutex_unlock(&closing);
 	luff_settings_unref(c->settings);
 	free(c->origin);
 	free(c);
