@@ -202,6 +202,12 @@ fuzz-run: $(fuzzers)
 		$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null); done
 
+# All that `luff help` knows, in one file.
+doc: all
+	$(call say,DOC)
+	$(Q)$(BUILD)/luff -e 'io.write(require("luff.reference").markdown())' >$(BUILD)/reference.md.new
+	@mv $(BUILD)/reference.md.new $(BUILD)/reference.md
+
 bench: deps
 	@$(again) all
 	LUFF=$(abspath $(BUILD)/luff) spec/bench/run
@@ -271,12 +277,13 @@ help:
 	@echo 'make test         all specs; T=spec/copy_spec.lua or T=spec/c/json.c runs one'
 	@echo 'make check-asan   all specs under the address, undefined and leak sanitizers; check-tsan: threads'
 	@echo 'make fuzz T=NAME  one fuzz target for SECONDS=30; check-fuzz: each of them for 5'
+	@echo 'make doc          the reference of commands and Lua, build/reference.md'
 	@echo 'make bench        time and memory beside the peers on PATH'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, luacheck, headers alone; format: reformat'
 	@echo 'make install      under PREFIX=/usr/local, below DESTDIR=; uninstall takes it away again'
 	@echo 'make clean        remove build/'
 
 .PHONY: all FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz check-fuzz \
-	fuzz-run bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
+	fuzz-run doc bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
 	uninstall clean help
 .DELETE_ON_ERROR:

@@ -56,6 +56,20 @@ static int search(lua_State *L)
 	return 1;
 }
 
+/* core.embedded(name): the text of a Lua file that is embedded, by the name of its module; nil where there is none */
+static int embedded(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+
+	for (const struct luff_embedded *e = luff_embedded; e->name; e++) {
+		if (strcmp(e->name, name) == 0) {
+			lua_pushlstring(L, e->text, e->size);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static int shut_down(lua_State *L)
 {
 	(void)L;
@@ -112,6 +126,8 @@ static int open_core(lua_State *L)
 	luff_terminal_functions(L);
 	lua_pushcfunction(L, host_platform);
 	lua_setfield(L, -2, "platform");
+	lua_pushcfunction(L, embedded);
+	lua_setfield(L, -2, "embedded");
 	luff_version_functions(L);
 	return 1;
 }

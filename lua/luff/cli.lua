@@ -106,6 +106,14 @@ end
 
 -- ---- Commands ----------------------------------------------------------------------------------------------
 
+local function is_command(word)
+	for _, name in ipairs(cli.commands) do
+		if word == name or cli.aliases[word] == name then
+			return true
+		end
+	end
+end
+
 --- The command of that name or alias, as its file returns it, and its name. Raises usage errors; others: a list of words
 -- that would have done as well.
 function cli.command(name, others)
@@ -128,13 +136,27 @@ function cli.command_options(command)
 	return table.move(common, 1, #common, #all + 1, all)
 end
 
---- The help text of a command or topic.
-function cli.help_of(name)
+-- The page of a command or topic comes first, then that of what Lua has under the name.
+local function page_of(name)
 	local topics = require "luff.topics"
 	if topics.find(name) then
 		return topics.find(name).text
 	end
-	local command, real = cli.command(name, topics.names())
+	local manual = require "luff.manual"
+	local page = not is_command(name) and manual.page(name, 100)
+	if page then
+		return page
+	end
+	return nil, table.move(manual.names(), 1, #manual.names(), #topics.names() + 1, topics.names())
+end
+
+--- The help text of a command, a topic, or one of luff's functions, methods, classes and modules.
+function cli.help_of(name)
+	local page, others = page_of(name)
+	if page then
+		return page
+	end
+	local command, real = cli.command(name, others)
 	local parts = {
 		command.summary, "\n\nusage: luff ", real, " ", command.usage, "\n\n",
 		options.describe(cli.command_options(command)),
@@ -173,6 +195,9 @@ commands (luff help COMMAND says more)
 %s
 topics (luff help TOPIC)
 %s
+Lua (luff help luff.copy, luff help Image, luff help img:append)
+  luff, with all its functions; Image, Index, Layer, Tree, Entry, Reader, Server, Task, with all their methods
+
 names
 %s
 exit codes
@@ -238,14 +263,6 @@ local function run_chunk(chunk, message, args)
 		return err
 	end, table.unpack(args))
 	return ok and 0 or cli.report(err, trace)
-end
-
-local function is_command(word)
-	for _, name in ipairs(cli.commands) do
-		if word == name or cli.aliases[word] == name then
-			return true
-		end
-	end
 end
 
 -- Commands come before files of the same name; a script says that it is one by a slash or its suffix.

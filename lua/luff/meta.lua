@@ -920,4 +920,154 @@ function Regex:gmatch(text) end
 ---@return integer count
 function Regex:gsub(text, by, most) end
 
+---Which tags of many are meant: `require "luff.select" { semver = "^1.25", newest = 5 } (list)` gives the tags of the list that
+---are. All that is said has to hold. With semver, per or newest, tags that spell no version are left out, and the rest comes
+---newest first; without them the order stays.
+---@class luff.select
+---@field allow string|luff.Regex|(string|luff.Regex)[]|nil patterns (luff.glob) or regular expressions, of which one has to match
+---@field deny string|luff.Regex|(string|luff.Regex)[]|nil of which none may match
+---@field suffix string? a text that ends the tags ("-alpine"); versions are read without it
+---@field semver string? a range of versions (luff.semver)
+---@field per "major"|"minor"|"patch"|nil of versions, the newest of each such line
+---@field newest integer? so many of the newest versions
+
+---Versions as tags spell them, compared after Semantic Versioning, with any number of numbers: `require "luff.semver"`.
+---@class luff.semver
+local semver = {}
+
+---The version that a text spells ("v1.27", "1.27.3-rc.1"); nil where it spells none. Versions compare with <, <= and ==.
+---@param text string
+---@return { major: integer, minor: integer, patch: integer, prerelease: string?, build: string?, text: string }?
+function semver.parse(text) end
+---A function that says whether a version, or a text that spells one, is in the range: "^1.25", "~1.2", ">=1.25 <2", "1.x",
+---"1.2 || 3".
+---@param text string
+---@return fun(version: string|table): boolean
+function semver.range(text) end
+---The texts of a list that spell versions, newest first.
+---@param list string[]
+---@return string[]
+function semver.sort(list) end
+---The newest of each line, newest first. Pre-releases count only where a line has nothing else.
+---@param list string[]
+---@param per "major"|"minor"|"patch"
+---@return string[]
+function semver.newest(list, per) end
+
+---Shell patterns: * and ? (not /), ** (also /), [a-z], [!a-z], {a,b}; a backslash takes what follows as it is.
+---@class luff.glob
+local glob = {}
+
+---A function that says whether a text matches the pattern as a whole.
+---@param pattern string
+---@return fun(text: string): boolean
+function glob.matcher(pattern) end
+
+---Keeps one repository or layout like another: `require("luff.mirror").run { from = …, to = … }`.
+---@class luff.mirror
+local mirror = {}
+
+---One run. What fails is in the summary, and the rest goes on; only what makes all of it senseless raises.
+---@param opts luff.MirrorOptions
+---@return luff.MirrorSummary
+function mirror.run(opts) end
+---What a copy would do, as far as digests tell; as luff.copy's result.
+---@param from luff.name
+---@param to luff.name
+---@param opts { platform: string?, plain_http: boolean? }
+---@return luff.CopyResult
+function mirror.compare(from, to, opts) end
+
+---@class luff.MirrorOptions
+---@field from string a repository or layout, without a tag
+---@field to string
+---@field tags luff.select? which; all of them where absent
+---@field platform string? of indexes, only the image for it
+---@field referrers boolean? signatures and attestations, too
+---@field foreign boolean? layers that may not be distributed, too (luff.copy)
+---@field jobs integer? tags at a time; 8 where absent
+---@field rename (fun(tag: string): string)? the tag at the destination
+---@field prune boolean? tags at the destination that are not meant are deleted, after all others arrived, and if they did
+---@field keep string|string[]|nil patterns of tags that are never deleted
+---@field prune_max integer? so many deletions at most, else none; 20 where absent
+---@field dry_run boolean? says what would be done
+---@field plain_http boolean?
+---@field each (fun(entry: table))? called for each tag as it is done
+
+---@class luff.MirrorSummary
+---@field copied integer tags
+---@field unchanged integer
+---@field deleted integer
+---@field failed integer
+---@field bytes integer that moved
+---@field entries { tag: string, target: string, status: string, digest: string, error: any }[] status: "copied", "unchanged", "deleted" or "failed"
+
+---Files in registries and layouts, as layers with titles, in the way of oras: `require "luff.artifact"`.
+---@class luff.artifact
+local artifact = {}
+
+---Stores files under a name.
+---@param to luff.name
+---@param opts { files: (string|table)[]?, type: string?, subject: string?, annotations: table<string, string>?, plain_http: boolean? } files: paths, or tables of path, title, type and annotations; a folder goes as a tar.gz, and the title is the path, without "./" in front; type: what the artifact is, "application/vnd.example+json"; subject: the name of an image or index in the same place that it refers to
+---@return luff.Image
+function artifact.push(to, opts) end
+---Stores files that refer to what a name stands for; they have a digest, and no tag.
+---@param name luff.name
+---@param opts { files: (string|table)[]?, type: string?, annotations: table<string, string>?, plain_http: boolean? } as artifact.push has them
+---@return luff.Image
+function artifact.attach(name, opts) end
+---Puts the files of an artifact into a folder, each under its title (Image:save).
+---@param name luff.name
+---@param opts { folder: string?, platform: string?, plain_http: boolean? }? folder: the current one where absent
+---@return { digest: string, files: string[], bytes: integer, skipped: integer }
+function artifact.pull(name, opts) end
+---What refers to a name's manifest, and to that, and so on: the descriptor of the name, with a list `referrers`, whose
+---descriptors have such lists, too.
+---@param name luff.name
+---@param opts { type: string?, plain_http: boolean? }? type: only artifacts of that type, at the first level
+---@return table
+function artifact.tree(name, opts) end
+
+---What is different between two images: `require "luff.diff"`.
+---@class luff.diff
+local diff = {}
+
+---@param a luff.Image
+---@param b luff.Image
+---@param opts { pattern: string?, times: boolean?, contents: boolean? }? as Tree:diff has them
+---@return { same: boolean, config: table[], history: table[], layers: table[], files: luff.Change[] } # config: path, from and to of each difference; history: steps as diff.lists has them; layers: kind ("same", "recompressed", "added", "removed"), from and to
+function diff.images(a, b, opts) end
+---The steps from list a to list b: { { "=", value }, { "-", value }, { "+", value }, … }.
+---@param a any[]
+---@param b any[]
+---@return table[]
+function diff.lists(a, b) end
+---Whether bytes are a text that can be shown line by line.
+---@param bytes string
+---@return boolean
+function diff.is_text(bytes) end
+---The hunks of a unified diff with three lines around each change; "" where there is no difference.
+---@param a string
+---@param b string
+---@return string
+function diff.texts(a, b) end
+
+---What a daemon does itself, Docker or Podman: `require "luff.daemon"`. luff.copy moves images to and from it; with these it moves
+---them, through its own mirrors and network, with the login that luff has for their registry.
+---@class luff.daemon
+local daemon = {}
+
+---Has it fetch an image from its registry.
+---@param name string "nginx:1.27", without a transport
+---@param opts { platform: string?, progress: fun(event: { status: string, id: string?, bytes: integer?, total: integer? })? }?
+function daemon.pull(name, opts) end
+---Has it send one of its images to the registry that the name says.
+---@param name string
+---@param opts { progress: fun(event: table)? }? as for daemon.pull
+function daemon.push(name, opts) end
+---Has it remove the images that have no name, with `all` also those that no container uses.
+---@param opts { all: boolean? }?
+---@return { images: integer, names: integer, bytes: integer } # what went
+function daemon.prune(opts) end
+
 return luff
