@@ -45,7 +45,7 @@ describe("meta.lua", function()
 			Entry = { read = entry.read, lines = entry.lines }, Tree = methods_of(image:tree()),
 			Image = methods_of(image), Index = methods_of(index), Layer = methods_of(image:layers()[1]),
 			Reader = methods_of(reader), Server = methods_of(server), Task = getmetatable(task).__index,
-			Cursor = methods_of(luff.tags "memory:meta"),
+			Cursor = methods_of(luff.tags "memory:meta"), Regex = methods_of(require("luff.regex").new "a"),
 		}
 		for type_name, methods in pairs(objects) do
 			for name in pairs(methods) do

@@ -81,7 +81,7 @@ describe("luff.yaml", function()
 			assert.equal("bad_format", err.code)
 			assert.truthy(err.message:find(message, 1, true), err.message)
 		end
-		assert.truthy(fails("[", { name = "bot.yml" }).message:find("^bot%.yml: YAML, line 1"))
+		assert.truthy(fails("[", { name = "bot.yml" }).message:find("^bot%.yml: YAML, line %d"))
 		assert.has_error(function() yaml.decode("a", { line = true }) end)
 	end)
 

@@ -962,6 +962,11 @@ local glob = {}
 ---@param pattern string
 ---@return fun(text: string): boolean
 function glob.matcher(pattern) end
+---The same for a pattern, a regular expression or a list of them, of which one has to match; nil matches nothing.
+---@param name string of the option that they are of, for messages
+---@param patterns string|luff.Regex|(string|luff.Regex)[]|nil
+---@return fun(text: string): boolean
+function glob.any(name, patterns) end
 
 ---Keeps one repository or layout like another: `require("luff.mirror").run { from = …, to = … }`.
 ---@class luff.mirror
