@@ -47,7 +47,7 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_c))
 
 lua_pkg := $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
 	$(PKG_CONFIG) --exists "$$p >= 5.4 $$p < 5.5" 2>/dev/null && { echo $$p; break; }; done)
-linked := libcjson zlib libzstd
+linked := libcjson zlib libdeflate libzstd
 opened := libcurl libmicrohttpd libedit libarchive liblzma wolfssl yaml-0.1 libpcre2-8
 missing := $(if $(lua_pkg),,lua5.4) $(shell for p in $(linked) $(opened); do \
 	$(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done; \
@@ -67,9 +67,10 @@ endif
 # wolfSSL's version is in its file's name, and changes often.
 wolfssl_soname := $(shell readlink -f '$(shell $(CC) -print-file-name=libwolfssl.so 2>/dev/null)' 2>/dev/null | \
 	sed -n 's|.*/\(libwolfssl\.so\.[0-9]*\).*|\1|p')
-core_libs := $(crypto_libs) $(or $(call static,cjson),$(call libs_of,libcjson)) $(call libs_of,zlib libzstd) \
+core_libs := $(crypto_libs) $(or $(call static,cjson),$(call libs_of,libcjson)) \
+	$(or $(call static,deflate),$(call libs_of,libdeflate)) $(call libs_of,zlib libzstd) \
 	-ldl -lm -pthread
-hide_static := -Wl,--exclude-libs,libluff.a:libcrypto.a:libcjson.a
+hide_static := -Wl,--exclude-libs,libluff.a:libcrypto.a:libcjson.a:libdeflate.a
 
 # Scripts may require C modules, and those take Lua's functions from the program: it carries and exports them all.
 lua_static := $(call static,$(patsubst -l%,%,$(filter -llua%,$(call libs_of,$(lua_pkg)))))

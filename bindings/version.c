@@ -1,5 +1,6 @@
 /* Which luff this is, and what it stands on. */
 #include <cjson/cJSON.h>
+#include <libdeflate.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -37,6 +38,7 @@ static int version(lua_State *L)
 	set(L, "hash", luff_hash_provider());
 	if (luff_option_bool(L, 1, "libraries")) {
 		set(L, "gunzip", luff_codec_isal_loads() ? "ISA-L" : "zlib");
+		set(L, "libdeflate", LIBDEFLATE_VERSION_STRING);
 		set(L, "zlib", zlibVersion());
 		set(L, "zstd", ZSTD_versionString());
 		set(L, "cjson", cJSON_Version());

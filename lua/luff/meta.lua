@@ -35,8 +35,8 @@ function luff.json.encode(value, opts) end
 ---@return table
 function luff.array(t) end
 
----What this is and stands on: luff, lua, hash; with `libraries` also gunzip (zlib or ISA-L, whichever unpacks gzip), zlib,
----zstd, cjson, libcurl, libmicrohttpd.
+---What this is and stands on: luff, lua, hash; with `libraries` also gunzip (zlib or ISA-L, whichever unpacks gzip),
+---libdeflate, zlib, zstd, cjson, libcurl, libmicrohttpd.
 ---@param opts { libraries: boolean? }?
 ---@return table<string, string>
 function luff.version(opts) end
