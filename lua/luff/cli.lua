@@ -308,8 +308,10 @@ local function run(program, words)
 	rawset(_G, "print", print_checked)
 	require("luff.config").load()
 	set_arg(program, words, script, args)
+	local watch = require("luff.strict").guard(_G)
 	local code = 0
 	for _, text in ipairs(opts.execute or {}) do
+		watch "=(command line)"
 		local chunk, message = load(text, "=(command line)", "t")
 		code = run_chunk(chunk, message, args)
 		if code ~= 0 then
@@ -317,6 +319,7 @@ local function run(program, words)
 		end
 	end
 	if script or not opts.execute and not opts.interactive and not at_terminal then
+		watch(script and script ~= "-" and "@" .. script or "=stdin")
 		local chunk, message = load_script(script or "-")
 		code = run_chunk(chunk, message, args)
 	end

@@ -1075,4 +1075,41 @@ function daemon.push(name, opts) end
 ---@return { images: integer, names: integer, bytes: integer } # what went
 function daemon.prune(opts) end
 
+---Lines on stderr: `local log = require "luff.log"`.
+---@class luff.log
+local log = {}
+
+---How lines are written from now on; at first text, from "info" on, to stderr.
+---@param opts { level: "debug"|"info"|"warn"|"error"|nil, format: "text"|"json"|nil, write: fun(line: string)? }
+function log.set(opts) end
+---@param message string
+---@param fields table<string, any>? "copied tag=v1", or members of the line's JSON
+function log.debug(message, fields) end
+---@param message string
+---@param fields table<string, any>?
+function log.info(message, fields) end
+---@param message string
+---@param fields table<string, any>?
+function log.warn(message, fields) end
+---@param message string
+---@param fields table<string, any>?
+function log.error(message, fields) end
+
+---Places in a text to fill in, in the way of Go's text/template: `local template = require "luff.template"`. Between {{ and }} stand
+---.field.field, "text", numbers, function calls, a | f, and if, else, with, range, end. Functions: default join split lower upper
+---trimSpace json jsonPretty printPretty time print printf println len index not and or eq ne lt le gt ge.
+---@class luff.template
+local template = {}
+
+---A function from a table to the text. "bad_format" says in which line it is wrong.
+---@param text string
+---@param opts { functions: table<string, function>?, name: string? }? more functions; a name for messages
+---@return fun(data: any): string
+function template.compile(text, opts) end
+---@param text string
+---@param data any
+---@param opts { functions: table<string, function>?, name: string? }?
+---@return string
+function template.render(text, data, opts) end
+
 return luff

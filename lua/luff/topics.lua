@@ -60,6 +60,15 @@ environment
   XDG_STATE_HOME                                          for uploads that broke off, and the REPL's history
   NO_COLOR                                                no colours
 ]] },
+	{ name = "scripts", summary = "how luff runs a script", text = [[
+luff FILE.lua ARGUMENTS… runs a script of Lua 5.4: luff is a global there, arg its arguments. -e runs code from the
+command line, "-" is stdin, and a file may begin with #!/usr/bin/env luff. A script that raises an error ends with
+the exit code of the error.
+
+To read a global that was never set is an error that names the nearest one, and so is to set a new one inside of
+a function: it is a slip, mostly. rawget(_G, name) asks without. Modules that a script requires and the REPL are not
+watched.
+]] },
 	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
 Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.
 
@@ -67,6 +76,8 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   semver      versions, their order and ranges
   glob        shell patterns
   regex       regular expressions (PCRE2): regex.new "^v(\\d+)$":match(tag)
+  log         lines on stderr, as text or JSON: log.info("copied", { tag = tag })
+  template    {{ .tag | upper }}: places in a text to fill in
   yaml        yaml.decode(text), with anchors and merge keys
   time        RFC 3339 and ages: time.older(config.created, "30d")
   mirror      one repository kept like another
