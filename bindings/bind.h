@@ -97,6 +97,7 @@ void luff_settings_functions(lua_State *L);
 void luff_notice_functions(lua_State *L);
 void luff_json_functions(lua_State *L);
 void luff_yaml_functions(lua_State *L);
+void luff_limits_functions(lua_State *L);
 void luff_regex_functions(lua_State *L);
 void luff_terminal_functions(lua_State *L);
 void luff_version_functions(lua_State *L);
@@ -274,6 +275,11 @@ int luff_diff_trees(lua_State *L);
 int luff_image_export(lua_State *L);
 int luff_image_extract(lua_State *L);
 int luff_image_save(lua_State *L);
+
+/* ---- limits.c ---- */
+
+/** Looks at the limits on that new coroutine, too, and counts it; false where there are none. May raise. [-0, +0] */
+bool luff_limits_watch(lua_State *L, lua_State *thread);
 
 /* ---- json.c ---- */
 

@@ -348,7 +348,8 @@ static void check_scope(lua_State *L, lua_Debug *debug)
 static int mark(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
-	lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 100000);
+	if (!luff_limits_watch(L, lua_tothread(L, 1)))
+		lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 100000);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
 	lua_pushvalue(L, 1);
 	lua_pushboolean(L, lua_toboolean(L, 2));

@@ -122,6 +122,7 @@ static int open_core(lua_State *L)
 	luff_notice_functions(L);
 	luff_json_functions(L);
 	luff_yaml_functions(L);
+	luff_limits_functions(L);
 	luff_regex_functions(L);
 	luff_terminal_functions(L);
 	lua_pushcfunction(L, host_platform);

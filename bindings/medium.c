@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fence.h"
 #include "bind.h"
 
 #define MEDIUM "luff.Medium"
@@ -91,9 +92,9 @@ static int open_place(struct luff_medium **out, struct luff_name *name, const ch
 	int rc;
 
 	*text_out = text;
-	if (luff_scripted_open(&rc, out, name, L, text, err))
+	if (!luff_fence_stands() && luff_scripted_open(&rc, out, name, L, text, err))
 		return rc;
-	if (strncmp(text, "memory:", 7) != 0)
+	if (luff_fence_stands() || strncmp(text, "memory:", 7) != 0)
 		return luff_medium_open(out, name, text, options, err);
 	open_memory(out, name, L, text);
 	return 0;

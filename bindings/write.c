@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fence.h"
 #include "base/hash.h"
 #include "bind.h"
 #include "model/descriptor.h"
@@ -193,8 +194,11 @@ static void push_release(struct luff_work *base)
 static int open_path(const char *path, lua_State *L)
 {
 	struct luff_error err = {0};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = -1;
 
+	if (luff_fence_local(path, &err) < 0)
+		luff_raise(L, &err);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		luff_fail_errno(&err, errno, "%s", path);
 		luff_raise(L, &err);
@@ -218,6 +222,7 @@ static void take_path(struct push_call *c, lua_State *L, int i)
 {
 	static const char *const options[] = {"file", "folder", "title", NULL};
 	const char *path, *folder, *title;
+	struct luff_error err = {0};
 
 	luff_check_options(L, i, options);
 	path = luff_option_string(L, i, "file");
@@ -229,6 +234,8 @@ static void take_path(struct push_call *c, lua_State *L, int i)
 		c->fd = open_path(path, L);
 		return;
 	}
+	if (luff_fence_local(folder, &err) < 0)
+		luff_raise(L, &err);
 	c->folder = strdup(folder);
 	c->title = strdup(title);
 	if (!c->folder || !c->title)
@@ -307,6 +314,8 @@ static int digest(lua_State *L)
 	size_t len = 0;
 	int rc, fd;
 
+	if (lua_istable(L, 1) && luff_fence_local("files", &err) < 0)
+		return luff_raise(L, &err);
 	bytes = lua_istable(L, 1) ? "" : luaL_checklstring(L, 1, &len);
 	rc = luff_digest_of(&d.digest, algorithm, bytes, len,
 			    &err); /* refuses an algorithm that there is not */

@@ -29,6 +29,9 @@ const char *luff_medium_place(const struct luff_medium *m)
 
 static int read_only(const struct luff_medium *m, struct luff_error *err)
 {
+	if (m->sealed)
+		return luff_fail(err, LUFF_EDENIED, "the sandbox does not let the script write to %s",
+				 m->place);
 	return luff_fail(err, LUFF_ENOTSUP, "%s: this medium is read-only", m->place);
 }
 
@@ -236,7 +239,7 @@ int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, str
 	struct lent_reader *lent;
 	int rc;
 
-	if (!m->ops->push)
+	if (!m->ops->push || m->sealed)
 		return read_only(m, err);
 	if (luff_reader_verifies(src, &d->digest, d->size))
 		return m->ops->push(m, d, src, err);
@@ -273,7 +276,8 @@ int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_de
 		      struct luff_medium *from, struct luff_error *err)
 {
 	*mounted = false;
-	return m->ops->mount ? m->ops->mount(mounted, m, d, luff_medium_origin(from, d), err) : 0;
+	return m->ops->mount && !m->sealed ? m->ops->mount(mounted, m, d, luff_medium_origin(from, d), err)
+					   : 0;
 }
 
 const char *luff_medium_home(const struct luff_medium *m)
@@ -305,7 +309,7 @@ int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, 
 {
 	int rc = 0;
 
-	if (!m->ops->tag)
+	if (!m->ops->tag || m->sealed)
 		return read_only(m, err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = check_tagging(m, &list[i], err);
@@ -370,7 +374,7 @@ int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const str
 	int rc;
 
 	*out = gone;
-	if (!m->ops->remove)
+	if (!m->ops->remove || m->sealed)
 		return read_only(m, err);
 	rc = m->ops->remove(&gone, m, name, force, err);
 	if (rc == 0)
@@ -382,6 +386,8 @@ int luff_medium_remove_annotated(int64_t *count_out, struct luff_medium *m, cons
 				 const char *value, struct luff_error *err)
 {
 	*count_out = 0;
+	if (m->sealed)
+		return read_only(m, err);
 	if (!m->ops->remove_annotated)
 		return luff_fail(err, LUFF_ENOTSUP, "%s: this medium has no list with annotations", m->place);
 	return m->ops->remove_annotated(count_out, m, key, value, err);
@@ -399,7 +405,7 @@ int luff_medium_stat(int64_t *size_out, struct luff_medium *m, const struct luff
 
 int luff_medium_remove_blob(struct luff_medium *m, const struct luff_digest *digest, struct luff_error *err)
 {
-	if (!m->ops->remove_blob)
+	if (!m->ops->remove_blob || m->sealed)
 		return read_only(m, err);
 	return m->ops->remove_blob(m, digest, err);
 }

@@ -113,6 +113,7 @@ struct luff_medium {
 	enum luff_naming naming;
 	/* Layers lie here as plain tars by nature: a copy that goes elsewhere compresses them. A place may know by resolve alone. */
 	atomic_bool unpacked;
+	bool sealed; /* it is not written to, whatever its table says (base/fence.h) */
 	char *place; /* luff_medium_place(); owned by the medium's own struct */
 };
 

@@ -344,14 +344,14 @@ static int on_scalar(struct build *b, const yaml_event_t *e, struct luff_error *
 {
 	const yaml_char_t *name = e->data.scalar.tag;
 	struct level *level = b->depth > 0 ? &b->levels[b->depth - 1] : NULL;
-	struct luff_yaml_node *n;
+	struct luff_yaml_node *n = NULL;
 	const struct tag *tag;
 	const char *text;
 	int rc = check_tag(&tag, b, e, name, SCALAR, err);
 
 	if (rc == 0)
 		rc = make_node(&n, b, e, e->data.scalar.anchor, err);
-	if (rc < 0)
+	if (rc < 0 || !n)
 		return rc;
 	n->text = malloc(e->data.scalar.length + 1);
 	if (!n->text)
@@ -407,7 +407,7 @@ static int on_start(struct build *b, const yaml_event_t *e, int shape, struct lu
 {
 	bool list = shape == SEQUENCE;
 	const struct tag *tag;
-	struct luff_yaml_node *n;
+	struct luff_yaml_node *n = NULL;
 	int rc = check_tag(&tag, b, e, list ? e->data.sequence_start.tag : e->data.mapping_start.tag, shape,
 			   err);
 

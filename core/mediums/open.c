@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/fence.h"
 #include "base/text.h"
 #include "mediums/made.h"
 #include "mediums/mediums.h"
@@ -250,17 +251,39 @@ static int open_registry(struct luff_medium **out, struct luff_name *name_out, c
 			 bool plain_http, struct luff_error *err)
 {
 	struct luff_reference ref;
+	bool writable = false;
 	int rc = luff_reference_parse(&ref, text, err);
 
 	if (rc == 0)
-		rc = luff_registry_open(out, &ref, plain_http, err);
+		/* a script that is fenced in sends nobody's login in the clear */
+		rc = luff_registry_open(out, &ref, plain_http && !luff_fence_stands(), err);
+	if (rc == 0)
+		rc = luff_fence_repository(&writable, luff_medium_place(*out), err);
 	if (rc == 0)
 		rc = luff_cache_wrap(out, err);
-	if (rc < 0)
+	if (rc < 0) {
+		luff_medium_unref(*out);
+		*out = NULL;
 		return rc;
+	}
+	(*out)->sealed = !writable;
 	memcpy(name_out->tag, ref.tag, sizeof ref.tag);
 	name_out->digest = ref.digest;
 	return 0;
+}
+
+/* Whether it has one of the transports below, but docker://. */
+static bool is_local(const char *text)
+{
+	static const char *const schemes[] = {
+		"oci:",    "docker-archive:", "oci-archive:",   "dir:",        "rootfs:",
+		"random:", "memory:",         "docker-daemon:", "containerd:", "containers-storage:"};
+
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		if (luff_text_starts(text, schemes[i]))
+			return true;
+	}
+	return false;
 }
 
 int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const char *text,
@@ -272,7 +295,9 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 	*out = NULL;
 	memset(name_out, 0, sizeof *name_out);
 	options = options ? options : &defaults;
-	if (luff_text_starts(text, "oci:"))
+	if (luff_fence_stands() && is_local(text))
+		rc = luff_fence_local(text, err);
+	else if (luff_text_starts(text, "oci:"))
 		rc = open_layout(out, name_out, text, options->create, err);
 	else if (luff_text_starts(text, "docker-archive:") || luff_text_starts(text, "oci-archive:"))
 		rc = open_archive(out, name_out, text, options->create, *text == 'd', err);

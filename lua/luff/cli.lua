@@ -43,6 +43,7 @@ cli.commands = {
 	"logout",
 	"auth",
 	"serve",
+	"run",
 	"gc", "daemon",
 	"completion",
 	"version",
@@ -208,7 +209,7 @@ end
 local function run_command(name, words)
 	local command, real = cli.command(name)
 	require("luff.config").load()
-	local opts, args = options.parse(cli.command_options(command), words)
+	local opts, args = options.parse(cli.command_options(command), words, 1, command.words_are_others)
 	if opts.help then
 		terminal.write(cli.help_of(real))
 		return 0
@@ -251,6 +252,8 @@ local function print_checked(...)
 	terminal.flush()
 end
 
+cli.print = print_checked
+
 -- Runs a chunk with the arguments; returns the exit code, 0 where it ended well.
 local function run_chunk(chunk, message, args)
 	if not chunk then
@@ -274,13 +277,16 @@ local function is_script(word)
 	return file and file:close()
 end
 
-local function load_script(name)
+local function load_script(name, env)
+	env = env or _G
 	if name == "-" then
 		-- As loadfile does it: without a byte order mark and a first line with #.
-		return load((io.read("a"):gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")), "=stdin", "t")
+		return load((io.read("a"):gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")), "=stdin", "t", env)
 	end
-	return loadfile(name, "t")
+	return loadfile(name, "t", env)
 end
+
+cli.load_script = load_script
 
 local function warn(registry, text)
 	local line = ("luff: %s warns: %s"):format(terminal.printable(registry), terminal.printable(text))

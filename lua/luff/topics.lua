@@ -61,13 +61,16 @@ environment
   NO_COLOR                                                no colours
 ]] },
 	{ name = "scripts", summary = "how luff runs a script", text = [[
-luff FILE.lua ARGUMENTS… runs a script of Lua 5.4: luff is a global there, arg its arguments. -e runs code from the
-command line, "-" is stdin, and a file may begin with #!/usr/bin/env luff. A script that raises an error ends with
-the exit code of the error.
+luff FILE.lua ARGUMENTS… runs a script of Lua 5.4: luff is a global there, arg its arguments. -e runs code from
+the command line, "-" is stdin, and a file may begin with #!/usr/bin/env luff. A script that raises an error ends
+with the exit code of the error.
 
 To read a global that was never set is an error that names the nearest one, and so is to set a new one inside of
-a function: it is a slip, mostly. rawget(_G, name) asks without. Modules that a script requires and the REPL are not
-watched.
+a function: it is a slip, mostly. rawget(_G, name) asks without. Modules that a script requires and the REPL are
+not watched.
+
+luff run sets limits of memory, time and instructions, and has a sandbox for scripts that somebody else wrote:
+luff help run.
 ]] },
 	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
 Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fence.h"
 #include "http/settings.h"
 #include "http/url.h"
 #include "mediums/mediums.h"
@@ -69,6 +70,10 @@ int luff_foreign_open(struct luff_medium **out, const char *url, struct luff_err
 	int rc;
 
 	*out = NULL;
+	if (luff_fence_local("what a URL names", err) < 0) {
+		free(f);
+		return err->code;
+	}
 	if (!f)
 		return luff_fail_nomem(err);
 	m = &f->base;

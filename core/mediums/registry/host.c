@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fence.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "http/exchange.h"
@@ -116,7 +117,9 @@ int luff_host_of_registry(struct luff_host **out, const char *name, bool plain_h
 	if (luff_settings_check_host(host, name, "registry", &unlike) < 0 || strchr(name, '/'))
 		return luff_fail(err, LUFF_ENAME, "\"%s\" is no registry: write registry.example:5000",
 				 luff_text_printable(word, sizeof word, name));
-	return luff_host_get(out, host, plain_http, err);
+	if (luff_fence_registry(host, err) < 0)
+		return err->code;
+	return luff_host_get(out, host, plain_http && !luff_fence_stands(), err);
 }
 
 void luff_host_unref(struct luff_host *h)
