@@ -1,7 +1,7 @@
 -- Not under the thread sanitizer.
 -- When an image was made.
 local luff = require "luff"
-local created = require "luff.created"
+local created = require("luff.created").of
 local support = require "spec.support"
 
 local KEY = "org.opencontainers.image.created"
@@ -13,7 +13,7 @@ end
 describe("luff.created", function()
 	it("reads the times of RFC 3339", function()
 		for text, seconds in pairs {
-			["1970-01-01T00:00:00Z"] = 0, ["2024-02-29T12:34:56.789123456Z"] = 1709210096,
+			["1970-01-01T00:00:00Z"] = 0, ["2024-02-29T12:34:56.5Z"] = 1709210096.5,
 			["2024-02-29T12:34:56+02:00"] = 1709202896, ["2000-03-01t00:00:00-00:30"] = 951870600,
 			["0001-01-01T00:00:00Z"] = -62135596800, ["1969-12-31T23:59:59z"] = -1,
 		} do

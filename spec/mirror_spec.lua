@@ -47,8 +47,9 @@ describe("luff.mirror", function()
 	it("deletes what is not meant, if it is told to, and not too much", function()
 		mirror.run { from = from, to = to }
 		local rules = { from = from, to = to, tags = { allow = "1.*" }, prune = true, keep = "lat*", prune_max = 1 }
-		local err = support.fails(mirror.run, rules)
-		assert.equal("denied", err.code)
+		local refused = mirror.run(rules)
+		local err = refused.entries[#refused.entries].error
+		assert.same({ "denied", 0, 1 }, { err.code, refused.deleted, refused.failed })
 		assert.truthy(err.message:find("2 tags are to be deleted, but one run may delete 1", 1, true), err.message)
 		rules.prune_max, rules.dry_run = nil, true
 		assert.equal(2, mirror.run(rules).deleted)
@@ -98,5 +99,188 @@ describe("luff.mirror", function()
 		assert.same({ 2, 2, 4 }, { summary.copied, summary.deleted, #summary.entries })
 		assert.equal("edge latest", tags_of(to))
 		assert.equal(1, support.luff("mirror", from, "oci:/dev/null/x").code)
+	end)
+end)
+
+local KEY = "org.opencontainers.image.created"
+
+local function ago(days)
+	return os.date("!%Y-%m-%dT%H:%M:%SZ", os.time() - days * 86400)
+end
+
+describe("luff.mirror, on the way,", function()
+	local server, other, from, to
+
+	before_each(function()
+		server, other = luff.serve { record = true }, luff.serve { record = true }
+		from, to = server:address() .. "/from", other:address() .. "/to"
+		support.make_index(from .. ":v1", { "linux/amd64", "linux/arm64", "linux/s390x" })
+		support.make_image(from .. ":v2", { config = { created = ago(5) } })
+	end)
+
+	after_each(function()
+		server:close()
+		other:close()
+	end)
+
+	local function requests()
+		local function plain(of)
+			return support.count(of, nil, "/manifests/") + support.count(of, nil, "/blobs/")
+		end
+		local a, b = server:requests(), other:requests()
+		return { plain(a), plain(b) }
+	end
+
+	it("asks once for each tag at each side where nothing is to be done", function()
+		mirror.run { from = from, to = to, referrers = false }
+		requests()
+		assert.equal(2, mirror.run { from = from, to = to }.unchanged)
+		assert.same({ 2, 2 }, requests())
+	end)
+
+	it("makes indexes of the platforms that are wanted", function()
+		local rules = { from = from, to = to, platforms = { "linux/amd64", "linux/arm64" } }
+		assert.equal(2, mirror.run(rules).copied)
+		assert.equal(2, #luff.index(to .. ":v1"):index_manifest().manifests)
+		local less = luff.index(from .. ":v1"):filter { platform = rules.platforms }
+		assert.equal(less:digest(), luff.resolve(to .. ":v1").digest)
+		requests()
+		assert.equal(2, mirror.run(rules).unchanged)
+		assert.same({ 2, 2 }, requests())
+		assert.equal(1, mirror.run { from = from, to = to, platforms = "windows/amd64", tags = { allow = "v1" } }.failed)
+	end)
+
+	it("leaves the others out of indexes that stay, in a layout", function()
+		local layout = "oci:" .. support.scratch() .. "/to"
+		local rules = { from = from, to = layout, platforms = { "linux/arm64" }, sparse = true }
+		assert.equal(2, mirror.run(rules).copied)
+		local index = luff.index(layout .. ":v1")
+		assert.equal(luff.resolve(from .. ":v1").digest, index:digest())
+		for _, entry in ipairs(index:index_manifest().manifests) do
+			local is_there = luff.try(luff.resolve, layout .. "@" .. entry.digest) ~= nil
+			assert.equal(entry.platform.architecture == "arm64", is_there)
+		end
+		assert.equal(2, mirror.run(rules).unchanged)
+	end)
+
+	it("filters, changes and leaves out", function()
+		local seen = {}
+		local rules = {
+			from = from, to = to, rename = { "^v", "r" },
+			filter = function(object, entry)
+				seen[#seen + 1] = entry.tag
+				return object.index_manifest == nil
+			end,
+			transform = function(image) return image:annotate { note = "mirrored" } end,
+		}
+		local summary = mirror.run(rules)
+		table.sort(seen)
+		assert.same({ { "v1", "v2" }, 1, 1 }, { seen, summary.copied, summary.left_out })
+		assert.equal("r2", tags_of(to))
+		assert.equal("mirrored", luff.image(to .. ":r2", { platform = "linux/amd64" }):annotations().note)
+		assert.equal(1, mirror.run(rules).unchanged)
+		rules.filter, rules.prune = function() return false end, true
+		assert.same({ 2, 1 }, { mirror.run(rules).left_out, #support.tags(to) == 0 and 1 or 0 })
+		rules.filter, rules.transform = nil, function() return "image" end
+		assert.truthy(mirror.run(rules).entries[1].error.message:find "transform gave a string")
+	end)
+
+	it("copies what was found good, and that alone", function()
+		local summary = mirror.run { from = from, to = to, verify = function(object, entry)
+			return entry.tag == "v2", "no " .. (object:media_type():match "index" or "image")
+		end }
+		assert.same({ 1, 1, "v2" }, { summary.copied, summary.failed, tags_of(to) })
+		for _, entry in ipairs(summary.entries) do
+			if entry.error then
+				assert.equal(from .. ":v1: no index", tostring(entry.error))
+			end
+		end
+		local layout = "oci:" .. support.scratch()
+		luff.copy(from .. ":v2", layout .. ":v2")
+		local config = luff.image(layout .. ":v2", { platform = "linux/amd64" }):config_name()
+		support.write(layout:sub(5) .. "/blobs/" .. config:gsub(":", "/"), "{}")
+		summary = mirror.run { from = layout, to = to .. "/sound", verify = true }
+		assert.same({ 0, 1 }, { summary.copied, summary.failed })
+		assert.is_nil(luff.try(support.tags, to .. "/sound"))
+	end)
+
+	it("takes cosign's tags along, under their own names, and keeps them", function()
+		local about = luff.resolve(from .. ":v2").digest:gsub(":", "-")
+		local child = luff.index(from .. ":v1"):index_manifest().manifests[2].digest:gsub(":", "-")
+		support.make_image(from .. ":" .. about .. ".sig", { layers = { 10 } })
+		support.make_image(from .. ":" .. child .. ".att", { layers = { 10 } })
+		support.make_image(from .. ":sha256-" .. ("0"):rep(64) .. ".sig", { layers = { 10 } })
+		local rules = { from = from, to = to, digest_tags = true, rename = function(tag) return "x" .. tag end, prune = true }
+		local summary = mirror.run(rules)
+		assert.same({ 2, 0, 0 }, { summary.copied, summary.deleted, summary.failed })
+		local want = { "xv1", "xv2", about .. ".sig", child .. ".att" }
+		table.sort(want)
+		assert.same(want, support.tags(to))
+		assert.equal(2, mirror.run(rules).unchanged)
+		rules.tags = { allow = "v1" }
+		assert.equal(2, mirror.run(rules).deleted)
+		assert.same({ child .. ".att", "xv1" }, support.tags(to))
+	end)
+
+	it("selects by age", function()
+		support.make_image(from .. ":v3", { config = { created = ago(50) }, annotations = { [KEY] = ago(1) } })
+		support.make_image(from .. ":v4", { config = { created = ago(50) } })
+		local function selected(tags)
+			local list = {}
+			for _, entry in ipairs(mirror.run { from = from, to = to, tags = tags, dry_run = true, jobs = 1 }.entries) do
+				list[#list + 1] = entry.tag
+			end
+			return table.concat(list, " ")
+		end
+		assert.equal("v3 v2", selected { newer_than = "30d", by = "created" })
+		assert.equal("v4", selected { older_than = 30 * 86400 })
+		assert.equal("v3", selected { by = "created", newest = 1 })
+		assert.equal("v2", selected { by = "created", newest = 1, deny = "v3" })
+	end)
+
+	it("goes through many repositories, past those that are broken", function()
+		for i = 1, 3 do
+			luff.copy(from .. ":v2", ("%s/team/app%d:v%d"):format(server:address(), i, i))
+		end
+		local summary = mirror.run { from = server:address(), to = other:address() .. "/copy", repositories = "team/*",
+			rename_repository = function(name) return (name:gsub("^team/", "")) end }
+		assert.same({ 3, 0 }, { summary.copied, summary.failed })
+		assert.equal("v2", tags_of(other:address() .. "/copy/app2"))
+		local all = other:address() .. "/all"
+		summary = mirror.run { to = all, jobs = 2, repositories = {
+			{ from = server:address() .. "/team/app1" }, { from = server:address() .. "/team/none" },
+			{ from = server:address() .. "/team/app2", rename = function(tag) return "two-" .. tag end },
+		} }
+		assert.same({ 2, 1 }, { summary.copied, summary.failed })
+		assert.equal("two-v2 v1", tags_of(all))
+		summary = mirror.run { to = all, prune = true, repositories = { { from = server:address() .. "/team/app1" },
+			{ from = server:address() .. "/team/app2" } } }
+		assert.same({ 1, 1, "v1 v2" }, { summary.copied, summary.deleted, tags_of(all) })
+		local err = support.fails(mirror.run, { to = all, repositories = { { from = from }, { from = from } } })
+		assert.truthy(err.message:find('both "v2" and "v2" would be', 1, true), err.message)
+		for message, one in pairs { ['did you mean "from"'] = { form = from }, ['wants "platforms"'] = { from = from,
+			sparse = true }, ["say one of them"] = { from = from, platform = "linux/amd64", platforms = "linux/amd64" } } do
+			err = support.fails(mirror.run, { to = all, repositories = { one } })
+			assert.truthy(err.message:find(message, 1, true), err.message)
+		end
+	end)
+
+	it("reads what to do from a file", function()
+		local file = support.write(support.scratch() .. "/mirror.lua", ([[
+			local to = "%s"
+			return { repositories = {
+				{ from = "%s", to = to, tags = { allow = "v*" }, filter = function(i) return not i.index_manifest end },
+				{ from = "%s", to = to .. "/two", platforms = { luff.platform(), "linux/s390x" }, tags = { allow = "v1" } },
+			} }]]):format(to, from, from))
+		local result = support.luff("mirror", "--dry-run", "-c", file)
+		assert.equal(0, result.code, result.stderr)
+		assert.is_nil(luff.try(support.tags, to))
+		result = support.luff("mirror", "-c", file)
+		assert.equal(0, result.code, result.stderr)
+		assert.truthy(result.stdout:find("copied\t" .. to .. "/two\tv1\tsha256:", 1, true), result.stdout)
+		assert.truthy(result.stderr:find("2 copied", 1, true) and result.stderr:find("1 left out", 1, true), result.stderr)
+		assert.same({ "v2" }, support.tags(to))
+		assert.equal(2, support.luff("mirror", "-c", file, from, to).code)
+		assert.equal(2, support.luff("mirror", "-c", support.write(file, "return 1")).code)
 	end)
 end)

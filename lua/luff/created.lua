@@ -1,5 +1,7 @@
 -- When an image was made, whatever machine asks: its annotation says so, else its config does; of an index, the newest of what
 -- it lists. All of it comes from outside, and what is no time is none.
+local time = require "luff.time"
+
 local KEY = "org.opencontainers.image.created"
 local DEPTH_MAX = 4 -- of indexes in indexes
 
@@ -10,28 +12,9 @@ local image_types = {
 	["application/vnd.docker.distribution.manifest.list.v2+json"] = "index",
 }
 
--- Days since 1970 of a date in the Gregorian calendar, by counting years from March on.
-local function days(year, month, day)
-	if month < 3 then
-		year, month = year - 1, month + 12
-	end
-	return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
-end
-
--- Seconds since 1970 of an RFC 3339 text; nil where it is none.
-local function seconds(text)
-	if type(text) ~= "string" or #text > 64 then
-		return nil
-	end
-	local y, mo, d, h, mi, s, rest = text:match "^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)(.*)$"
-	local zone = rest and rest:gsub("^%.%d+", "")
-	local sign, zh, zm = (zone or ""):match "^([+-])(%d%d):(%d%d)$"
-	if not zone or not sign and zone:upper() ~= "Z" then
-		return nil
-	end
-	local time = days(tonumber(y), tonumber(mo), tonumber(d)) * 86400 + h * 3600 + mi * 60 + s
-	local offset = sign and (zh * 3600 + zm * 60) * (sign == "-" and -1 or 1) or 0
-	return math.tointeger(time - offset)
+local function instant(text)
+	local ok, found = pcall(time.parse, text)
+	return ok and type(text) == "string" and found or nil
 end
 
 local function member(value, ...)
@@ -43,9 +26,9 @@ end
 
 -- Of what an artifact has in the place of a config, nothing is expected.
 local function of_image(image)
-	local time = seconds(member(image:manifest(), "annotations", KEY))
-	if time then
-		return time
+	local found = instant(member(image:manifest(), "annotations", KEY))
+	if found then
+		return found
 	end
 	local ok, config = pcall(image.config_file, image)
 	if not ok then
@@ -55,13 +38,13 @@ local function of_image(image)
 		error(config, 0)
 	end
 	-- A label may be the base image's.
-	return seconds(member(config, "created")) or seconds(member(config, "config", "Labels", KEY))
+	return instant(member(config, "created")) or instant(member(config, "config", "Labels", KEY))
 end
 
 local function of_index(index, depth)
-	local time = seconds(member(index:index_manifest(), "annotations", KEY))
-	if time then
-		return time
+	local found = instant(member(index:index_manifest(), "annotations", KEY))
+	if found then
+		return found
 	end
 	local newest
 	for _, entry in ipairs(index:index_manifest().manifests) do
@@ -77,7 +60,21 @@ local function of_index(index, depth)
 	return newest
 end
 
---- Seconds since 1970 of an Image or Index; nil where nothing tells.
-return function(object)
+--- The instant (luff.time) of an Image or Index; nil where nothing tells.
+local function time_of(object)
 	return object.index_manifest and of_index(object, 1) or not object.index_manifest and of_image(object) or nil
 end
+
+--- What luff.select wants to know: a function from a list of tags to their times by tag.
+local function ages(place, opts)
+	local luff = require "luff"
+	return function(tags)
+		local times = {}
+		luff.map(tags, { jobs = opts.jobs or 8 }, function(tag)
+			times[tag] = time_of(luff.open(place .. ":" .. tag, { plain_http = opts.plain_http }))
+		end)
+		return times
+	end
+end
+
+return { of = time_of, ages = ages }

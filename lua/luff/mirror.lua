@@ -1,156 +1,184 @@
--- Keeps one place like another: the tags of a repository that are meant, in a second repository or layout.
+-- Keeps places like others: of repositories the tags that are meant, in other repositories or layouts.
 local fail = require "luff.fail"
-local glob = require "luff.glob"
+local jobs = require "luff.mirror.jobs"
 local luff = require "luff"
+local move = require "luff.mirror.move"
 local options = require "luff.options"
-local select_tags = require "luff.select"
+local prune = require "luff.prune"
 
 local mirror = {}
 
-local PRUNE_MAX = 20 -- tags that one run deletes, unless it is told otherwise
+local known = { "from", "to", "repositories", "rename_repository", "tags", "platform", "platforms", "sparse",
+	"referrers", "digest_tags", "foreign", "jobs", "rename", "filter", "transform", "verify", "prune", "keep", "prune_max",
+	"dry_run", "plain_http", "each" }
 
-local known = { "from", "to", "tags", "platform", "referrers", "foreign", "jobs", "rename", "prune", "keep",
-	"prune_max", "dry_run", "plain_http", "each" }
+-- ---- What is meant no more ----------------------------------------------------------------------------------
 
-local function check(opts)
-	options.check(opts, known, "option")
-	for _, name in ipairs { "from", "to" } do
-		if type(opts[name]) ~= "string" then
-			fail("invalid", '"%s" is missing: a repository or layout, without a tag', name)
+-- The destinations of which all came: { to, jobs } each.
+local function destinations(list)
+	local found, order = {}, {}
+	for _, job in ipairs(list) do
+		local one = found[job.to]
+		if not one then
+			one = { to = job.to, jobs = {}, complete = true }
+			found[job.to], order[#order + 1] = one, one
+		end
+		table.insert(one.jobs, job)
+		one.complete = one.complete and job.complete and job.prune
+	end
+	local complete = {}
+	for _, one in ipairs(order) do
+		complete[#complete + 1] = one.complete and one or nil
+	end
+	return complete
+end
+
+local function is_meant(tag, list)
+	for _, job in ipairs(list) do
+		if job.meant[tag] or job.spares(tag) then
+			return true
+		end
+	end
+	return false
+end
+
+-- The plan of what goes at a destination, nil where nothing does.
+local function find_stale(one, opts)
+	local names, stale = {}, false
+	local ok, err = pcall(function()
+		for tag in luff.tags(one.to, { plain_http = opts.plain_http }) do
+			names[#names + 1] = tag
+			stale = stale or not is_meant(tag, one.jobs) and not prune.about(tag)
+		end
+	end)
+	if not ok and not (type(err) == "table" and err.code == "not_found") then
+		error(err, 0)
+	elseif not stale then
+		return nil
+	end
+	local entries = prune.list(one.to, opts, names)
+	for _, entry in ipairs(entries) do
+		entry.goes = not is_meant(entry.tag, one.jobs) and not prune.about(entry.tag) or nil
+	end
+	return prune.plan(one.to, entries, opts)
+end
+
+local function apply(plan, opts, report)
+	if not opts.dry_run then
+		prune.apply(plan, opts)
+	end
+	for _, entry in ipairs(plan.entries) do
+		local status = opts.dry_run and entry.goes and "deleted" or entry.status
+		if status == "deleted" or status == "failed" then
+			report { to = plan.place, target = entry.tag, digest = entry.digest, status = status, error = entry.error }
 		end
 	end
 end
 
-local function list_tags(place, opts)
-	local tags = {}
-	for tag in luff.tags(place, { plain_http = opts.plain_http }) do
-		tags[#tags + 1] = tag
+local function prune_all(list, opts, report)
+	local plans, count, most = {}, 0, opts.prune_max or prune.MAX
+	for _, one in ipairs(destinations(list)) do
+		local plan, err = luff.try(function() return find_stale(one, opts) or false end)
+		if plan then
+			plans[#plans + 1] = plan
+			count = count + plan.count
+		elseif err then
+			report { to = one.to, status = "failed", error = err }
+		end
 	end
-	return tags
+	if count > most then
+		local _, err = luff.try(fail, "denied", "%s: %d tags are to be deleted, but one run may delete %d (prune_max)",
+			plans[1].place .. (#plans > 1 and " and others" or ""), count, most)
+		report { to = plans[1].place, status = "failed", error = err }
+		return
+	end
+	for _, plan in ipairs(plans) do
+		local _, err = luff.try(apply, plan, opts, report)
+		if err then
+			report { to = plan.place, status = "failed", error = err }
+		end
+	end
 end
 
--- Every tag of the source that is meant, with the name that it gets: two of one name would overwrite each other.
-local function plan(opts)
-	local entries, taken = {}, {}
-	for i, tag in ipairs(select_tags(opts.tags or {})(list_tags(opts.from, opts))) do
-		local target = opts.rename and opts.rename(tag) or tag
-		if taken[target] then
-			fail("invalid", 'both "%s" and "%s" would be "%s"', taken[target], tag, target)
-		end
-		taken[target] = tag
-		entries[i] = { tag = tag, target = target }
-	end
-	return entries, taken
-end
+-- ---- The run ------------------------------------------------------------------------------------------------
 
--- What is at the destination and is meant no more, patterns of `keep` spared.
-local function find_stale(opts, taken)
-	local ok, there = pcall(list_tags, opts.to, opts)
-	if not ok then
-		if type(there) == "table" and there.code == "not_found" then
-			return {}
+-- What each job has to do; a repository that fails is left out.
+local function plan(list, opts, report)
+	local planned = luff.map(list, { jobs = opts.jobs or 8 }, function(job)
+		local _, err = luff.try(jobs.plan, job)
+		if err and (err.code == "cancelled" or #list == 1) then
+			error(err, 0)
+		elseif err then
+			report { from = job.from, to = job.to, status = "failed", error = err }
 		end
-		error(there, 0)
+		return err and false or job
+	end)
+	local entries, good = {}, {}
+	for _, job in ipairs(planned) do
+		good[#good + 1] = job or nil
 	end
-	local keep, stale = {}, {}
-	for i, pattern in ipairs(type(opts.keep) == "string" and { opts.keep } or opts.keep or {}) do
-		keep[i] = glob.matcher(pattern)
-	end
-	for _, tag in ipairs(there) do
-		local spared = taken[tag]
-		for _, matches in ipairs(keep) do
-			spared = spared or matches(tag)
-		end
-		if not spared then
-			stale[#stale + 1] = tag
+	jobs.check_names(good)
+	for _, job in ipairs(good) do
+		job.meant, job.complete = {}, true
+		for _, entry in ipairs(job.entries) do
+			entries[#entries + 1] = { job, entry }
 		end
 	end
-	return stale
-end
-
-local function prune(opts, taken, report)
-	local stale, most = find_stale(opts, taken), opts.prune_max or PRUNE_MAX
-	if #stale > most then
-		fail("denied", "%s: %d tags are to be deleted, but one run may delete %d (prune_max)", opts.to, #stale, most)
-	end
-	for _, tag in ipairs(stale) do
-		local entry = { target = tag, status = "deleted" }
-		if not opts.dry_run then
-			local _, err = luff.try(luff.delete, opts.to .. ":" .. tag, { plain_http = opts.plain_http })
-			if err then
-				entry.status, entry.error = "failed", err
-			end
-		end
-		report(entry)
-	end
+	return entries, good
 end
 
 --- One run. What fails is in the summary, and the rest goes on; only what makes all of it senseless raises.
 --
 --	from, to      where from and where to, without tags
+--	repositories  many of them: a list of tables with what is said here of from, to, tags and all up to keep, for each on its
+--	              own, and of patterns: then from is a registry that lists what it has, and to what goes in front of a name
+--	rename_repository  function(name) to the name at the destination, of those that patterns found
 --	tags          which (luff.select); all of them where absent
 --	platform      of indexes, only the image for it
+--	platforms     of indexes, only the images for these: a new index
+--	sparse        with platforms: the index as it is, without the other images, where the destination takes that
 --	referrers     signatures and attestations, too
+--	digest_tags   tags about what is copied (cosign's sha256-<hex>.sig), and else none of these
 --	foreign       layers that may not be distributed, too (luff.copy)
---	jobs          tags at a time (8)
---	rename        function(tag) to the tag at the destination
---	prune         true: tags at the destination that are not meant are deleted, after all others arrived, and if they did
+--	rename        function(tag) to the tag at the destination, or { pattern, replacement } as string.gsub has them
+--	filter        function(image or index, entry): only what it says yes to
+--	transform     function(image or index, entry) to the one that goes there in its place, or false
+--	verify        true: only what luff.validate finds sound; or function(image or index, entry) to true, or false and why.
+--	              What it saw is what is copied
+--	prune         true: what the destination has and is not meant is deleted (luff.prune), if all that is meant came
 --	keep          a pattern or a list of them: never deleted
---	prune_max     so many deletions at most, else none (20)
+--	prune_max     so many tags at most in a run, else none (20)
+--	jobs          tags at a time (8)
 --	dry_run       true: says what would be done
 --	each          function(entry), for each tag as it is done
 --
--- The summary: { copied, unchanged, deleted, failed: numbers; bytes; entries = { { tag, target, status, digest, error }, … } },
--- where status is "copied", "unchanged", "deleted" or "failed".
+-- Versions are copied newest first. The summary: { copied, unchanged, left_out, deleted, failed: numbers; bytes; entries =
+-- { { from, to, tag, target, status, digest, followers, error }, … } }, where status is one of these words; an entry without a
+-- tag is of a repository that failed as a whole.
 function mirror.run(opts)
-	check(opts)
-	local summary = { copied = 0, unchanged = 0, deleted = 0, failed = 0, bytes = 0, entries = {} }
+	options.check(opts, known, "option")
+	local summary = { copied = 0, unchanged = 0, left_out = 0, deleted = 0, failed = 0, bytes = 0, entries = {} }
 	local function report(entry)
 		summary[entry.status] = summary[entry.status] + 1
+		summary.bytes = summary.bytes + (entry.bytes or 0)
 		summary.entries[#summary.entries + 1] = entry
 		if opts.each then
 			opts.each(entry)
 		end
 	end
-
-	local entries, taken = plan(opts)
-	luff.map(entries, { jobs = opts.jobs or 8 }, function(entry)
-		local from, to = opts.from .. ":" .. entry.tag, opts.to .. ":" .. entry.target
-		local done, err
-		if opts.dry_run then
-			done, err = luff.try(mirror.compare, from, to, opts)
-		else
-			done, err = luff.try(luff.copy, from, to,
-				{ platform = opts.platform, referrers = opts.referrers, foreign = opts.foreign, plain_http = opts.plain_http })
-		end
-		if not done and err.code == "cancelled" then
-			error(err, 0)
-		end
-		if done then
-			entry.digest = done.digest
-			entry.status = done.copied + done.manifests + done.mounted > 0 and "copied" or "unchanged"
-			summary.bytes = summary.bytes + done.bytes
-		else
-			entry.status, entry.error = "failed", err
+	local entries, list = plan(jobs.list(opts), opts, report)
+	luff.map(entries, { jobs = opts.jobs or 8 }, function(pair)
+		local job, entry = table.unpack(pair)
+		move(job, entry)
+		job.complete = job.complete and entry.status ~= "failed"
+		job.meant[entry.target] = entry.status ~= "left_out" or nil
+		for _, tag in ipairs(entry.followers) do
+			job.meant[tag] = true
 		end
 		report(entry)
 	end)
-	if opts.prune and summary.failed == 0 then
-		prune(opts, taken, report)
-	end
+	prune_all(list, opts, report)
 	return summary
-end
-
--- What a copy would do, as far as digests tell: as luff.copy's result.
-function mirror.compare(from, to, opts)
-	local digest = opts.platform and luff.image(from, { platform = opts.platform, plain_http = opts.plain_http }):digest()
-		or luff.resolve(from, { plain_http = opts.plain_http }).digest
-	local there, err = luff.try(luff.resolve, to, { plain_http = opts.plain_http })
-	if not there and err.code ~= "not_found" then
-		error(err, 0)
-	end
-	local same = there and there.digest == digest
-	return { digest = digest, copied = 0, mounted = 0, manifests = same and 0 or 1, bytes = 0 }
 end
 
 return mirror

@@ -74,24 +74,17 @@ end
 
 local units = { [""] = 1, s = 1, m = 60, h = 3600, d = 86400 }
 
--- Seconds; nil where the text is no age.
-local function age(text)
+local function age(typed, text)
 	local n, unit = text:match "^(%d+)(%l?)$"
-	return n and #n <= 7 and units[unit] and tonumber(n) * units[unit] or nil
-end
-
---- The seconds of an age among the options of a function: a number of them, or a text as on a command line.
-function options.age(name, value)
-	local n = type(value) == "string" and age(value) or math.tointeger(value)
-	if not n or n < 0 then
-		fail("invalid", '"%s" is an age: a number of seconds, or "30m", "1h", "2d"', name)
+	if not units[unit] or #n > 7 then
+		options.fail('%s wants an age as 30m, 1h or 2d, not "%s"', typed, text)
 	end
-	return n
+	return tonumber(n) * units[unit]
 end
 
 local function convert(option, typed, text)
 	if option.type == "age" then
-		return age(text) or options.fail('%s wants an age as 30m, 1h or 2d, not "%s"', typed, text)
+		return age(typed, text)
 	end
 	if option.type ~= "integer" then
 		return text

@@ -6,6 +6,7 @@ local luff = require "luff"
 local options = require "luff.options"
 local select_tags = require "luff.select"
 local semver = require "luff.semver"
+local time = require "luff.time"
 
 local prune = {}
 
@@ -88,7 +89,7 @@ end
 
 -- Tells of each entry when it was made; asks once for each digest.
 local function read_ages(place, entries, opts)
-	local made = require "luff.created"
+	local made = require("luff.created").of
 	local first = {}
 	for _, entry in ipairs(entries) do
 		first[entry.digest] = first[entry.digest] or entry
@@ -152,11 +153,11 @@ local function choose(entries, opts)
 			table.insert(groups[key], named[tag])
 		end
 	end
-	local by, age = opts.by or "created", opts.older_than and options.age("older_than", opts.older_than)
+	local by, age = opts.by or "created", opts.older_than and time.age(opts.older_than)
 	if by == "created" and opts.keep ~= 0 or age then
 		read_ages(opts.from, meant, opts)
 	end
-	local before = age and os.time() - age
+	local before = age and time.now() - age
 	for _, key in ipairs(order) do
 		for i, entry in ipairs(opts.keep == 0 and groups[key] or opts.keep and sorted(groups[key], by) or groups[key]) do
 			if i <= (opts.keep or 0) then

@@ -1,44 +1,100 @@
--- luff mirror: keeps a repository or layout like another.
+-- luff mirror: keeps repositories or layouts like others.
+local fail = require "luff.fail"
 local luff = require "luff"
 local mirror = require "luff.mirror"
+local options = require "luff.options"
 local terminal = require "luff.terminal"
 
 -- A line for each tag, as it is done; what failed goes to stderr.
-local function show(entry)
-	local name = terminal.printable(entry.tag or entry.target)
-	if entry.target ~= (entry.tag or entry.target) then
+local function show(entry, many)
+	local name = terminal.printable(entry.tag or entry.target or entry.from or entry.to)
+	if entry.tag and entry.target ~= entry.tag then
 		name = name .. " -> " .. terminal.printable(entry.target)
 	end
+	name = many and terminal.printable(entry.to) .. "\t" .. name or name
 	if entry.error then
-		io.stderr:write("luff: ", name, ": ", terminal.printable(tostring(entry.error)), "\n")
+		io.stderr:write("luff: ", (name:gsub("\t", ": ")), ": ", terminal.printable(tostring(entry.error)), "\n")
 	else
 		terminal.write(entry.status, "\t", name, entry.digest and "\t" .. entry.digest or "", "\n")
 	end
 end
 
 local function to_json(summary)
-	local entries = luff.array {}
+	luff.array(summary.entries)
 	for i, entry in ipairs(summary.entries) do
-		entries[i] = { tag = entry.tag, target = entry.target, status = entry.status, digest = entry.digest,
+		summary.entries[i] = { from = entry.from, to = entry.to, tag = entry.tag, target = entry.target,
+			status = entry.status, digest = entry.digest, followers = entry.followers and luff.array(entry.followers),
 			error = entry.error and tostring(entry.error) }
 	end
-	summary.entries = entries
 	return luff.json.encode(summary, { indent = true })
 end
 
+-- What a file of Lua returns; it may use luff.
+local function read_file(path)
+	local chunk, message = loadfile(path, "t", setmetatable({ luff = luff }, { __index = _G }))
+	local settings = chunk and chunk()
+	if type(settings) ~= "table" then
+		fail("invalid", "%s", message or path .. ": it returns no table: return { from = …, to = … }")
+	end
+	return settings
+end
+
+local function split_rename(text)
+	local pattern, replacement = (text or ""):match "^(.-)=(.*)$"
+	if text and (not pattern or not pcall(string.gsub, "", pattern, replacement)) then
+		options.fail('--rename wants PATTERN=REPLACEMENT as string.gsub has them, not "%s"', text)
+	end
+	return pattern and { pattern, replacement }
+end
+
+-- What the command line says goes before what the file says.
+local function settings_of(args, opts)
+	local settings = opts.config and read_file(opts.config) or {}
+	if #args ~= (opts.config and 0 or 2) then
+		options.fail "usage: luff mirror [options] FROM TO, or luff mirror -c FILE"
+	end
+	settings.from, settings.to = args[1] or settings.from, args[2] or settings.to
+	local tags
+	for _, name in ipairs { "allow", "deny", "semver", "suffix", "per", "newest", "newer_than", "older_than", "by" } do
+		if opts[name] then
+			tags = tags or {}
+			tags[name] = opts[name]
+		end
+	end
+	settings.tags = tags or settings.tags
+	for _, name in ipairs { "repositories", "platform", "platforms", "sparse", "referrers", "digest_tags", "foreign",
+		"jobs", "prune", "keep", "prune_max", "dry_run", "plain_http" } do
+		settings[name] = opts[name] == nil and settings[name] or opts[name]
+	end
+	settings.verify = opts.validate or settings.verify
+	settings.rename = split_rename(opts.rename) or settings.rename
+	return settings
+end
+
 return {
-	summary = "keep a repository or layout like another",
-	usage = "[options] FROM TO",
-	arguments = { 2, 2 },
+	summary = "keep repositories or layouts like others",
+	usage = "[options] FROM TO | -c FILE",
+	arguments = { 0, 2 },
 	options = {
+		{ name = "config", short = "c", value = "FILE", help = "Lua that returns what luff.mirror takes" },
+		{ name = "repositories", value = "GLOB", type = "list",
+			help = "FROM is a registry, TO a prefix: all repositories that match" },
 		{ name = "allow", value = "GLOB", type = "list", help = "tags that match; may be given again" },
 		{ name = "deny", value = "GLOB", type = "list", help = "not those that match; may be given again" },
 		{ name = "semver", value = "RANGE", help = 'versions in it: "^1.25", ">=1.2 <2"' },
 		{ name = "suffix", value = "TEXT", help = 'tags that end so; versions are read without it: "-alpine"' },
 		{ name = "per", value = "LINE", help = "the newest of each major, minor or patch line" },
-		{ name = "newest", value = "N", type = "integer", min = 1, max = 1000000, help = "so many of the newest versions" },
+		{ name = "newer-than", value = "AGE", type = "age", help = "what was made since: 90d" },
+		{ name = "older-than", value = "AGE", type = "age", help = "what was made before" },
+		{ name = "newest", value = "N", type = "integer", min = 1, max = 1000000, help = "so many of the newest of these" },
+		{ name = "by", value = "WHAT", help = "what is newest: version (that is the default) or created" },
+		{ name = "rename", value = "PATTERN=TEXT", help = "another tag at the destination, as string.gsub makes it" },
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
+		{ name = "platforms", value = "P", type = "list", help = "of an index, only the images for these, as a new index" },
+		{ name = "sparse", help = "the index as it is, without the images for other platforms" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
+		{ name = "digest-tags", help = "of tags as cosign makes them, only those about what is copied" },
+		{ name = "validate", help = "copy only what luff validate finds sound" },
 		{ name = "foreign", help = "also layers that may not be distributed, from their URLs if need be" },
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64, help = "tags at a time (8)" },
 		{ name = "prune", help = "delete the tags of TO that are not meant, if all others arrived" },
@@ -50,29 +106,36 @@ return {
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
-Prints a line for each tag: copied, unchanged or deleted. What fails is told and the rest goes on; the exit
-code is 1 then. Run again, it goes on where it stopped.
+Prints a line for each tag: copied, unchanged, left_out or deleted. What fails is told and the rest goes on;
+the exit code is 1 then. Run again, it goes on where it stopped. lua/luff/mirror.lua says what the file may
+hold, filters and changes on the way among that:
+
+  return {
+    to = "registry.example.com/mirror", platforms = { "linux/amd64", "linux/arm64" }, prune = true,
+    repositories = {
+      { from = "alpine", to = "registry.example.com/alpine", tags = { semver = ">=3.20", per = "minor" } },
+      { from = "nginx", to = "registry.example.com/nginx", tags = { newer_than = "90d" },
+        filter = function(image) return image:annotations()["stage"] ~= "test" end },
+    },
+  }
 
 examples
   luff mirror --semver '>=1.25' --newest 5 docker.io/library/nginx registry.example.com/mirror/nginx
   luff mirror --allow '3.*' --prune --keep latest alpine oci:./alpine
-  luff mirror --dry-run --per minor --suffix -slim python registry.example.com/python
+  luff mirror --repositories 'team/*' --newer-than 90d registry.example.com mirror.example.com/copy
+  luff mirror --dry-run -c mirror.lua
 ]],
 	run = function(args, opts)
-		local summary = mirror.run {
-			from = args[1], to = args[2],
-			tags = { allow = opts.allow, deny = opts.deny, semver = opts.semver, suffix = opts.suffix, per = opts.per,
-				newest = opts.newest },
-			platform = opts.platform, referrers = opts.referrers, foreign = opts.foreign, jobs = opts.jobs, prune = opts.prune,
-			keep = opts.keep, prune_max = opts.prune_max, dry_run = opts.dry_run, plain_http = opts.plain_http,
-			each = not opts.json and show or nil,
-		}
+		local settings = settings_of(args, opts)
+		local many = settings.repositories ~= nil
+		settings.each = not opts.json and function(entry) show(entry, many) end or nil
+		local summary = mirror.run(settings)
 		if opts.json then
 			terminal.write(to_json(summary), "\n")
 		else
-			io.stderr:write(("%s%d copied (%s), %d unchanged, %d deleted, %d failed\n"):format(
+			io.stderr:write(("%s%d copied (%s), %d unchanged, %s%d deleted, %d failed\n"):format(
 				opts.dry_run and "would be: " or "", summary.copied, terminal.size(summary.bytes), summary.unchanged,
-				summary.deleted, summary.failed))
+				summary.left_out > 0 and summary.left_out .. " left out, " or "", summary.deleted, summary.failed))
 		end
 		return summary.failed > 0 and 1 or 0
 	end,
