@@ -136,7 +136,7 @@ local function over(kind, open)
 			assert.equal(7, #support.tags(place))
 			for message, rules in pairs {
 				["say what stays"] = { from = place }, ['"from" is missing'] = { keep = 1 }, ["from 0 on"] = { from = place,
-					keep = -1 }, ['"by" is'] = { from = place, keep = 1, by = "size" }, ["is an age"] = { from = place,
+					keep = -1 }, ['"by" is'] = { from = place, keep = 1, by = "size" }, ["an age is"] = { from = place,
 					older_than = "old" }, ["neither"] = { from = place, keep = 1, group = "(" }, ['"keep"'] = { from = place,
 					kepp = 1 }, } do
 				err = support.fails(prune.run, rules)

@@ -49,13 +49,13 @@ local function of_index(index, depth)
 	local newest
 	for _, entry in ipairs(index:index_manifest().manifests) do
 		local kind = image_types[entry.mediaType]
-		local found
+		local made
 		if kind == "index" and depth < DEPTH_MAX then
-			found = of_index(index:image_index(entry.digest), depth + 1)
+			made = of_index(index:image_index(entry.digest), depth + 1)
 		elseif kind == "image" and not member(entry, "annotations", "vnd.docker.reference.digest") then
-			found = of_image(index:image(entry.digest))
+			made = of_image(index:image(entry.digest))
 		end
-		newest = found and (not newest or found > newest) and found or newest
+		newest = made and (not newest or made > newest) and made or newest
 	end
 	return newest
 end

@@ -2,11 +2,12 @@
 local luff = require "luff"
 local prune = require "luff.prune"
 local terminal = require "luff.terminal"
+local time = require "luff.time"
 
 local function show(entry)
 	local line = { entry.status, terminal.printable(entry.tag), terminal.short(entry.digest) }
 	if entry.created then
-		line[#line + 1] = os.date("!%Y-%m-%d", entry.created)
+		line[#line + 1] = time.format(entry.created):sub(1, 10)
 	end
 	line[#line + 1] = entry.why and terminal.printable(entry.why)
 	if entry.error then
