@@ -3,6 +3,7 @@
 local luff = require "luff"
 local artifact = require "luff.artifact"
 local prune = require "luff.prune"
+local removal = require "luff.prune.removal"
 local support = require "spec.support"
 
 local DAY = 86400
@@ -146,14 +147,14 @@ local function over(kind, open)
 		end)
 
 		it("looks again before it deletes", function()
-			local entries = prune.list(place, {})
+			local entries = removal.list(place, {})
 			for _, entry in ipairs(entries) do
 				entry.goes = entry.tag:find "^ci" and true or nil
 			end
-			local plan = prune.plan(place, entries, {})
+			local plan = removal.plan(place, entries, {})
 			luff.tag(place .. ":ci-1", "rescued")
 			make(place .. ":ci-2", 1)
-			prune.apply(plan, {})
+			removal.apply(plan, {})
 			assert.equal("1.10 1.9 ci-2 rescued", tags_of(place))
 			assert.same({}, (luff.validate(place .. ":rescued")))
 		end)

@@ -70,6 +70,7 @@ local function ages(place, opts)
 	local luff = require "luff"
 	return function(tags)
 		local times = {}
+		opts = opts or {}
 		luff.map(tags, { jobs = opts.jobs or 8 }, function(tag)
 			times[tag] = time_of(luff.open(place .. ":" .. tag, { plain_http = opts.plain_http }))
 		end)

@@ -922,14 +922,18 @@ function Regex:gsub(text, by, most) end
 
 ---Which tags of many are meant: `require "luff.select" { semver = "^1.25", newest = 5 } (list)` gives the tags of the list that
 ---are. All that is said has to hold. With semver, per or newest, tags that spell no version are left out, and the rest comes
----newest first; without them the order stays.
+---newest first; without them the order stays. Rules of times want a second argument: a function from a list of tags to their
+---instants by tag, as `require("luff.created").ages "ghcr.io/org/app"` gives it.
 ---@class luff.select
 ---@field allow string|luff.Regex|(string|luff.Regex)[]|nil patterns (luff.glob) or regular expressions, of which one has to match
 ---@field deny string|luff.Regex|(string|luff.Regex)[]|nil of which none may match
 ---@field suffix string? a text that ends the tags ("-alpine"); versions are read without it
 ---@field semver string? a range of versions (luff.semver)
 ---@field per "major"|"minor"|"patch"|nil of versions, the newest of each such line
----@field newest integer? so many of the newest versions
+---@field newer_than string|number|nil an age (luff.time): what was made since
+---@field older_than string|number|nil what was made before
+---@field newest integer? so many of the newest of what is left
+---@field by "version"|"created"|nil what is newest: "version" where absent
 
 ---Versions as tags spell them, compared after Semantic Versioning, with any number of numbers: `require "luff.semver"`.
 ---@class luff.semver
@@ -968,33 +972,51 @@ function glob.matcher(pattern) end
 ---@return fun(text: string): boolean
 function glob.any(name, patterns) end
 
----Keeps one repository or layout like another: `require("luff.mirror").run { from = …, to = … }`.
+---When images were made, whatever machine asks: their annotation org.opencontainers.image.created says so, else their config; of
+---an index the newest of its images: `require "luff.created"`.
+---@class luff.created
+local created = {}
+
+---The instant (luff.time) of an Image or Index; nil where nothing tells.
+---@param object luff.Image|luff.Index
+---@return number?
+function created.of(object) end
+---A function from a list of tags to their instants by tag, for luff.select.
+---@param place string a repository or layout, without a tag
+---@param opts { jobs: integer?, plain_http: boolean? }?
+---@return fun(tags: string[]): table<string, number>
+function created.ages(place, opts) end
+
+---Keeps repositories or layouts like others: `require("luff.mirror").run { from = …, to = … }`.
 ---@class luff.mirror
 local mirror = {}
 
----One run. What fails is in the summary, and the rest goes on; only what makes all of it senseless raises.
+---One run. What fails is in the summary, and the rest goes on; only what makes all of it senseless raises. Versions are copied
+---newest first. Where nothing is to be done, each side is asked once for each tag, unless filter, transform or verify look at it.
 ---@param opts luff.MirrorOptions
 ---@return luff.MirrorSummary
 function mirror.run(opts) end
----What a copy would do, as far as digests tell; as luff.copy's result.
----@param from luff.name
----@param to luff.name
----@param opts { platform: string?, plain_http: boolean? }
----@return luff.CopyResult
-function mirror.compare(from, to, opts) end
 
 ---@class luff.MirrorOptions
----@field from string a repository or layout, without a tag
----@field to string
+---@field from string? a repository or layout, without a tag
+---@field to string?
+---@field repositories (string|table)[]|nil many: tables with what is said here of from, to, tags and all up to keep, each for one repository; and patterns, then `from` is a registry that lists what it has, and `to` goes in front of a name
+---@field rename_repository (fun(name: string): string)? the name at the destination, of those that patterns found
 ---@field tags luff.select? which; all of them where absent
 ---@field platform string? of indexes, only the image for it
+---@field platforms string|string[]|nil of indexes, only the images for these: a new index
+---@field sparse boolean? with platforms: the index as it is, without the other images, where the destination takes that
 ---@field referrers boolean? signatures and attestations, too
+---@field digest_tags boolean? tags about what is copied (cosign's sha256-<hex>.sig), and else none of these
 ---@field foreign boolean? layers that may not be distributed, too (luff.copy)
----@field jobs integer? tags at a time; 8 where absent
----@field rename (fun(tag: string): string)? the tag at the destination
----@field prune boolean? tags at the destination that are not meant are deleted, after all others arrived, and if they did
+---@field rename (fun(tag: string): string)|{ [1]: string, [2]: string }|nil the tag at the destination, or a pattern and its replacement (string.gsub)
+---@field filter (fun(object: luff.Image|luff.Index, entry: table): boolean)? only what it says yes to
+---@field transform (fun(object: luff.Image|luff.Index, entry: table): luff.Image|luff.Index|false)? what goes there in its place; false: nothing
+---@field verify boolean|(fun(object: luff.Image|luff.Index, entry: table): boolean, string?)|nil true: only what luff.validate finds sound; or a function that says yes, or no and why. What it saw is what is copied
+---@field prune boolean? tags at the destination that are not meant are deleted (luff.prune), if all that is meant came
 ---@field keep string|string[]|nil patterns of tags that are never deleted
----@field prune_max integer? so many deletions at most, else none; 20 where absent
+---@field prune_max integer? so many deletions in a run at most, else none; 20 where absent
+---@field jobs integer? tags at a time; 8 where absent
 ---@field dry_run boolean? says what would be done
 ---@field plain_http boolean?
 ---@field each (fun(entry: table))? called for each tag as it is done
@@ -1002,10 +1024,44 @@ function mirror.compare(from, to, opts) end
 ---@class luff.MirrorSummary
 ---@field copied integer tags
 ---@field unchanged integer
+---@field left_out integer by filter or transform
 ---@field deleted integer
 ---@field failed integer
 ---@field bytes integer that moved
----@field entries { tag: string, target: string, status: string, digest: string, error: any }[] status: "copied", "unchanged", "deleted" or "failed"
+---@field entries { from: string, to: string, tag: string?, target: string?, status: string, digest: string?, followers: string[]?, error: any }[] status: one of the words above; without a tag: a repository that failed as a whole
+
+---Retention: `require("luff.prune").run { from = "ghcr.io/org/app", keep = 5, delete = true }`. A manifest goes with its last tag,
+---unless one that stays lists it, and with it its referrers and cosign's tags.
+---@class luff.prune
+local prune = {}
+
+---One run.
+---@param opts luff.PruneOptions
+---@return luff.PruneSummary
+function prune.run(opts) end
+
+---@class luff.PruneOptions keep, older_than or both
+---@field from string a repository or layout, without a tag
+---@field tags luff.select? which tags it is about, by name; all where absent
+---@field group string|(fun(tag: string): any)|nil a Lua pattern whose first capture, or a function, tells the group; no tag of none goes
+---@field keep integer? of each group so many of the newest stay
+---@field by "created"|"version"|(fun(tag: string): any)|nil what is newest: "created" where absent; a function gives what can be compared
+---@field older_than string|number|nil an age (luff.time): only what is older goes. What has no known age stays
+---@field protect string|string[]|nil patterns: they stay, and all tags of the same digest
+---@field max integer? so many tags at most, else none; 20 where absent
+---@field delete boolean? does it; else only says it
+---@field jobs integer? questions at a time; 8 where absent
+---@field plain_http boolean?
+
+---@class luff.PruneSummary
+---@field place string
+---@field count integer tags that go by the rules
+---@field manifests integer that go, or went
+---@field deleted integer tags
+---@field kept integer
+---@field failed integer
+---@field over boolean it is more than max
+---@field entries { tag: string, digest: string, created: number?, status: string, why: string?, error: any }[] status: "goes" or "kept" before, "deleted", "kept" or "failed" after
 
 ---Files in registries and layouts, as layers with titles, in the way of oras: `require "luff.artifact"`.
 ---@class luff.artifact

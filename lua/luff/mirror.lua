@@ -4,7 +4,7 @@ local jobs = require "luff.mirror.jobs"
 local luff = require "luff"
 local move = require "luff.mirror.move"
 local options = require "luff.options"
-local prune = require "luff.prune"
+local removal = require "luff.prune.removal"
 
 local mirror = {}
 
@@ -48,7 +48,7 @@ local function find_stale(one, opts)
 	local ok, err = pcall(function()
 		for tag in luff.tags(one.to, { plain_http = opts.plain_http }) do
 			names[#names + 1] = tag
-			stale = stale or not is_meant(tag, one.jobs) and not prune.about(tag)
+			stale = stale or not is_meant(tag, one.jobs) and not removal.about(tag)
 		end
 	end)
 	if not ok and not (type(err) == "table" and err.code == "not_found") then
@@ -56,16 +56,16 @@ local function find_stale(one, opts)
 	elseif not stale then
 		return nil
 	end
-	local entries = prune.list(one.to, opts, names)
+	local entries = removal.list(one.to, opts, names)
 	for _, entry in ipairs(entries) do
-		entry.goes = not is_meant(entry.tag, one.jobs) and not prune.about(entry.tag) or nil
+		entry.goes = not is_meant(entry.tag, one.jobs) and not removal.about(entry.tag) or nil
 	end
-	return prune.plan(one.to, entries, opts)
+	return removal.plan(one.to, entries, opts)
 end
 
 local function apply(plan, opts, report)
 	if not opts.dry_run then
-		prune.apply(plan, opts)
+		removal.apply(plan, opts)
 	end
 	for _, entry in ipairs(plan.entries) do
 		local status = opts.dry_run and entry.goes and "deleted" or entry.status
@@ -76,7 +76,7 @@ local function apply(plan, opts, report)
 end
 
 local function prune_all(list, opts, report)
-	local plans, count, most = {}, 0, opts.prune_max or prune.MAX
+	local plans, count, most = {}, 0, opts.prune_max or removal.MAX
 	for _, one in ipairs(destinations(list)) do
 		local plan, err = luff.try(function() return find_stale(one, opts) or false end)
 		if plan then

@@ -75,7 +75,7 @@ luff help run.
 	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
 Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.
 
-  select      tags by pattern, version and line
+  select      tags by pattern, version, line and age
   semver      versions, their order and ranges
   glob        shell patterns
   regex       regular expressions (PCRE2): regex.new "^v(\\d+)$":match(tag)
@@ -83,7 +83,9 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   template    {{ .tag | upper }}: places in a text to fill in
   yaml        yaml.decode(text), with anchors and merge keys
   time        RFC 3339 and ages: time.older(config.created, "30d")
-  mirror      one repository kept like another
+  created     when an image was made
+  mirror      repositories kept like others
+  prune       tags that nobody keeps
   artifact    files as artifacts
   diff        what is different between two images
 ]] },

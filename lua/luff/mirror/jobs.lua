@@ -3,7 +3,7 @@ local fail = require "luff.fail"
 local glob = require "luff.glob"
 local luff = require "luff"
 local options = require "luff.options"
-local prune = require "luff.prune"
+local removal = require "luff.prune.removal"
 local select_tags = require "luff.select"
 
 local jobs = {}
@@ -110,7 +110,7 @@ function jobs.plan(job)
 	local tags = {}
 	job.entries, job.followers = {}, {}
 	for tag in luff.tags(job.from, { plain_http = job.plain_http }) do
-		local about = job.digest_tags and prune.about(tag)
+		local about = job.digest_tags and removal.about(tag)
 		if about then
 			job.followers[tag] = about
 		else
