@@ -11,7 +11,8 @@ local LEFT_OUT = {} -- an object that is not meant
 
 local function digest_there(job, entry)
 	local there, err = luff.try(luff.resolve, job.to .. ":" .. entry.target, { plain_http = job.plain_http })
-	if not there and err.code ~= "not_found" then
+	-- a layout may be in the making; one that is damaged is found out by the copy
+	if not there and err.code ~= "not_found" and err.code ~= "bad_format" then
 		error(err, 0)
 	end
 	return there and there.digest
