@@ -2,7 +2,8 @@
 # build/libluff.so (the C library). GNU make, no configure step; `make help` lists the targets.
 #
 # The usual variables work: CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR. BUILD=dir builds elsewhere, V=1 shows the commands,
-# WERROR= lets warnings pass, SANITIZE=address,undefined instruments.
+# WERROR= lets warnings pass, SANITIZE=address,undefined instruments. LUA_VERSION=5.1, luajit, 5.3 or 5.5 builds the module
+# for that Lua, build/lua5.3/luff.so, of the same core; LUA_INCDIR=dir says where its headers are.
 
 BUILD ?= build
 CFLAGS ?= -O2 -g
@@ -11,15 +12,20 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-LUA_MODDIR ?= $(PREFIX)/share/lua/5.4
-LUA_CMODDIR ?= $(PREFIX)/lib/lua/5.4
+lua_number = $(shell echo LUA_VERSION_NUM | $(CC) -E -P -include $(LUA_INCDIR)/lua.h - 2>/dev/null | tail -n 1)
+LUA_VERSION ?= $(if $(LUA_INCDIR),5.$(shell echo $$(($(lua_number) % 100))),5.4)
+lua_abi := $(patsubst luajit,5.1,$(LUA_VERSION))
+LUA_MODDIR ?= $(PREFIX)/share/lua/$(lua_abi)
+LUA_CMODDIR ?= $(PREFIX)/lib/lua/$(lua_abi)
 PKG_CONFIG ?= pkg-config
 CLANG ?= clang
 LUA ?= lua5.4
 Q := $(if $(V),,@)
 comma := ,
 
-all: $(addprefix $(BUILD)/,luff luff.so libluff.a libluff.so)
+# The program is of Lua 5.4, and so are the module and its objects that have no folder of their own.
+own := $(BUILD)$(if $(filter 5.4,$(LUA_VERSION)),,/$(patsubst lualuajit,luajit,lua$(LUA_VERSION)))
+all: $(own)/luff.so $(addprefix $(BUILD)/,$(if $(filter 5.4,$(LUA_VERSION)),luff) libluff.a libluff.so)
 
 # ---- What there is to build ------------------------------------------------------------------------------------------
 
@@ -36,8 +42,8 @@ fuzz_c := $(sort $(wildcard spec/fuzz/*.c))
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 core_o := $(call objects,$(core_c))
-module_o := $(call objects,$(module_c)) $(BUILD)/obj/embedded.o
-host_o := $(call objects,$(host_c))
+module_o := $(module_c:%.c=$(own)/obj/%.o) $(BUILD)/obj/embedded.o
+host_o := $(host_c:%.c=$(own)/obj/%.o)
 units := $(patsubst spec/c/%.c,$(BUILD)/unit/%,$(unit_c))
 fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_c))
 
@@ -45,14 +51,15 @@ fuzzers := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz/%,$(fuzz_c))
 # What every run needs is linked. What only some runs need is opened at its first use (core/base/lazy.h), since it
 # would cost each start more time than luff itself: of that, only the headers are used here.
 
-lua_pkg := $(shell for p in lua5.4 lua-5.4 lua54 lua; do \
-	$(PKG_CONFIG) --exists "$$p >= 5.4 $$p < 5.5" 2>/dev/null && { echo $$p; break; }; done)
+lua_pkg := $(shell for p in $(LUA_VERSION) lua$(LUA_VERSION) lua-$(LUA_VERSION) lua$(subst .,,$(LUA_VERSION)) lua; do \
+	case $$($(PKG_CONFIG) --modversion $$p 2>/dev/null) in \
+	($(patsubst luajit,2.1,$(LUA_VERSION))*) echo $$p; break ;; esac; done)
 linked := libcjson zlib libdeflate libzstd
 opened := libcurl libmicrohttpd libedit libarchive liblzma wolfssl yaml-0.1 libpcre2-8
-missing := $(if $(lua_pkg),,lua5.4) $(shell for p in $(linked) $(opened); do \
+missing := $(if $(lua_pkg)$(LUA_INCDIR),,$(patsubst lualuajit,luajit,lua$(LUA_VERSION))) $(shell for p in $(linked) $(opened); do \
 	$(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done; \
 	printf '\043include <bzlib.h>\n' | $(CC) -E - >/dev/null 2>&1 || echo bzlib.h)
-found := $(filter-out $(missing),$(lua_pkg) $(linked) $(opened))
+found := $(filter-out $(missing),$(linked) $(opened))
 
 libs_of = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 # $(call static,foo) is the path of libfoo.a where the compiler finds one, else nothing.
@@ -83,6 +90,8 @@ warnings := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-proto
 	-Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2
 cppflags := -D_GNU_SOURCE -Icore $(crypto_flags) -DLUFF_WOLFSSL=$(or $(wolfssl_soname),libwolfssl.so) \
 	$(patsubst -I%,-isystem %,$(if $(found),$(shell $(PKG_CONFIG) --cflags $(found) 2>/dev/null)))
+lua_cppflags := $(if $(LUA_INCDIR),-isystem $(LUA_INCDIR),$(if $(lua_pkg),\
+	$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(lua_pkg) 2>/dev/null))))
 ifdef SANITIZE
 hardening := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 link_flags := -fsanitize=$(SANITIZE)
@@ -100,7 +109,9 @@ define stamp
 	@echo '$(subst ','\'',$(1))' | cmp -s - $@ || echo '$(subst ','\'',$(1))' > $@
 endef
 $(BUILD)/stamp/flags: FORCE
-	$(call stamp,$(compile) $(link) $(core_libs) $(lua_libs))
+	$(call stamp,$(compile) $(link) $(core_libs))
+$(own)/stamp/lua-flags: FORCE
+	$(call stamp,$(strip $(lua_cppflags) $(lua_libs)))
 $(BUILD)/stamp/sources: FORCE
 	$(call stamp,$(core_c) $(module_c))
 $(BUILD)/stamp/lua: FORCE
@@ -118,6 +129,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/stamp/flags | have-libraries
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(own)/obj/bindings/%.o: bindings/%.c $(BUILD)/stamp/flags $(own)/stamp/lua-flags | have-libraries
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(compile) $(lua_cppflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/embedded.c: bindings/embed.awk $(lua_files) $(BUILD)/stamp/lua
 	$(call say,EMBED)
@@ -137,8 +153,10 @@ $(BUILD)/libluff.so: $(core_o) $(BUILD)/stamp/sources
 	$(Q)$(link) -shared -Wl,-soname,$(soname) $(defined) -o $@ $(core_o) $(hide_static) $(core_libs)
 	@ln -sf $(@F) $(BUILD)/$(soname)
 
+module: $(own)/luff.so
+
 # The program that requires it brings Lua. Its threads forbid to unload it.
-$(BUILD)/luff.so: $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
+$(own)/luff.so: $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
 	$(call say,LINK)
 	$(Q)$(link) -shared -Wl,-z,nodelete -o $@ $(module_o) $(BUILD)/libluff.a $(hide_static) $(core_libs)
 
@@ -152,7 +170,7 @@ $(BUILD)/unit/states: unit_libs = $(module_o) $(BUILD)/libluff.a $(lua_libs)
 $(BUILD)/unit/%: spec/c/%.c $(BUILD)/libluff.a
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(compile) -MMD -MP -o $@ $< $(or $(unit_libs),$(BUILD)/libluff.a) $(link_flags) $(LDFLAGS) $(core_libs)
+	$(Q)$(compile) $(lua_cppflags) -MMD -MP -o $@ $< $(or $(unit_libs),$(BUILD)/libluff.a) $(link_flags) $(LDFLAGS) $(core_libs)
 
 $(BUILD)/fuzz/%: spec/fuzz/%.c $(BUILD)/libluff.a
 	@mkdir -p $(@D)
@@ -180,8 +198,14 @@ demo: deps
 test: deps deps-test
 	@$(again) test-run
 
+# The module for every other Lua that is here, for the specs of those.
+other_luas := $(if $(SANITIZE),,$(shell for v in 5.1 5.3 5.5 luajit; do p=$$(echo lua$$v | sed s/lualua/lua/); \
+	command -v $$p >/dev/null && $(PKG_CONFIG) --exists $$p 2>/dev/null && echo $$v; done))
+modules: all
+	@set -e; for v in $(other_luas); do $(again) LUA_VERSION=$$v; done
+
 # Everything, or one file: T=spec/copy_spec.lua, T=spec/c/json.c
-test-run: all $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter %.c,$(T))),$(units))
+test-run: all $(if $(filter-out %versions_spec.lua %hosts_spec.lua,$(T)),,modules) $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter %.c,$(T))),$(units))
 	@BUILD='$(BUILD)' LUA='$(LUA)' CC='$(CC)' SANITIZE='$(SANITIZE)' spec/support/run $(T)
 
 check-asan: deps deps-test
@@ -224,7 +248,7 @@ lint-format:
 # Each header stands alone; C++ programs include the public ones.
 lint-headers: have-libraries
 	$(Q)set -e; for h in $(headers); do \
-		$(CC) -std=c11 $(warnings) $(cppflags) -fsyntax-only -x c $$h; done
+		$(CC) -std=c11 $(warnings) $(cppflags) $(lua_cppflags) -fsyntax-only -x c $$h; done
 	$(Q)set -e; for h in core/luff.h core/medium.h; do \
 		$(CLANG) -std=c++17 -Wall -Wextra -Werror $(cppflags) -fsyntax-only -x c++ $$h; done
 # Neither of these two knows the cleanup attribute (core/base/cleanup.h): leaks are check-asan's. What the analyzer
@@ -232,7 +256,7 @@ lint-headers: have-libraries
 no_return = $(foreach f,lua_error luaL_error luaL_argerror,"-D$(f)(...)=($(f)(__VA_ARGS__),__builtin_unreachable(),0)")
 lint-tidy: have-libraries
 	$(Q)printf '%s\n' $(filter %.c,$(all_c)) | xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$0" -- \
-		-std=gnu11 $(cppflags) $(no_return) -Xclang -analyzer-config -Xclang ipa=none 2>/dev/null'
+		-std=gnu11 $(cppflags) $(lua_cppflags) $(no_return) -Xclang -analyzer-config -Xclang ipa=none 2>/dev/null'
 lint-cppcheck:
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j 2 \
 		--suppress=memleak --suppress=missingIncludeSystem -D_GNU_SOURCE -Icore $(filter %.c,$(all_c))
@@ -258,9 +282,9 @@ install: all install-module
 		luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
 
 # What a Lua program needs, and all that a rock holds. The Lua files are in luff.so; editors read meta.lua.
-install-module: $(BUILD)/luff.so
+install-module: $(own)/luff.so
 	install -d $(addprefix $(DESTDIR),$(LUA_CMODDIR) $(LUA_MODDIR)/luff)
-	install -m 755 $(BUILD)/luff.so $(DESTDIR)$(LUA_CMODDIR)/luff.so
+	install -m 755 $(own)/luff.so $(DESTDIR)$(LUA_CMODDIR)/luff.so
 	install -m 644 lua/luff/meta.lua $(DESTDIR)$(LUA_MODDIR)/luff/meta.lua
 
 uninstall:
@@ -284,7 +308,7 @@ help:
 	@echo 'make install      under PREFIX=/usr/local, below DESTDIR=; uninstall takes it away again'
 	@echo 'make clean        remove build/'
 
-.PHONY: all FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz check-fuzz \
-	fuzz-run doc bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
+.PHONY: all module modules FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz \
+	check-fuzz fuzz-run doc bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
 	uninstall clean help
 .DELETE_ON_ERROR:

@@ -11,17 +11,19 @@ description = {
 }
 supported_platforms = { "unix" }
 dependencies = {
-    "lua >= 5.4, < 5.5",
+    "lua >= 5.1, < 5.6",
 }
 build = {
     type = "make",
-    build_target = "build/luff.so",
+    build_target = "module",
     build_variables = {
         CFLAGS = "$(CFLAGS) -g",
         WERROR = "",
+        LUA_INCDIR = "$(LUA_INCDIR)",
     },
     install_target = "install-module",
     install_variables = {
+        LUA_INCDIR = "$(LUA_INCDIR)",
         LUA_MODDIR = "$(LUADIR)",
         LUA_CMODDIR = "$(LIBDIR)",
     },

@@ -5,10 +5,8 @@
 #ifndef LUFF_BIND_H
 #define LUFF_BIND_H
 
-#include <lauxlib.h>
-#include <lua.h>
-
 #include "base/buffer.h"
+#include "compat.h"
 #include "luff.h"
 
 #define LUFF_IMAGE "luff.Image"
@@ -109,10 +107,10 @@ struct luff_question;
 /* What one file of the binding asks; the three functions run on the Lua thread. */
 struct luff_question_kind {
 	/*
-	 * Pushes the function and its arguments, and returns their number. At 2 is the value that luff_asker_new() was given. Who asks
+	 * Pushes the function and its arguments, from 3 on. At 2 is the value that luff_asker_new() was given. Who asks
 	 * waits meanwhile, unless it only tells. May raise.
 	 */
-	int (*put)(lua_State *L, struct luff_question *q);
+	void (*put)(lua_State *L, struct luff_question *q);
 	/* Optional. From the results, at 3 and above, into q; what is wrong with them goes to err. May raise. */
 	void (*take)(lua_State *L, struct luff_question *q, struct luff_error *err);
 	/* Optional. Frees what is in q's fields. */

@@ -13,11 +13,10 @@ struct credentials_question {
 	struct luff_login login;
 };
 
-static int put(lua_State *L, struct luff_question *base)
+static void put(lua_State *L, struct luff_question *base)
 {
 	lua_pushvalue(L, 2);
 	lua_pushstring(L, base->about);
-	return 1;
 }
 
 static int copy_field(char **out, lua_State *L, const char *name, const char *host, struct luff_error *err)

@@ -52,8 +52,7 @@ int64_t luff_option_age(lua_State *L, int i, const char *name, int64_t absent)
 		lua_pop(L, 1);
 	}
 	if (!whole || n < 0 || n > LUFF_AGE_MAX)
-		luaL_error(L, "option \"%s\" must be a whole number of seconds, up to %I", name,
-			   (lua_Integer)LUFF_AGE_MAX);
+		luaL_error(L, "option \"%s\" must be a whole number of seconds, up to 100 years", name);
 	return n;
 }
 
@@ -81,6 +80,7 @@ static int gc(lua_State *L)
 
 void luff_gc_functions(lua_State *L)
 {
-	lua_pushcfunction(L, gc);
-	lua_setfield(L, -2, "gc");
+	static const luaL_Reg functions[] = {{"gc", gc}, {NULL, NULL}};
+
+	luaL_setfuncs(L, functions, 0);
 }

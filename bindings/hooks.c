@@ -28,7 +28,7 @@ static void set_text(lua_State *L, const char *name, const char *value)
 	lua_setfield(L, -2, name);
 }
 
-static int put(lua_State *L, struct luff_question *base)
+static void put(lua_State *L, struct luff_question *base)
 {
 	const struct luff_server_ask *ask = ((struct hook_question *)base)->ask;
 
@@ -49,7 +49,6 @@ static int put(lua_State *L, struct luff_question *base)
 		lua_pushlstring(L, ask->manifest, ask->manifest_len);
 		lua_setfield(L, -2, "manifest");
 	}
-	return 1;
 }
 
 static void take(lua_State *L, struct luff_question *base, struct luff_error *err)

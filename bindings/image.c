@@ -77,13 +77,14 @@ static int push_annotations(lua_State *L, const char *raw, int64_t size)
 static int describe(lua_State *L, const char *type, const struct luff_descriptor *d, int count,
 		    const char *noun)
 {
-	char digest[20] = "";
+	char digest[20] = "", size[24];
 
 	memcpy(digest, d->digest.text, 19);
+	snprintf(size, sizeof size, "%lld", (long long)d->size);
 	if (noun)
 		lua_pushfstring(L, "%s<%s %d %s%s>", type, digest, count, noun, count == 1 ? "" : "s");
 	else
-		lua_pushfstring(L, "%s<%s %I bytes>", type, digest, (LUAI_UACINT)d->size);
+		lua_pushfstring(L, "%s<%s %s bytes>", type, digest, size);
 	return 1;
 }
 

@@ -166,12 +166,46 @@ static int finish(lua_State *L)
 	return n;
 }
 
+#if LUA_VERSION_NUM > 501
 static int resume_call(lua_State *L, int status, lua_KContext at)
 {
 	(void)status;
 	lua_settop(L, (int)at);
 	return finish(L);
 }
+
+/* The task sleeps until the call on top has run, and goes on with what it gives. */
+static int sleep_for(lua_State *L)
+{
+	lua_pushvalue(L, -1);
+	return lua_yieldk(L, 1, lua_gettop(L) - 1, resume_call);
+}
+#else
+/* The C function ends with that; compat.h has wrapped it so that luff_settle() comes next. */
+static int sleep_for(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, "luff.sleeping");
+	lua_pushthread(L);
+	lua_pushvalue(L, -3);
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+	return lua_yield(L, 1);
+}
+
+int luff_settle(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, "luff.sleeping");
+	lua_pushthread(L);
+	if (lua_rawget(L, -2) == LUA_TNIL) {
+		lua_pop(L, 2);
+		return lua_gettop(L);
+	}
+	lua_pushthread(L);
+	lua_pushnil(L);
+	lua_rawset(L, -4);
+	return finish(L);
+}
+#endif
 
 static bool in_task(lua_State *L)
 {
@@ -263,12 +297,10 @@ int luff_work_go(lua_State *L)
 		s->submitted = (asked_about(L) ? luff_pool_insist : luff_pool_submit)(&s->job, &s->err) == 0;
 	if (!s->submitted)
 		s->rc = call->run(call, &s->err);
-	else if (task) {
-		lua_pushvalue(L, -1);
-		return lua_yieldk(L, 1, lua_gettop(L) - 1, resume_call);
-	} else {
+	else if (task)
+		return sleep_for(L);
+	else
 		drive(L);
-	}
 	return finish(L);
 }
 
@@ -348,7 +380,8 @@ static void check_scope(lua_State *L, lua_Debug *debug)
 static int mark(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
-	if (!luff_limits_watch(L, lua_tothread(L, 1)))
+	if (!luff_limits_watch(L, lua_tothread(L, 1)) &&
+	    LUA_VERSION_NUM > 501) /* there it would be everybody's */
 		lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 100000);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
 	lua_pushvalue(L, 1);
@@ -388,6 +421,8 @@ void luff_job_open(lua_State *L)
 		{"driver", set_driver}, {"done", call_done},     {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
+	lua_newtable(L); /* the call that each task waits for */
+	lua_setfield(L, LUA_REGISTRYINDEX, "luff.sleeping");
 	lua_newtable(L);
 	lua_createtable(L, 0, 1);
 	lua_pushliteral(L, "k");

@@ -37,6 +37,33 @@ static int load_file(lua_State *L, const char *name)
 	return 0;
 }
 
+static int search(lua_State *L);
+
+/* The chunk on top sees what Lua 5.4 has among its globals, also where this Lua lacks it. [-0, +0] */
+static void set_globals(lua_State *L)
+{
+	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.compat") == LUA_TNIL) {
+		lua_pop(L, 1);
+		lua_pushcfunction(L, search);
+		lua_pushliteral(L, "luff.compat");
+		lua_call(L, 1, 1);
+		lua_call(L, 0, 1);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, LUA_REGISTRYINDEX, "luff.compat");
+	}
+	lua_insert(L, -2);
+	luff_set_environment(L, -2);
+	lua_remove(L, -2);
+}
+
+/* The chunk of a file, with its globals. */
+static int loaded(lua_State *L, const char *name)
+{
+	if (LUA_VERSION_NUM < 504 && strcmp(name, "luff.compat") != 0)
+		set_globals(L);
+	return 1;
+}
+
 static int search(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
@@ -45,7 +72,7 @@ static int search(lua_State *L)
 	if (strncmp(name, "luff", 4) != 0 || (name[4] && name[4] != '.'))
 		return 0;
 	if (load_file(L, name))
-		return 1;
+		return loaded(L, name);
 	while (e->name && strcmp(e->name, name) != 0)
 		e++;
 	if (!e->name)
@@ -53,7 +80,7 @@ static int search(lua_State *L)
 	lua_pushfstring(L, "@%s.lua", name);
 	if (luaL_loadbufferx(L, e->text, e->size, lua_tostring(L, -1), "t") != LUA_OK)
 		return lua_error(L);
-	return 1;
+	return loaded(L, name);
 }
 
 /* core.embedded(name): the text of a Lua file that is embedded, by the name of its module; nil where there is none */
@@ -148,12 +175,12 @@ int luaopen_luff_core(lua_State *L)
 		lua_pushcfunction(L, open_core);
 		lua_call(L, 0, 1);
 		lua_setfield(L, LUA_REGISTRYINDEX, "luff.core");
-		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-		lua_pushcfunction(L, get_core);
-		lua_setfield(L, -2, "luff.core");
 		luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 		lua_getfield(L, -1, "package");
-		lua_getfield(L, -1, "searchers");
+		lua_getfield(L, -1, "preload");
+		lua_pushcfunction(L, get_core);
+		lua_setfield(L, -2, "luff.core");
+		lua_getfield(L, -2, LUA_VERSION_NUM > 501 ? "searchers" : "loaders");
 		/* after preload and before package.path: no file of the current folder stands in for luff's own */
 		for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i > 1; i--) {
 			lua_rawgeti(L, -1, i);

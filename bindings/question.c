@@ -273,21 +273,10 @@ static void let_go(struct luff_question *q, bool done)
 	pthread_mutex_unlock(&lock);
 }
 
-static int take_results(lua_State *L, int status, lua_KContext unused)
+/* core.put(question): what luff_asker_new() was given, the function, its arguments; nothing: whoever asked has left */
+static int put_question(lua_State *L)
 {
 	struct luff_question *q = check_question(L);
-
-	(void)status;
-	(void)unused;
-	if (q->kind->take)
-		q->kind->take(L, q, &q->err);
-	return 0;
-}
-
-static int call_function(lua_State *L)
-{
-	struct luff_question *q = check_question(L);
-	int n;
 
 	luaL_checkstack(L, 20, NULL);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &boxes);
@@ -298,10 +287,19 @@ static int call_function(lua_State *L)
 	lua_settop(L, 2);
 	if (!hold(q))
 		return 0;
-	n = q->kind->put(L, q);
+	q->kind->put(L, q);
 	let_go(q, false);
-	lua_callk(L, n, LUA_MULTRET, 0, take_results);
-	return take_results(L, LUA_OK, 0);
+	return lua_gettop(L) - 1;
+}
+
+/* core.take(question, what luff_asker_new() was given, results…) */
+static int take_results(lua_State *L)
+{
+	struct luff_question *q = check_question(L);
+
+	if (q->kind->take)
+		q->kind->take(L, q, &q->err);
+	return 0;
 }
 
 static int to_text(lua_State *L)
@@ -340,12 +338,13 @@ static void note_failure(struct luff_question *q, lua_State *L)
 	q->raised = true;
 }
 
-static int end_answer(lua_State *L, int status, lua_KContext unused)
+/* core.answered(question, ok, error): the function has ended */
+static int answered_question(lua_State *L)
 {
 	struct luff_question *q = check_question(L);
 
-	(void)unused;
-	if (status != LUA_OK && status != LUA_YIELD) {
+	lua_settop(L, 3);
+	if (!lua_toboolean(L, 2)) {
 		note_failure(q, L);
 		if (q->kind->complaint) {
 			lua_warning(L, q->kind->complaint, 1);
@@ -355,16 +354,6 @@ static int end_answer(lua_State *L, int status, lua_KContext unused)
 	}
 	let_go(q, true);
 	return 0;
-}
-
-/* core.answer(question): in a task */
-static int answer(lua_State *L)
-{
-	check_question(L);
-	lua_settop(L, 1);
-	lua_pushcfunction(L, call_function);
-	lua_pushvalue(L, 1);
-	return end_answer(L, lua_pcallk(L, 1, 0, 0, 0, end_answer), 0);
 }
 
 /* ---- Who is asked ---- */
@@ -413,7 +402,7 @@ int64_t luff_asker_new(lua_State *L)
 	lua_pushliteral(L, "luff.task");
 	lua_call(L, 1, 0);
 	a = luff_box(L, sizeof *a, ASKER);
-	lua_rotate(L, -2, 1);
+	lua_insert(L, -2);
 	lua_setiuservalue(L, -2, 1);
 	pthread_mutex_lock(&lock);
 	a->number = ++last_number;
@@ -423,7 +412,7 @@ int64_t luff_asker_new(lua_State *L)
 	askers = a;
 	pthread_mutex_unlock(&lock);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &boxes);
-	lua_rotate(L, -2, 1);
+	lua_insert(L, -2);
 	lua_rawseti(L, -2, (lua_Integer)a->number);
 	lua_pop(L, 1);
 	return a->number;
@@ -473,7 +462,9 @@ void luff_question_functions(lua_State *L)
 			      question[] = {{"__gc", question_gc}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"question", take_question},
 					     {"left", has_left},
-					     {"answer", answer},
+					     {"put", put_question},
+					     {"take", take_results},
+					     {"answered", answered_question},
 					     {"drop", question_gc},
 					     {NULL, NULL}};
 

@@ -164,7 +164,7 @@ int luff_reader_lines_method(lua_State *L)
 {
 	luff_check_reader(L, 1);
 	lua_pushvalue(L, 1);
-	lua_pushcclosure(L, next_line, 1);
+	luff_push_closure(L, next_line, 1);
 	lua_pushnil(L);
 	lua_pushnil(L);
 	lua_pushvalue(L, 1);

@@ -205,7 +205,7 @@ static void push_lent(lua_State *L, struct lent *l)
 	box->r = &r->base;
 }
 
-static int put(lua_State *L, struct luff_question *base)
+static void put(lua_State *L, struct luff_question *base)
 {
 	const struct request *q = (struct request *)base;
 
@@ -228,7 +228,6 @@ static int put(lua_State *L, struct luff_question *base)
 		push_lent(L, q->lent);
 		lua_setfield(L, -2, "reader");
 	}
-	return 1;
 }
 
 static void take_bytes(lua_State *L, struct request *q, struct luff_error *err)

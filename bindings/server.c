@@ -240,10 +240,10 @@ void luff_server_functions(lua_State *L)
 			      requests[] = {{"__gc", requests_gc}, {NULL, NULL}};
 	static const luaL_Reg methods[] = {{"address", server_address}, {"close", server_close},
 					   {"drain", server_drain},     {"requests", server_requests},
-					   {"wait", server_wait},       {NULL, NULL}};
+					   {"wait", server_wait},       {NULL, NULL}},
+			      functions[] = {{"serve", serve}, {NULL, NULL}};
 
 	luff_box_type(L, LUFF_SERVER, meta, methods);
 	luff_box_type(L, REQUESTS, requests, NULL);
-	lua_pushcfunction(L, serve);
-	lua_setfield(L, -2, "serve");
+	luaL_setfuncs(L, functions, 0);
 }

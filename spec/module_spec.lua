@@ -1,6 +1,6 @@
 -- Not under sanitizers.
--- `require "luff"` in a program that is not luff's own: it brings itself, and nothing else. spec/c/states.c does that with several
--- states at once.
+-- `require "luff"` in a program that is not its own: it brings itself, and nothing else. spec/c/states.c does that
+-- with several states at once.
 local support = require "spec.support"
 
 -- What runs in stock Lua, after and before which everything that is not luff's must be the same.

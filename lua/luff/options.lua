@@ -34,7 +34,7 @@ end
 --- The candidate that the word was most likely meant to be, nil where none is near.
 function options.nearest(word, candidates)
 	word = tostring(word):lower():sub(1, 64)
-	local best, least = nil, math.max(1, #word // 3) + 1
+	local best, least = nil, math.max(1, math.floor(#word / 3)) + 1
 	for _, candidate in ipairs(candidates) do
 		local n = distance(word, candidate)
 		-- The beginning of a word is as good as one slip.

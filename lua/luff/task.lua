@@ -148,6 +148,19 @@ function task.spawn(f, ...)
 	return start(tasks.current and tasks.current.about, f, ...)
 end
 
+-- What the function gives; nothing was put where nobody waits for it any more.
+local function call_asked(question, asked, f, ...)
+	if asked ~= nil then
+		core.take(question, asked, f(...))
+	end
+end
+
+local function answer(question)
+	core.answered(question, pcall(function()
+		call_asked(question, core.put(question))
+	end))
+end
+
 local answering = {} -- questions, and the tasks that answer them
 
 -- Takes up what workers ask (bindings/question.c), and lets go of what they have left.
@@ -161,7 +174,7 @@ function answers()
 		end
 	end
 	for question, about in core.question do
-		answering[question] = start(about, core.answer, question)
+		answering[question] = start(about, answer, question)
 	end
 end
 

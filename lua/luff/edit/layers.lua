@@ -278,6 +278,17 @@ local function check_source(source)
 	return source
 end
 
+-- What f makes of a new layer's writer, which is closed then, also where f fails.
+local function with_writer(f)
+	local writer = core.layer_writer()
+	local ok, result = pcall(f, writer)
+	writer:close()
+	if not ok then
+		error(result, 0)
+	end
+	return result
+end
+
 --- A layer from a tar's path, or { tar = | dir = | files = | layer =, … }.
 function layers.layer(source)
 	source = check_source(source)
@@ -285,17 +296,18 @@ function layers.layer(source)
 		local layer = source.layer or core.layer_from_tar(source.tar)
 		return source.compress and layers.recompress(layer, source.compress) or layer
 	end
-	local writer <close> = core.layer_writer()
 	local disk = {
 		keep_owner = source.keep_owner, keep_times = source.keep_times, time = source.time or time.now(),
 	}
-	if source.dir then
-		local to = clean(source.to or "")
-		writer:add_disk(source.dir, to ~= "" and to .. "/" or "", disk)
-	else
-		add_files(writer, source.files, disk)
-	end
-	return writer:finish(source.compress or "gzip")
+	return with_writer(function(writer)
+		if source.dir then
+			local to = clean(source.to or "")
+			writer:add_disk(source.dir, to ~= "" and to .. "/" or "", disk)
+		else
+			add_files(writer, source.files, disk)
+		end
+		return writer:finish(source.compress or "gzip")
+	end)
 end
 
 function layers.append(image, sources)
@@ -375,8 +387,7 @@ local function checked(new)
 	return copy
 end
 
-function layers.map(layer, f)
-	local writer <close> = core.layer_writer()
+local function map_into(writer, layer, f)
 	local changed, dropped, renamed = false, {}, {}
 	for e in core.replay_entries(layer) do
 		local new, path = checked(f(e)), clean(e.path)
@@ -398,6 +409,12 @@ function layers.map(layer, f)
 		end
 	end
 	return changed and writer:finish(compression_of(layer)) or layer
+end
+
+function layers.map(layer, f)
+	return with_writer(function(writer)
+		return map_into(writer, layer, f)
+	end)
 end
 
 --- The image with what f(layer, i) makes of each layer: another Layer, nil where it stays, false where it goes.
