@@ -8,5 +8,10 @@ self = false
 files["spec"] = { std = "+busted" }
 -- It takes Lua's own functions away.
 files["lua/luff/sandbox.lua"] = { ignore = { "12." } }
+-- What programs give to the Lua in them.
+files["scripts/embed/nvim.lua"] = { globals = { "vim" } }
+files["scripts/embed/nginx.lua"] = { globals = { "ngx" } }
+files["scripts/embed/haproxy.lua"] = { globals = { "core" } }
+files["scripts/embed/mod_tags.lua"] = { globals = { "module" } }
 -- It declares what C registers: every definition is there to be read.
 files["lua/luff/meta.lua"] = { ignore = { "1..", "2..", "3..", "6.." } }

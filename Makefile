@@ -240,7 +240,7 @@ bench: deps
 # ---- Style -----------------------------------------------------------------------------------------------------------
 
 all_c := $(core_c) $(module_c) $(wildcard $(host_c)) $(unit_c) $(fuzz_c) $(sort $(wildcard spec/c/*.h))
-all_lua := $(lua_files) $(sort $(wildcard scripts/*.lua spec/*.lua spec/*/*.lua spec/*/*/*.lua)) .busted .luacheckrc
+all_lua := $(lua_files) $(sort $(wildcard scripts/*.lua scripts/*/*.lua spec/*.lua spec/*/*.lua spec/*/*/*.lua)) .busted .luacheckrc
 lint: deps deps-lint
 	@$(MAKE) --no-print-directory -k lint-format lint-headers lint-tidy lint-cppcheck lint-lua
 lint-format:

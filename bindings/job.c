@@ -3,11 +3,14 @@
  * worker and the task's coroutine yields the call's box to lua/luff/task.lua, which resumes it when the call is done. Workers
  * never see a lua_State.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/pool.h"
@@ -15,12 +18,14 @@
 #include "bind.h"
 
 #define CALL "luff.Call"
+#define EAR "luff.Ear"
 
 struct luff_work_state {
 	struct luff_job job; /* the first: the pool hands it back */
 	struct luff_work *call;
 	struct luff_scope scope;
 	struct luff_error err;
+	const void *state; /* whose it is; never used as one */
 	int rc;
 	bool submitted;
 	bool spoiled; /* what it told raised: the error is the user value now */
@@ -28,18 +33,42 @@ struct luff_work_state {
 	bool done;    /* guarded by `lock` */
 };
 
+/* What a state hears of workers while it waits, and where it does not wait but has a loop of its own. Under `lock`. */
+struct ear {
+	struct ear *next;
+	const void *state;
+	unsigned heard; /* news that were looked at */
+	int fd;         /* to be polled by whoever runs the loop; -1: nobody asked for it */
+};
+
 /* One for the process: whoever waits looks at calls of its own. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static unsigned news; /* counts the pokes; under `lock` */
-/* Keys of the registry: the set of task coroutines, in which "current" is the Task that runs; task.lua's own wait. */
-static const char tasks, driver;
+static struct ear *ears;
+/* Keys of the registry: the set of task coroutines, in which "current" is the Task that runs; task.lua's own wait; the ear. */
+static const char tasks, driver, hearing;
+
+static const void *state_of(lua_State *L)
+{
+	return lua_topointer(L, LUA_REGISTRYINDEX);
+}
+
+/* Makes the descriptors readable, of one state or (NULL) of all. The lock is held. */
+static void ring(const void *state)
+{
+	for (const struct ear *e = ears; e; e = e->next) {
+		if (e->fd >= 0 && (!state || e->state == state))
+			eventfd_write(e->fd, 1);
+	}
+}
 
 void luff_work_poke(void)
 {
 	pthread_mutex_lock(&lock);
 	news++;
 	pthread_cond_broadcast(&finished);
+	ring(NULL);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -53,6 +82,7 @@ static void work(struct luff_job *job)
 	pthread_mutex_lock(&lock);
 	s->done = true;
 	pthread_cond_broadcast(&finished);
+	ring(s->state);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -65,6 +95,7 @@ void *luff_work_new(lua_State *L, size_t size)
 	call->state = (struct luff_work_state *)((char *)call + at);
 	call->state->call = call;
 	call->state->job.run = work;
+	call->state->state = state_of(L);
 	return call;
 }
 
@@ -304,28 +335,43 @@ int luff_work_go(lua_State *L)
 	return finish(L);
 }
 
-/* The index of one in the list at 1 that is done; 0 where none is until t. */
-static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
+static struct ear *ear_of(lua_State *L)
+{
+	struct ear *e;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &hearing);
+	e = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return e;
+}
+
+/* The index of one in the list at 1 that is done; 0: none. The lock is held. */
+static lua_Integer find_done(lua_State *L)
 {
 	lua_Integer n = (lua_Integer)lua_rawlen(L, 1), found = 0;
-	static unsigned old; /* under the lock: news that were looked at */
-	bool timeout = false;
+
+	for (lua_Integer i = 1; i <= n && !found; i++) {
+		const struct luff_work *call;
+
+		lua_rawgeti(L, 1, i);
+		call = lua_touserdata(L, -1);
+		found = call && call->state && call->state->done ? i : 0;
+		lua_pop(L, 1);
+	}
+	return found;
+}
+
+/* The same, but it waits for one until t, or for news. */
+static lua_Integer wait_for_one(lua_State *L, const struct timespec *t)
+{
+	struct ear *e = ear_of(L);
+	lua_Integer found;
 
 	pthread_mutex_lock(&lock);
-	timeout = news != old;
-	while (!found && !timeout) {
-		for (lua_Integer i = 1; i <= n && !found; i++) {
-			const struct luff_work *call;
-
-			lua_rawgeti(L, 1, i);
-			call = lua_touserdata(L, -1);
-			found = call && call->state && call->state->done ? i : 0;
-			lua_pop(L, 1);
-		}
-		if (!found)
-			timeout = pthread_cond_timedwait(&finished, &lock, t) != 0 || news != old;
-	}
-	old = news;
+	found = find_done(L);
+	while (!found && news == e->heard && pthread_cond_timedwait(&finished, &lock, t) == 0)
+		found = find_done(L);
+	e->heard = news;
 	pthread_mutex_unlock(&lock);
 	return found;
 }
@@ -407,6 +453,69 @@ static int call_done(lua_State *L)
 	return 1;
 }
 
+static int ear_gc(lua_State *L)
+{
+	struct ear *own = luaL_checkudata(L, 1, EAR), **at = &ears;
+
+	pthread_mutex_lock(&lock);
+	while (*at && *at != own)
+		at = &(*at)->next;
+	if (*at) {
+		*at = own->next;
+		if (own->fd >= 0)
+			close(own->fd);
+		own->fd = -1;
+	}
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+/* [-0, +0] */
+static void make_ear(lua_State *L)
+{
+	struct ear *e = luff_box(L, sizeof *e, EAR);
+
+	e->state = state_of(L);
+	e->fd = -1;
+	pthread_mutex_lock(&lock);
+	e->next = ears;
+	ears = e;
+	pthread_mutex_unlock(&lock);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &hearing);
+}
+
+/* core.fd(): what becomes readable when a task can go on; so it is at first. */
+static int get_fd(lua_State *L)
+{
+	struct ear *e = ear_of(L);
+	struct luff_error err = {0};
+
+	pthread_mutex_lock(&lock);
+	if (e->fd < 0)
+		e->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->fd < 0)
+		luff_fail_errno(&err, errno, "no descriptor to poll");
+	pthread_mutex_unlock(&lock);
+	if (err.code)
+		return luff_raise(L, &err);
+	lua_pushinteger(L, e->fd);
+	return 1;
+}
+
+/* core.poll(calls): one that is done, or nil, without waiting. The descriptor is silent until something else happens. */
+static int poll_calls(lua_State *L)
+{
+	const struct ear *e = ear_of(L);
+	eventfd_t ignored;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	if (e->fd >= 0)
+		eventfd_read(e->fd, &ignored);
+	lua_settop(L, 1);
+	lua_pushinteger(L, 0);
+	return wait_calls(L);
+}
+
 static int is_task(lua_State *L)
 {
 	lua_pushboolean(L, in_task(L));
@@ -415,12 +524,16 @@ static int is_task(lua_State *L)
 
 void luff_job_open(lua_State *L)
 {
-	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}};
+	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}},
+			      ear[] = {{"__gc", ear_gc}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {
-		{"wait", wait_calls},   {"cancel", cancel_call}, {"mark", mark}, {"in_task", is_task},
-		{"driver", set_driver}, {"done", call_done},     {NULL, NULL}};
+		{"wait", wait_calls}, {"cancel", cancel_call}, {"mark", mark},
+		{"in_task", is_task}, {"driver", set_driver},  {"done", call_done},
+		{"fd", get_fd},       {"poll", poll_calls},    {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
+	luff_box_type(L, EAR, ear, NULL);
+	make_ear(L);
 	lua_newtable(L); /* the call that each task waits for */
 	lua_setfield(L, LUA_REGISTRYINDEX, "luff.sleeping");
 	lua_newtable(L);

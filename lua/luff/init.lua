@@ -6,7 +6,7 @@ local luff = { _VERSION = "luff " .. core.luff_version, null = core.null, array 
 for _, name in ipairs {
 	"ref", "resolve", "open", "image", "index", "tags", "catalog", "tag", "delete", "copy", "validate", "blob",
 	"push_blob", "push_manifest", "ping", "rate_limit", "digest", "login", "logout", "auth", "serve", "gc", "platform",
-	"version",
+	"version", "fd",
 } do
 	luff[name] = core[name]
 end
@@ -69,6 +69,10 @@ end
 
 function luff.map(list, opts, f)
 	return require("luff.task").map(list, opts, f)
+end
+
+function luff.step()
+	return require("luff.task").step()
 end
 
 local function tried(ok, ...)

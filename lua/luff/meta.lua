@@ -810,6 +810,16 @@ function Task:done() end
 ---What the task waits for ends with "cancelled".
 function Task:cancel() end
 
+---For a program with an event loop of its own, which must not wait: what it polls for reading. It is readable when a task can go
+---on, and at first; luff.step() makes it silent again. It belongs to this Lua state, which closes it.
+---@return integer descriptor of a file, always the same
+function luff.fd() end
+
+---Lets every task that can go on do so, up to its next call, and answers what workers ask of functions of the script; waits for
+---nothing. What calls luff outside of a task still waits: spawn it.
+---@return boolean whether tasks are under way
+function luff.step() end
+
 ---Calls f(item, i) for each item as tasks. The first failure cancels the others and is raised. None of them goes on after
 ---luff.map has returned or raised.
 ---@param list any[]|fun(): any a list, or an iterator as luff.tags gives it

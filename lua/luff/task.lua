@@ -141,11 +141,25 @@ local function start(about, f, ...)
 	return self
 end
 
+-- f(...), without a hook of the host's that yields in the middle, as HAProxy's does: tables are half changed there.
+local function whole(f, ...)
+	if core.in_task() or not (coroutine.isyieldable and coroutine.isyieldable()) then
+		return f(...)
+	end
+	local thread = coroutine.create(f)
+	core.mark(thread, false)
+	local ok, result = coroutine.resume(thread, ...)
+	if not ok then
+		error(result, 0)
+	end
+	return result
+end
+
 function task.spawn(f, ...)
 	if type(f) ~= "function" then
 		fail("invalid", "a task is a function, not a %s", type(f))
 	end
-	return start(tasks.current and tasks.current.about, f, ...)
+	return whole(start, tasks.current and tasks.current.about, f, ...)
 end
 
 -- What the function gives; nothing was put where nobody waits for it any more.
@@ -189,6 +203,26 @@ core.driver(function(call)
 		error(err, 0)
 	end
 end)
+
+local function step_all()
+	local moved
+	repeat
+		answers()
+		local call = core.poll(calls)
+		local self = call and take(call)
+		if self then
+			step(self)
+		end
+		moved = self or wake()
+	until not moved
+	return #calls > 0 or #sleepers > 0
+end
+
+--- For a host with a loop of its own: all that can go on does, up to its next call, and nothing waits. True while tasks are under
+-- way.
+function task.step()
+	return whole(step_all)
+end
 
 local function items_of(list)
 	if type(list) ~= "table" then
