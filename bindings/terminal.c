@@ -20,16 +20,73 @@ static char *(*read_line)(const char *prompt);
 static void (*add_history)(const char *line);
 static int (*read_history)(const char *file);
 static int (*write_history)(const char *file);
+static char **(*matches_of)(const char *text, char *(*next)(const char *text, int state));
+
+/* libedit's own variables */
+static char **(**when_tab)(const char *text, int start, int end);
+static int *nothing_else, *appended;
+static char **line_buffer;
+static const char **word_ends;
+
+static lua_State *editing; /* while a line is edited */
+
+/* What Lua found: the table at the top of the stack. */
+static char *next_candidate(const char *text, int state)
+{
+	static lua_Integer at;
+	const char *found;
+	char *copy = NULL;
+
+	(void)text;
+	at = state == 0 ? 1 : at + 1;
+	lua_rawgeti(editing, -1, at);
+	found = lua_tostring(editing, -1);
+	if (found)
+		copy = strdup(found);
+	lua_pop(editing, 1);
+	return copy;
+}
+
+/* TAB: libedit says where its word is in the line; readline's second argument knows what that may become. */
+static char **complete(const char *text, int start, int end)
+{
+	lua_State *L = editing;
+	char **matches = NULL;
+
+	*nothing_else = 1;
+	if (!L || !lua_isfunction(L, 2) || end < start || (size_t)end > strlen(*line_buffer))
+		return NULL;
+	lua_settop(L, 2);
+	lua_pushvalue(L, 2);
+	lua_pushlstring(L, *line_buffer, (size_t)end);
+	lua_pushinteger(L, start);
+	if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_istable(L, -1))
+		matches = matches_of(text, next_candidate);
+	lua_settop(L, 2);
+	return matches;
+}
 
 static int load(struct luff_error *err)
 {
 	static const struct luff_lazy_symbol symbols[] = {{"add_history", &add_history},
 							  {"read_history", &read_history},
 							  {"write_history", &write_history},
+							  {"rl_completion_matches", &matches_of},
+							  {"rl_attempted_completion_function", &when_tab},
+							  {"rl_attempted_completion_over", &nothing_else},
+							  {"rl_completion_append_character", &appended},
+							  {"rl_line_buffer", &line_buffer},
+							  {"rl_basic_word_break_characters", &word_ends},
 							  {"readline", &read_line}, /* the last */
 							  {NULL, NULL}};
+	int rc = read_line ? 0 : luff_lazy_load("libedit.so.2", symbols, err);
 
-	return read_line ? 0 : luff_lazy_load("libedit.so.2", symbols, err);
+	if (rc == 0) {
+		*when_tab = complete;
+		*appended = '\0';
+		*word_ends = " \t\n!\"#$%&'()*+,-./:;<=>?@[]^`{|}~";
+	}
+	return rc;
 }
 
 /* core.can_edit(): whether readline and history are there */
@@ -41,7 +98,7 @@ static int can_edit(lua_State *L)
 	return 1;
 }
 
-/* core.readline(prompt): a line, or nil at the end */
+/* core.readline(prompt, candidates): a line, or nil at the end. candidates(line, start): what TAB may put from there on */
 static int readline(lua_State *L)
 {
 	const char *prompt = luaL_optstring(L, 1, "> ");
@@ -50,7 +107,10 @@ static int readline(lua_State *L)
 
 	if (load(&err) < 0)
 		return luff_raise(L, &err);
+	lua_settop(L, 2);
+	editing = L;
 	line = read_line(prompt);
+	editing = NULL;
 	if (line && *line)
 		add_history(line);
 	lua_pushstring(L, line);

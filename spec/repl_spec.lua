@@ -11,7 +11,7 @@ local function talk(lines, env)
 	local i = 0
 	repl.run {
 		env = env or setmetatable({}, { __index = _G }),
-		read = function(prompt)
+		input = function(prompt)
 			i = i + 1
 			prompts[i] = prompt
 			local line = lines[i]
@@ -20,8 +20,8 @@ local function talk(lines, env)
 			end
 			return line
 		end,
-		write = function(...) out[#out + 1] = table.concat { ... } end,
-		warn = function(...) errors[#errors + 1] = table.concat { ... } end,
+		output = function(text) out[#out + 1] = text end,
+		errors = function(text) errors[#errors + 1] = text end,
 	}
 	return table.concat(out), table.concat(errors), table.concat(prompts)
 end
@@ -75,10 +75,106 @@ describe("The REPL", function()
 		assert.equal("", errors)
 	end)
 
-	it("sets no globals but what is typed and _", function()
+	it("leaves no globals but what is typed and _", function()
 		local env = { print = print }
-		talk({ "x = 1", "x" }, env)
-		assert.same({ print = print, x = 1, _ = 1 }, env)
+		talk({ "x = 1", "x", "y = help ~= nil" }, env)
+		assert.same({ print = print, x = 1, y = true, _ = 1 }, env)
+		env = { help = print }
+		talk({ "x = help" }, env)
+		assert.same({ help = print, x = print }, env)
+	end)
+
+	it("says in which of several lines something failed", function()
+		local _, errors = talk { "do", "local x = 1", "require('luff').image 'UPPER'", "end" }
+		assert.truthy(errors:find("^%(repl%):3: [^\n]*UPPER[^\n]* %[invalid_name%]\n$"), errors)
+	end)
+
+	it("tells about functions, objects, modules and names", function()
+		local image = support.make_image "memory:help:v1"
+		local env = setmetatable({ img = image, luff = luff }, { __index = _G })
+		for line, found in pairs {
+			["help(luff.copy)"] = "^luff%.copy%(src, dst, opts%)\n", ["help(img.append)"] = "^Image:append%(sources%)\n",
+			["help(img)"] = "^luff%.Image\n", ["help(luff)"] = "^luff\n", ["help 'img:append'"] = "^Image:append%(sources%)\n",
+			["help 'names'"] = "oci:DIR", ["help 'luff.semver'"] = "semver%.range%(text%)",
+			["help(require 'luff.glob')"] = "^luff%.glob\n", ["help(string.rep)"] = "^string%.rep is Lua's own: https://",
+			["help {}"] = "^table: 0x%x+: nothing is said about it\n$", ["help '\\27'"] = "^no help on \\e\n$",
+			["help 'luff.cpoy'"] = '^no help on luff%.cpoy %(did you mean "luff%.copy"%?%)\n$', ["help()"] = "\n:edit ",
+		} do
+			local out, errors = talk({ line }, env)
+			assert.truthy(out:find(found), line .. "\n" .. out)
+			assert.equal("", errors)
+		end
+	end)
+
+	it("shows the name that an image was opened by", function()
+		support.make_image "memory:named:v1"
+		local out = talk { "require('luff').image 'memory:named:v1'" }
+		assert.truthy(out:find "\n  name +memory:named:v1\n", out)
+		assert.is_nil(pretty.format(luff.image "memory:named:v1"):find "\n  name ")
+	end)
+
+	it("leaves luff's functions as they were", function()
+		local before = { luff.image, luff.index, luff.open, luff.copy }
+		talk { "x = require('luff').image", "error 'x'" }
+		assert.same(before, { luff.image, luff.index, luff.open, luff.copy })
+	end)
+
+	it("reads from and writes to files, and refuses other options", function()
+		local dir = support.scratch()
+		local input <close> = assert(io.open(support.write(dir .. "/in", "1 + 1\nerror 'x'\n3\n")))
+		local output <close> = assert(io.open(dir .. "/out", "w"))
+		repl.run { input = input, output = output, env = {} }
+		output:flush()
+		assert.equal("2\n(repl):1: attempt to call a nil value (global 'error')\n3\n", support.read(dir .. "/out"))
+		assert.truthy(support.fails(repl.run, { imput = input }).message:find 'did you mean "input"')
+		assert.equal("invalid", support.fails(repl.run, { input = "1 + 1" }).code)
+	end)
+
+	it("runs inside of a coroutine that its input yields from", function()
+		local shown = {}
+		local session = coroutine.wrap(function()
+			repl.run { input = coroutine.yield, output = function(text) shown[#shown + 1] = text end, env = {} }
+			return "ended"
+		end)
+		assert.equal("> ", session())
+		assert.equal("> ", session "6 * 7")
+		assert.same({ "42\n" }, shown)
+		assert.equal(">> ", session "(1")
+		assert.equal("> ", session "+ 1)")
+		assert.equal("ended", session(nil))
+	end)
+
+	it("times, edits and saves", function()
+		local dir = support.scratch()
+		local editor = support.write(dir .. "/editor", "#!/bin/sh\ncp \"$1\" '" .. dir .. "/seen'\necho 'x = 5' >\"$1\"\n"
+			.. "echo 'return x * 2' >>\"$1\"\n")
+		support.must { "chmod", "+x", editor }
+		local script = dir .. "/saved.lua"
+		local result = support.luff({ "-i" }, { env = { EDITOR = editor, VISUAL = false }, stdin = table.concat({
+			":time 6 * 7", "y = 1", "error 'no'", ":edit", ":save " .. script, ":save " .. script, ":save",
+			":svae x", "::here::",
+		}, "\n") .. "\n" })
+		assert.equal(0, result.code)
+		local out = result.stdout
+		assert.truthy(out:find "^42\n%d+%.%d%d%d s\nx = 5\nreturn x %* 2\n10\n3 pieces in [^\n]+\n$", out)
+		assert.equal("error 'no'\n", support.read(dir .. "/seen"))
+		assert.equal('#!/usr/bin/env luff\nlocal luff = require "luff"\n\nprint(6 * 7)\ny = 1\nx = 5\nreturn x * 2\n',
+			support.read(script))
+		assert.equal("42\n", support.must { support.program, script })
+		local lines = {}
+		for line in result.stderr:gmatch "[^\n]+" do
+			lines[#lines + 1] = line
+		end
+		assert.equal(4, #lines, result.stderr)
+		assert.truthy(lines[2]:find "saved.lua is there: choose another name %[exists%]")
+		assert.truthy(lines[3]:find "^say where: :save FILE")
+		assert.truthy(lines[4]:find "^no :svae %(did you mean :save%?%)")
+	end)
+
+	it("says that an editor failed", function()
+		local result = support.luff({ "-i" }, { env = { EDITOR = "false", VISUAL = false }, stdin = ":edit\n1\n" })
+		assert.equal("1\n", result.stdout)
+		assert.truthy(result.stderr:find "^the editor failed: ", result.stderr)
 	end)
 
 	it("makes what comes from outside printable", function()
@@ -132,10 +228,11 @@ describe("The REPL of the program", function()
 			end
 			-- more than once: a terminal that is just leaving its cooked mode loses a Ctrl-D
 			function tty.close()
-				support.eventually(function()
+				local ended = pcall(support.eventually, function()
 					keys:write "\4"
 					return not program:running()
-				end, 60, "the end at Ctrl-D")
+				end, 60)
+				assert(ended, ("no end at Ctrl-D in %q"):format(program:stdout()))
 				keys:close()
 				return program:wait()
 			end
@@ -278,7 +375,8 @@ describe("A pretty printed value", function()
 		assert.truthy(text:find("^luff.Image<"), text)
 		assert.truthy(text:find("platform +linux/arm64\n"), text)
 		for _, layer in ipairs(image:layers()) do
-			assert.truthy(text:find(layer:digest(), 1, true), text)
+			assert.truthy(text:find(layer:digest():sub(1, 19), 1, true), text)
+			assert.truthy(pretty.format(image, { width = 200 }):find(layer:digest(), 1, true))
 			assert.truthy(pretty.format(layer):find(layer:digest(), 1, true))
 		end
 		text = pretty.format(index)

@@ -1,5 +1,6 @@
 -- What there is to say about an Image, Index or Layer: once as a plain table (`luff inspect --json`), once as text
 -- (`luff inspect`, the REPL). Everything in it came from outside: no member is taken for what it should be.
+local history = require "luff.history"
 local terminal = require "luff.terminal"
 
 local facts = {}
@@ -84,9 +85,15 @@ local function of_image(image)
 	}
 	local config_size = member(manifest, "config", "size")
 	out.totalSize = out.size + (math.type(config_size) == "integer" and config_size or 0)
-	for i, layer in ipairs(image:layers()) do
+	local layers = image:layers()
+	for i, layer in ipairs(layers) do
 		out.layers[i] = of_layer(layer)
 		out.totalSize = out.totalSize + layer:size()
+	end
+	for _, step in ipairs(history.steps(image, type(config) == "table" and config or {}, layers)) do
+		if step.layer then
+			out.layers[step.layer].createdBy = step.createdBy or step.comment
+		end
 	end
 	return out
 end
@@ -150,8 +157,18 @@ local function pairs_of(map, indent)
 	return table.concat(lines)
 end
 
---- Facts as a person reads them, line by line. indent goes before each.
-function facts.format(f, indent)
+local command_width = 60 -- of what made a layer, where nobody says how much room there is
+
+-- What a layer is called behind its digest and size: the command that made it, else its media type.
+local function layer_words(layer, columns)
+	if not layer.createdBy then
+		return terminal.printable(layer.mediaType)
+	end
+	return terminal.cut(terminal.printable(history.command(layer)), math.max(columns or command_width, 20))
+end
+
+--- Facts as a person reads them, line by line. indent goes before each; columns: how wide the lines should be.
+function facts.format(f, indent, columns)
 	indent = indent or ""
 	local rows = {}
 	local function row(label, value)
@@ -179,7 +196,8 @@ function facts.format(f, indent)
 	if f.layers then
 		local lines = {}
 		for i, layer in ipairs(f.layers) do
-			lines[i] = { layer.digest, terminal.size(layer.size), terminal.printable(layer.mediaType) }
+			local digest = columns and columns < 120 and terminal.short(layer.digest) or layer.digest
+			lines[i] = { digest, terminal.size(layer.size), layer_words(layer, columns and columns - #digest - 16) }
 		end
 		parts[#parts + 1] = indent .. (#lines == 0 and "no layers\n" or "layers\n")
 		parts[#parts + 1] = terminal.align(lines, { [2] = true }, indent .. "  ")

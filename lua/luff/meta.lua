@@ -1099,6 +1099,16 @@ function artifact.pull(name, opts) end
 ---@return table
 function artifact.tree(name, opts) end
 
+---The prompt of the program, for others to have one: `require("luff.repl").run { input = …, output = …, env = … }`.
+---@class luff.repl
+local repl = {}
+
+---Reads, runs and prints until the input ends. What is typed may call help(x), _ is the last value, and a line that begins with
+---a colon is for the prompt (":help"). Without input and output it is on the terminal; lines are edited (libedit) and signals
+---caught by the luff program alone.
+---@param opts { input: (file*|fun(prompt: string): string?)?, output: (file*|fun(text: string))?, errors: (file*|fun(text: string))?, env: table?, columns: integer? }? input: gives a line for each prompt, nil at the end; it may yield, where run was called in a coroutine; output: takes values; errors: takes what goes wrong; where output does in its absence; env: the globals of what is typed, _G where absent; columns: how wide values are shown
+function repl.run(opts) end
+
 ---What is different between two images: `require "luff.diff"`.
 ---@class luff.diff
 local diff = {}

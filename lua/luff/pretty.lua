@@ -113,14 +113,15 @@ function format(value, state, depth)
 	return terminal.printable(tostring(value))
 end
 
---- Text of any value, without a newline at its end. opts: width (columns, 80).
+--- Text of any value, without a newline at its end. opts: width (columns, 80), name (that an Image or Index was opened by).
 -- An Image, Index or Layer is read from the place that holds it; one that cannot be read shows as tostring does.
 function pretty.format(value, opts)
 	local state = { open = {}, width = opts and opts.width or 80 }
 	local line = format(value, state, 0)
 	local ok, about = pcall(facts.of, value)
 	if ok and about then
-		line = line .. "\n" .. facts.format(about, "  "):gsub("\n$", "")
+		about.name = opts and opts.name
+		line = line .. "\n" .. facts.format(about, "  ", state.width):gsub("\n$", "")
 	end
 	return line
 end

@@ -117,6 +117,12 @@ function terminal.short(digest)
 	return digest:match("^%w+:%x%x%x%x%x%x%x%x%x%x%x%x") or digest
 end
 
+--- Printable text of at most so many characters, with … where it was cut.
+function terminal.cut(text, most)
+	local length = utf8.len(text)
+	return length and length > most and text:sub(1, utf8.offset(text, math.max(most, 1)) - 1) .. "…" or text
+end
+
 --- Asks for a line on the terminal, where nobody sees it; nil where there is no terminal.
 function terminal.secret(prompt)
 	return core.secret(prompt)
