@@ -19,6 +19,7 @@ cli.commands = {
 	"export",
 	"extract",
 	"diff",
+	"report",
 	"validate",
 	"artifact",
 	"ls",

@@ -1099,6 +1099,21 @@ function artifact.pull(name, opts) end
 ---@return table
 function artifact.tree(name, opts) end
 
+---Pages of HTML about images and repositories, each one text that needs no network: `require "luff.report"`.
+---@class luff.report
+local report = {}
+
+---The page of an image, or of an index and its image for a platform.
+---@param found luff.name|luff.Image|luff.Index
+---@param opts { name: string?, platform: string?, plain_http: boolean? }? name: what the page calls it; platform: of an index, the machine's where absent
+---@return string
+function report.image(found, opts) end
+---The page of a repository or layout: its tags, and what they share. A tag that cannot be read is in it with the error.
+---@param place string without a tag
+---@param opts { jobs: integer?, plain_http: boolean? }? jobs: tags at a time, 8 where absent
+---@return string
+function report.repository(place, opts) end
+
 ---The prompt of the program, for others to have one: `require("luff.repl").run { input = …, output = …, env = … }`.
 ---@class luff.repl
 local repl = {}
