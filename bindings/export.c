@@ -75,19 +75,17 @@ static int finish_file(struct export_call *c, struct luff_error *err)
 static int export_run(struct luff_work *base, struct luff_error *err)
 {
 	struct export_call *c = (struct export_call *)base;
-	struct luff_tree *tree = NULL;
 	bool to_stdout = strcmp(c->target, "-") == 0;
-	int rc = luff_tree_open(&tree, c->image, err);
+	int rc = 0;
 
 	if (to_stdout)
 		c->fd = STDOUT_FILENO;
-	else if (rc == 0)
+	else
 		rc = open_unfinished(c, err);
 	if (rc == 0)
-		rc = luff_export(tree, write_fd, c, err);
+		rc = luff_export(c->image, write_fd, c, err);
 	if (rc == 0 && !to_stdout)
 		rc = finish_file(c, err);
-	luff_tree_unref(tree);
 	return rc;
 }
 
@@ -95,13 +93,8 @@ static int extract_run(struct luff_work *base, struct luff_error *err)
 {
 	struct export_call *c = (struct export_call *)base;
 	struct luff_extract_options options = {.keep_owner = c->keep_owner};
-	struct luff_tree *tree = NULL;
-	int rc = luff_tree_open(&tree, c->image, err);
 
-	if (rc == 0)
-		rc = luff_extract(&c->result, tree, c->target, &options, err);
-	luff_tree_unref(tree);
-	return rc;
+	return luff_extract(&c->result, c->image, c->target, &options, err);
 }
 
 static int save_run(struct luff_work *base, struct luff_error *err)

@@ -629,8 +629,11 @@ LUFF_API void luff_files_close(struct luff_files *files);
 /** Takes bytes; any thread, one call at a time. */
 typedef int (*luff_write_fn)(void *arg, const void *bytes, size_t len, struct luff_error *err);
 
-/** A tree as one tar: the same bytes for the same tree. Reads each layer once more. */
-LUFF_API int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err);
+/**
+ * An image's files as one tar: the same bytes for the same image. Reads each layer once, several at a time; content waits in a
+ * temporary file ($TMPDIR, else /var/tmp). Layers for which that has no room are read again.
+ */
+LUFF_API int luff_export(struct luff_image *image, luff_write_fn write, void *arg, struct luff_error *err);
 
 struct luff_extract_options {
 	bool keep_owner; /* files belong to whom the image says: for root; else they are the caller's */
@@ -643,14 +646,14 @@ struct luff_extract_result {
 };
 
 /**
- * Unpacks a tree into a folder, which is made where it is missing, and is empty else. Nothing outside of it is touched, whatever
- * the image holds: no link is ever followed. What fails leaves the folder as it was.
+ * Unpacks an image into a folder, which is made where it is missing, and is empty else. Nothing outside of it is touched, whatever
+ * the image holds: no link is ever followed. What fails leaves the folder as it was. Reads each layer once, several at a time.
  *
  * @param out      may be NULL
  * @param options  may be NULL
  * @return 0; LUFF_EEXISTS for a folder with something in it
  */
-LUFF_API int luff_extract(struct luff_extract_result *out, struct luff_tree *tree, const char *folder,
+LUFF_API int luff_extract(struct luff_extract_result *out, struct luff_image *image, const char *folder,
 			  const struct luff_extract_options *options, struct luff_error *err);
 
 struct luff_efficiency_layer {

@@ -229,6 +229,43 @@ describe("img:export", function()
 	end)
 end)
 
+describe("both", function()
+	local function counted()
+		local server = luff.serve { record = true }
+		support.defer(function() server:close() end)
+		local name = server:address() .. "/app:v1"
+		image_of(rich, name)
+		local image = luff.image(name)
+		server:requests()
+		return image, function()
+			return support.count(server, "GET", "/v2/.*/blobs/")
+		end
+	end
+
+	it("read each layer once, and leave nothing but the image's files", function()
+		local image, gets = counted()
+		local dir = support.scratch()
+		image:export(dir .. "/a.tar")
+		assert.equal(2, gets())
+		image:extract(dir .. "/out")
+		assert.equal(2, gets())
+		assert.equal("bin\nempty\nlong\npipe\nrun\nvar\nzeros", support.sh("LC_ALL=C ls -A " .. dir .. "/out"))
+		assert.equal("5", support.sh("stat -c %Y " .. dir .. "/out"))
+		image:squash(2)
+		assert.equal(2, gets())
+	end)
+
+	it("write the same tar where there is no room for a temporary file", function()
+		local dir = support.scratch()
+		local name = "oci:" .. dir .. "/layout:v1"
+		image_of(rich, name):export(dir .. "/a.tar")
+		local script = [[cd %s && TMPDIR=%s/none %s export %s -o b.tar && cmp a.tar b.tar &&
+			if test -e /dev/full; then (ulimit -f 300; trap '' XFSZ; %s export %s | cmp a.tar -); fi]]
+		local done = support.run { "sh", "-c", script:format(dir, dir, support.program, name, support.program, name) }
+		assert.equal(0, done.code, done.stderr)
+	end)
+end)
+
 describe("the commands", function()
 	it("print a file, list files, write a tar, and unpack", function()
 		local dir = support.scratch()

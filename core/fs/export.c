@@ -141,21 +141,31 @@ int luff_export_some(struct luff_tree *tree, const struct luff_plan *plan, const
 	return rc;
 }
 
-int luff_export_all(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err)
+int luff_export_image(struct luff_image *image, luff_write_fn write, void *arg, struct luff_error *err)
 {
+	LUFF_AUTO(contents) contents = NULL;
+	LUFF_AUTO(tree) tree = NULL;
 	struct luff_plan plan = {0};
-	int rc = luff_plan_init(&plan, tree, err);
+	struct luff_sink sink;
+	int rc = luff_contents_open(&contents, image, 0, err);
 
+	if (rc < 0)
+		return rc;
+	sink = luff_contents_sink(contents);
+	rc = luff_tree_open_with(&tree, image, &sink, err);
+	if (rc == 0)
+		rc = luff_plan_init(&plan, tree, err);
+	plan.contents = contents;
 	if (rc == 0)
 		rc = luff_export_some(tree, &plan, NULL, write, arg, err);
 	luff_plan_release(&plan);
 	return rc;
 }
 
-int luff_export(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err)
+int luff_export(struct luff_image *image, luff_write_fn write, void *arg, struct luff_error *err)
 {
 	static const char end[1024];
-	int rc = luff_export_all(tree, write, arg, err);
+	int rc = luff_export_image(image, write, arg, err);
 
 	return rc < 0 ? rc : write(arg, end, sizeof end, err);
 }

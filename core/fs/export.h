@@ -11,7 +11,7 @@
  */
 int luff_export_some(struct luff_tree *tree, const struct luff_plan *plan, const bool *folders,
 		     luff_write_fn write, void *arg, struct luff_error *err);
-/** All of it, likewise. */
-int luff_export_all(struct luff_tree *tree, luff_write_fn write, void *arg, struct luff_error *err);
+/** All of an image's files, likewise. */
+int luff_export_image(struct luff_image *image, luff_write_fn write, void *arg, struct luff_error *err);
 
 #endif

@@ -10,6 +10,16 @@
 #include "fs/tree.h"
 #include "stream/streams.h"
 
+#define KEPT_MAX ((int64_t)1 << 20) /* bytes of one file */
+#define KEPT_COUNT_MAX 16
+
+/* Content that was kept on the way, of files with the name that is wanted. */
+struct kept {
+	const struct luff_listing *listing;
+	size_t record;
+	char *bytes;
+};
+
 struct luff_files {
 	struct luff_tree *tree;
 	char *pattern; /* NULL: all */
@@ -18,6 +28,9 @@ struct luff_files {
 	uint32_t node;
 	struct luff_listing **listings; /* with luff_files_find_in */
 	size_t layers;
+	struct kept kept[KEPT_COUNT_MAX];
+	size_t kept_count;
+	const char *wanted; /* the name of what is kept */
 	struct luff_entry entry;
 	char path[LUFF_PATH_MAX + 2];
 	struct luff_xattr xattrs[LUFF_XATTR_MAX];
@@ -32,6 +45,8 @@ void luff_files_close(struct luff_files *f)
 	luff_tree_unref(f->tree);
 	for (size_t i = 0; f->listings && i < f->layers; i++)
 		luff_listing_close(f->listings[i]);
+	for (size_t i = 0; i < f->kept_count; i++)
+		free(f->kept[i].bytes);
 	free(f->listings);
 	free(f->pattern);
 	free(f);
@@ -78,6 +93,32 @@ int luff_files_find(struct luff_files **out, struct luff_tree *tree, const char 
 	return 0;
 }
 
+static int keep_content(struct luff_sink *sink, const struct luff_listing *l, const struct luff_entry *e,
+			struct luff_reader *content, struct luff_error *err)
+{
+	struct luff_files *f = sink->arg;
+	LUFF_AUTO(text) bytes = NULL;
+	int rc;
+
+	if (e->size > KEPT_MAX || f->kept_count == KEPT_COUNT_MAX ||
+	    strcmp(luff_listing_text(l, l->records[l->count - 1].name), f->wanted) != 0)
+		return 0;
+	rc = luff_reader_read_all(&bytes, content, e->size, err);
+	if (rc == 0)
+		f->kept[f->kept_count++] = (struct kept){l, l->count - 1, luff_take(bytes)};
+	return rc;
+}
+
+/* NULL where it was not kept. */
+static const char *find_kept(const struct luff_files *f, const struct luff_listing *l, size_t record)
+{
+	for (size_t i = 0; i < f->kept_count; i++) {
+		if (f->kept[i].listing == l && f->kept[i].record == record)
+			return f->kept[i].bytes;
+	}
+	return NULL;
+}
+
 /* Layer i, and the tree from there on: whether that answers for the path. */
 static int look(bool *certain, struct luff_files *f, struct luff_image *image, size_t i, const char *path,
 		bool content, struct luff_error *err)
@@ -85,11 +126,13 @@ static int look(bool *certain, struct luff_files *f, struct luff_image *image, s
 	LUFF_AUTO(layer) layer = NULL;
 	const char *name = strrchr(path, '/');
 	enum luff_walk how = LUFF_WALK_UNCERTAIN;
+	struct luff_sink sink = {.take = keep_content, .arg = f, .layer = i};
 	struct luff_error misfit = {0};
 	int rc = luff_image_layer(&layer, image, i, err);
 
+	f->wanted = name ? name + 1 : path;
 	if (rc == 0)
-		rc = luff_listing_open(&f->listings[i], layer, name ? name + 1 : path, err);
+		rc = luff_listing_open(&f->listings[i], layer, &sink, err);
 	luff_tree_unref(f->tree);
 	f->tree = NULL;
 	if (rc < 0)
@@ -239,7 +282,7 @@ int luff_files_content(struct luff_reader **out, struct luff_files *f, struct lu
 		return luff_fail(err, LUFF_EINVAL, "%s: a %s has no content",
 				 luff_text_printable(shown, sizeof shown, f->path),
 				 luff_entry_type_name(r ? (enum luff_entry_type)r->kind : LUFF_ENTRY_FOLDER));
-	kept = luff_listing_kept(l, record - luff_tree_layer_start(f->tree, layer));
+	kept = find_kept(f, l, record - luff_tree_layer_start(f->tree, layer));
 	if (kept || r->size == 0) {
 		char *bytes = malloc((size_t)r->size + 1);
 

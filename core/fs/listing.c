@@ -11,7 +11,6 @@
 #include "fs/pax.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
-#define KEPT_COUNT_MAX 16
 
 static int grow(void **array, size_t *room, size_t want, size_t each, struct luff_error *err)
 {
@@ -91,15 +90,6 @@ size_t luff_listing_xattrs(struct luff_xattr *out, const struct luff_listing *l,
 		p += len;
 	}
 	return n;
-}
-
-const char *luff_listing_kept(const struct luff_listing *l, size_t record)
-{
-	for (size_t i = 0; i < l->kept_count; i++) {
-		if (l->kept[i].record == record)
-			return l->kept[i].bytes;
-	}
-	return NULL;
 }
 
 static int bad_entry(const char *what, const char *path, struct luff_error *err)
@@ -216,29 +206,16 @@ static int add_entry(bool *added, struct luff_listing *l, const struct luff_entr
 	return rc;
 }
 
-/* The content of the record that was added last. */
-static int keep_content(struct luff_listing *l, struct luff_entries *entries, int64_t size,
-			struct luff_error *err)
+static int pour(struct luff_sink *sink, const struct luff_listing *l, struct luff_entries *entries,
+		const struct luff_entry *e, struct luff_error *err)
 {
-	LUFF_AUTO(text) bytes = malloc((size_t)size + 1);
-	struct luff_kept *kept = realloc(l->kept, (l->kept_count + 1) * sizeof *kept);
-	size_t done = 0, n = 1;
-	int rc = 0;
+	LUFF_AUTO(reader) content = NULL;
+	int rc = luff_entries_content(&content, entries, err);
 
-	if (kept)
-		l->kept = kept;
-	if (!bytes || !kept)
-		return luff_fail_nomem(err);
-	while (rc == 0 && n > 0 && (int64_t)done < size) {
-		rc = luff_entries_read(&n, entries, bytes + done, (size_t)size - done, err);
-		done += n;
-	}
-	if (rc == 0)
-		l->kept[l->kept_count++] = (struct luff_kept){l->count - 1, luff_take(bytes)};
-	return rc;
+	return rc < 0 ? rc : sink->take(sink, l, e, content, err);
 }
 
-static int scan(struct luff_listing *l, struct luff_entries *entries, const char *keep,
+static int scan(struct luff_listing *l, struct luff_entries *entries, struct luff_sink *sink,
 		struct luff_error *err)
 {
 	const struct luff_entry *e = NULL;
@@ -250,16 +227,14 @@ static int scan(struct luff_listing *l, struct luff_entries *entries, const char
 		rc = add_entry(&added, l, e, luff_entries_offset(entries), err);
 		if (rc == LUFF_EFORMAT || rc == LUFF_ELIMIT)
 			luff_fail_context(err, "layer %.19s", luff_layer_descriptor(l->layer)->digest.text);
-		if (rc == 0 && added && keep && e->type == LUFF_ENTRY_FILE && e->size <= LUFF_KEPT_MAX &&
-		    l->kept_count < KEPT_COUNT_MAX &&
-		    strcmp(luff_listing_text(l, l->records[l->count - 1].name), keep) == 0)
-			rc = keep_content(l, entries, e->size, err);
+		if (rc == 0 && added && sink && l->records[l->count - 1].kind == LUFF_ENTRY_FILE)
+			rc = pour(sink, l, entries, e, err);
 	}
 	return rc;
 }
 
 static int fill(struct luff_listing **out, struct luff_layer *layer, struct luff_entries *entries,
-		const char *keep, struct luff_error *err)
+		struct luff_sink *sink, struct luff_error *err)
 {
 	LUFF_AUTO(listing) l = calloc(1, sizeof *l);
 	int rc;
@@ -269,39 +244,36 @@ static int fill(struct luff_listing **out, struct luff_layer *layer, struct luff
 	l->layer = luff_layer_ref(layer);
 	rc = add_bytes(NULL, l, "", 1, err); /* offset 0 is the empty text */
 	if (rc == 0)
-		rc = scan(l, entries, keep, err);
+		rc = scan(l, entries, sink, err);
 	if (rc == 0)
 		*out = luff_take(l);
 	return rc;
 }
 
-int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
+int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, struct luff_sink *sink,
 		      struct luff_error *err)
 {
 	LUFF_AUTO(entries) entries = NULL;
 	int rc = luff_entries_open(&entries, layer, err);
 
 	*out = NULL;
-	return rc < 0 ? rc : fill(out, layer, entries, keep, err);
+	return rc < 0 ? rc : fill(out, layer, entries, sink, err);
 }
 
 int luff_listing_read(struct luff_listing **out, struct luff_layer *layer, struct luff_reader *plain,
-		      struct luff_error *err)
+		      struct luff_sink *sink, struct luff_error *err)
 {
 	LUFF_AUTO(entries) entries = NULL;
 	int rc = luff_entries_open_plain(&entries, layer, plain, err);
 
 	*out = NULL;
-	return rc < 0 ? rc : fill(out, layer, entries, NULL, err);
+	return rc < 0 ? rc : fill(out, layer, entries, sink, err);
 }
 
 void luff_listing_close(struct luff_listing *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < l->kept_count; i++)
-		free(l->kept[i].bytes);
-	free(l->kept);
 	free(l->records);
 	free(l->text);
 	luff_layer_unref(l->layer);

@@ -24,34 +24,33 @@ struct luff_record {
 	int64_t offset; /* of its first header in the tar */
 };
 
-/* Content that was kept on the way, of files with a name that was wanted. */
-struct luff_kept {
-	size_t record;
-	char *bytes;
-};
-
 struct luff_listing {
 	struct luff_layer *layer;
 	struct luff_record *records;
 	size_t count, room;
 	char *text;
 	size_t text_len, text_room;
-	struct luff_kept *kept;
-	size_t kept_count;
 };
 
-#define LUFF_KEPT_MAX ((int64_t)1 << 20) /* bytes of one file that is kept */
+/* Gets the content of files while a layer is listed: before anybody knows which of them stay. */
+struct luff_sink {
+	/* Of the record that was added last. What is not read of it is skipped. One thread for each layer. */
+	int (*take)(struct luff_sink *sink, const struct luff_listing *l, const struct luff_entry *e,
+		    struct luff_reader *content, struct luff_error *err);
+	void *arg;
+	size_t layer; /* the number of it in the image */
+};
 
 /**
  * Reads the layer to its end.
  *
- * @param keep  name of files whose content is to be kept while it passes, if they are small and few; NULL: none
+ * @param sink  NULL: only headers are of interest
  */
-int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, const char *keep,
+int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, struct luff_sink *sink,
 		      struct luff_error *err);
 /** The same from the layer's plain tar at hand, which it takes over. */
 int luff_listing_read(struct luff_listing **out, struct luff_layer *layer, struct luff_reader *plain,
-		      struct luff_error *err);
+		      struct luff_sink *sink, struct luff_error *err);
 void luff_listing_close(struct luff_listing *listing);
 
 static inline const char *luff_listing_text(const struct luff_listing *l, uint32_t at)
@@ -59,8 +58,6 @@ static inline const char *luff_listing_text(const struct luff_listing *l, uint32
 	return l->text + at;
 }
 
-/** The content that was kept of a record; NULL where there is none. */
-const char *luff_listing_kept(const struct luff_listing *l, size_t record);
 /** The extended attributes of a record, into room for LUFF_XATTR_MAX; returns how many. Borrowed. */
 size_t luff_listing_xattrs(struct luff_xattr *out, const struct luff_listing *l, const struct luff_record *r);
 

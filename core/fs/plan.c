@@ -9,6 +9,7 @@
 
 int luff_plan_init(struct luff_plan *plan, const struct luff_tree *tree, struct luff_error *err)
 {
+	plan->contents = NULL;
 	plan->first = calloc(luff_tree_record_count(tree) + 1, sizeof *plan->first);
 	plan->more = calloc(luff_tree_node_count(tree), sizeof *plan->more);
 	if (!plan->first || !plan->more) {
@@ -39,16 +40,49 @@ void luff_plan_release(struct luff_plan *plan)
 	*plan = (struct luff_plan){0};
 }
 
-static bool wanted(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer)
+/* From which a file of the layer that is still there begins; 0: it is not, or is no file. */
+static uint32_t node_of(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer, size_t i)
+{
+	const struct luff_listing *l = luff_tree_listing(tree, layer);
+
+	return l->records[i].kind == LUFF_ENTRY_FILE ? plan->first[luff_tree_layer_start(tree, layer) + i]
+						     : 0;
+}
+
+/* Whether the layer has such a file whose content is not here. */
+static bool lacks(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer)
 {
 	const struct luff_listing *l = luff_tree_listing(tree, layer);
 
 	for (size_t i = 0; i < l->count; i++) {
-		if (l->records[i].kind == LUFF_ENTRY_FILE &&
-		    plan->first[luff_tree_layer_start(tree, layer) + i])
+		if (node_of(plan, tree, layer, i) && l->records[i].size > 0 &&
+		    !(plan->contents && luff_contents_has(plan->contents, layer, i)))
 			return true;
 	}
 	return false;
+}
+
+typedef int (*each_fn)(void *arg, uint32_t node, struct luff_reader *content, struct luff_error *err);
+
+static int each_kept(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer, each_fn fn,
+		     void *arg, struct luff_error *err)
+{
+	const struct luff_listing *l = luff_tree_listing(tree, layer);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < l->count; i++) {
+		LUFF_AUTO(reader) content = NULL;
+		uint32_t node = node_of(plan, tree, layer, i);
+		int64_t size = l->records[i].size;
+
+		if (!node)
+			continue;
+		rc = size == 0 ? luff_reader_open_bytes(&content, "", 0, err)
+			       : luff_contents_read(&content, plan->contents, layer, i, size, err);
+		if (rc == 0)
+			rc = fn(arg, node, content, err);
+	}
+	return rc;
 }
 
 int luff_plan_each(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer,
@@ -60,9 +94,12 @@ int luff_plan_each(const struct luff_plan *plan, const struct luff_tree *tree, s
 	const struct luff_entry *e = NULL;
 	uint32_t start = luff_tree_layer_start(tree, layer);
 	size_t i = 0;
-	int rc = wanted(plan, tree, layer) ? luff_entries_open(&entries, l->layer, err) : 0;
+	int rc;
 
-	while (rc == 0 && entries && (rc = luff_entries_next(&e, entries, err)) == 0 && e) {
+	if (!lacks(plan, tree, layer))
+		return each_kept(plan, tree, layer, fn, arg, err);
+	rc = luff_entries_open(&entries, l->layer, err);
+	while (rc == 0 && (rc = luff_entries_next(&e, entries, err)) == 0 && e) {
 		LUFF_AUTO(reader) content = NULL;
 
 		/* the layer is the same as when it was listed: that is its digest's affair */

@@ -651,13 +651,20 @@ static int new_tree(struct luff_tree **out, struct luff_image *image, struct luf
 	return 0;
 }
 
+struct scan {
+	struct luff_tree *tree;
+	const struct luff_sink *sink; /* NULL: none */
+};
+
 static int scan_layer(void *arg, size_t i, struct luff_error *err)
 {
-	struct luff_tree *t = arg;
+	struct scan *s = arg;
+	struct luff_sink sink = s->sink ? *s->sink : (struct luff_sink){0};
 	LUFF_AUTO(layer) layer = NULL;
-	int rc = luff_image_layer(&layer, t->image, i, err);
+	int rc = luff_image_layer(&layer, s->tree->image, i, err);
 
-	return rc < 0 ? rc : luff_listing_open(&t->listings[i], layer, NULL, err);
+	sink.layer = i;
+	return rc < 0 ? rc : luff_listing_open(&s->tree->listings[i], layer, s->sink ? &sink : NULL, err);
 }
 
 static int lay_all(struct luff_tree *t, size_t first, struct luff_error *err)
@@ -677,14 +684,16 @@ static int lay_all(struct luff_tree *t, size_t first, struct luff_error *err)
 	return rc;
 }
 
-int luff_tree_open(struct luff_tree **out, struct luff_image *image, struct luff_error *err)
+int luff_tree_open_with(struct luff_tree **out, struct luff_image *image, const struct luff_sink *sink,
+			struct luff_error *err)
 {
 	LUFF_AUTO(tree) t = NULL;
 	int rc = new_tree(&t, image, err);
+	struct scan s = {t, sink};
 
 	*out = NULL;
 	if (rc == 0)
-		rc = luff_pool_each(t->layers, SCANS, scan_layer, t, err);
+		rc = luff_pool_each(t->layers, SCANS, scan_layer, &s, err);
 	if (rc == 0)
 		rc = lay_all(t, 0, err);
 	if (rc == 0)
@@ -693,6 +702,11 @@ int luff_tree_open(struct luff_tree **out, struct luff_image *image, struct luff
 		return rc;
 	*out = luff_take(t);
 	return 0;
+}
+
+int luff_tree_open(struct luff_tree **out, struct luff_image *image, struct luff_error *err)
+{
+	return luff_tree_open_with(out, image, NULL, err);
 }
 
 int luff_tree_new_partial(struct luff_tree **out, struct luff_image *image,

@@ -71,6 +71,9 @@ int luff_tree_walk(enum luff_walk *how, uint32_t *out, struct luff_tree *tree, c
 int luff_tree_new_partial(struct luff_tree **out, struct luff_image *image,
 			  struct luff_listing *const *listings, size_t first, struct luff_error *err);
 
+/** luff_tree_open(), with the content of files on the way; the sink is copied for each layer. */
+int luff_tree_open_with(struct luff_tree **out, struct luff_image *image, const struct luff_sink *sink,
+			struct luff_error *err);
 /** The tree of one layer alone, whatever else the image has. The listing is borrowed until the tree is gone. */
 int luff_tree_of_listing(struct luff_tree **out, struct luff_image *image, struct luff_listing *listing,
 			 struct luff_error *err);

@@ -120,7 +120,7 @@ static int find_cause(struct luff_layer *layer, struct luff_error *err)
 }
 
 int luff_probe_layer(struct luff_probe *out, struct luff_layer *layer, enum luff_algorithm algorithm,
-		     struct luff_error *err)
+		     struct luff_sink *sink, struct luff_error *err)
 {
 	unsigned char head[HEAD] = {0};
 	LUFF_AUTO(reader) r = NULL;
@@ -136,7 +136,7 @@ int luff_probe_layer(struct luff_probe *out, struct luff_layer *layer, enum luff
 	if (rc == 0)
 		rc = open_tap(&r, luff_take(r), NULL, &hash, err);
 	if (rc == 0)
-		rc = luff_listing_read(&out->listing, layer, luff_take(r), err);
+		rc = luff_listing_read(&out->listing, layer, luff_take(r), sink, err);
 	if (rc == 0)
 		luff_hash_final(&out->diff_id, &hash);
 	out->packing = packing_of_bytes(head);

@@ -21,9 +21,10 @@ struct luff_probe {
 
 /**
  * @param algorithm  of the diff ID
+ * @param sink       gets the content of files; NULL: nobody does
  * @return 0; LUFF_EFORMAT and its like for a layer that is not sound
  */
 int luff_probe_layer(struct luff_probe *out, struct luff_layer *layer, enum luff_algorithm algorithm,
-		     struct luff_error *err);
+		     struct luff_sink *sink, struct luff_error *err);
 
 #endif

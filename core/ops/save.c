@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/text.h"
-#include "fs/tree.h"
+#include "fs/extract.h"
 #include "ops/artifact.h"
 #include "ops/probe.h"
 
@@ -244,11 +244,21 @@ static int stage_folder(struct save *s, size_t i, struct item *item, struct luff
 	LUFF_AUTO(fd) from = -1;
 	LUFF_AUTO(fd) to = -1;
 	const char *name = NULL;
+	LUFF_AUTO(unpacking) unpacking = NULL;
 	struct luff_extract_result made = {0};
 	struct luff_probe probe = {0};
 	struct luff_tree *tree = NULL;
-	int rc = luff_probe_layer(&probe, item->layer, algorithm, err);
+	struct luff_sink sink;
+	int rc = 0;
 
+	snprintf(number, sizeof number, "%zu", i);
+	if (snprintf(whole, sizeof whole, "%s/%s/%s", s->folder, s->name, number) >= (int)sizeof whole)
+		return luff_fail(err, LUFF_ELIMIT, "%s: the path is too long", s->folder);
+	rc = luff_unpacking_open(&unpacking, whole, 1, false, err);
+	if (rc < 0)
+		return rc;
+	sink = luff_unpacking_sink(unpacking);
+	rc = luff_probe_layer(&probe, item->layer, algorithm, &sink, err);
 	if (rc == 0 && item->content.text[0] && !luff_digest_equal(&item->content, &probe.diff_id))
 		rc = luff_fail(err, LUFF_EDIGEST, "%s: the folder's tar is %s, and should be %s", item->path,
 			       probe.diff_id.text, item->content.text);
@@ -256,12 +266,8 @@ static int stage_folder(struct save *s, size_t i, struct item *item, struct luff
 		rc = luff_tree_of_listing(&tree, s->image, probe.listing, err);
 	if (rc == 0)
 		rc = luff_artifact_check_tree(tree, item->path, err);
-	snprintf(number, sizeof number, "%zu", i);
-	if (rc == 0 &&
-	    snprintf(whole, sizeof whole, "%s/%s/%s", s->folder, s->name, number) >= (int)sizeof whole)
-		rc = luff_fail(err, LUFF_ELIMIT, "%s: the path is too long", s->folder);
 	if (rc == 0)
-		rc = luff_extract(&made, tree, whole, NULL, err);
+		rc = luff_unpacking_finish(&made, unpacking, tree, err);
 	luff_tree_unref(tree);
 	luff_listing_close(probe.listing);
 	if (rc < 0)

@@ -17,6 +17,7 @@ struct squash {
 	struct luff_tree *whole, *lower;
 	size_t first;
 	struct luff_plan plan;
+	struct luff_contents *contents;
 	bool *folders; /* by node of the whole: they go into the layer */
 	struct luff_buffer header;
 	struct luff_xattr xattrs[LUFF_XATTR_MAX];
@@ -181,31 +182,48 @@ static int write_layer(struct squash *s, uint32_t *links, struct luff_error *err
 	if (rc < 0)
 		return rc;
 	plan_lower_files(s, links);
+	s->plan.contents = s->contents;
 	rc = luff_export_some(s->whole, &s->plan, s->folders, write_bytes, s->writer, err);
 	return rc < 0 ? rc : write_links(s, links, err);
 }
 
-/* The layers from the first on, where there are others below. */
-static int squash_upper(struct squash *s, struct luff_error *err)
+static int squash_trees(struct squash *s, struct luff_error *err)
 {
 	uint32_t *links = calloc((size_t)luff_tree_layer_start(s->whole, s->first) + 1, sizeof *links);
-	int rc = luff_tree_new_lower(&s->lower, s->whole, s->first, err);
+	int rc;
 
 	s->folders = calloc(luff_tree_node_count(s->whole), sizeof *s->folders);
 	luff_buffer_init(&s->header, (size_t)2 << 20);
-	if (rc == 0)
-		rc = links && s->folders ? write_layer(s, links, err) : luff_fail_nomem(err);
+	rc = links && s->folders ? write_layer(s, links, err) : luff_fail_nomem(err);
 	luff_plan_release(&s->plan);
 	luff_buffer_release(&s->header);
-	luff_tree_unref(s->lower);
 	free(s->folders);
 	free(links);
 	return rc;
 }
 
+/* The layers from the first on, where there are others below. */
+static int squash_upper(struct squash *s, struct luff_image *image, struct luff_error *err)
+{
+	struct luff_sink sink;
+	int rc = luff_contents_open(&s->contents, image, s->first, err);
+
+	if (rc < 0)
+		return rc;
+	sink = luff_contents_sink(s->contents);
+	rc = luff_tree_open_with(&s->whole, image, &sink, err);
+	if (rc == 0)
+		rc = luff_tree_new_lower(&s->lower, s->whole, s->first, err);
+	if (rc == 0)
+		rc = squash_trees(s, err);
+	luff_tree_unref(s->lower);
+	luff_tree_unref(s->whole);
+	luff_contents_close(s->contents);
+	return rc;
+}
+
 int luff_squash(struct luff_layer **out, struct luff_image *image, size_t first, struct luff_error *err)
 {
-	LUFF_AUTO(tree) tree = NULL;
 	struct luff_layer_writer *writer = NULL;
 	struct squash *s;
 	int rc = 0;
@@ -217,16 +235,12 @@ int luff_squash(struct luff_layer **out, struct luff_image *image, size_t first,
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return luff_fail_nomem(err);
-	rc = luff_tree_open(&tree, image, err);
-	if (rc == 0)
-		rc = luff_layer_writer_open(&writer, err);
+	rc = luff_layer_writer_open(&writer, err);
 	s->writer = writer;
-	s->whole = tree;
 	s->first = first;
-	if (rc == 0 && first > 0)
-		rc = squash_upper(s, err);
-	else if (rc == 0)
-		rc = luff_export_all(tree, write_bytes, writer, err);
+	if (rc == 0)
+		rc = first > 0 ? squash_upper(s, image, err)
+			       : luff_export_image(image, write_bytes, writer, err);
 	free(s);
 	if (rc == 0)
 		rc = luff_layer_writer_finish(out, writer, LUFF_COMPRESS_GZIP, err);

@@ -235,7 +235,7 @@ static int check_tar(struct layers *l, size_t i, struct luff_layer *layer, enum 
 	struct luff_probe probe;
 	char number[32];
 	bool known = luff_layer_diff_id(&id, layer, &why) == 0; /* else the config's fault was told */
-	int rc = luff_probe_layer(&probe, layer, known ? luff_digest_algorithm(&id) : LUFF_SHA256, err);
+	int rc = luff_probe_layer(&probe, layer, known ? luff_digest_algorithm(&id) : LUFF_SHA256, NULL, err);
 
 	if (rc < 0)
 		return rc;

@@ -355,7 +355,8 @@ function Image:read(path) end
 ---@return luff.Tree
 function Image:tree() end
 
----Writes its files as one tar, the same bytes for the same layers. The file is there when it is whole.
+---Writes its files as one tar, the same bytes for the same layers. The file is there when it is whole. Layers are read once, and
+---what is in their files waits in a temporary file (in $TMPDIR, else in /var/tmp), as far as that has room.
 ---@param file string "-" is the standard output
 function Image:export(file) end
 ---Unpacks its files into a folder, which is made where it is missing, and empty else. No link is ever followed, so nothing
