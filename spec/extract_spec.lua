@@ -236,6 +236,7 @@ describe("both", function()
 		local name = server:address() .. "/app:v1"
 		image_of(rich, name)
 		local image = luff.image(name)
+		image:raw_config_file()
 		server:requests()
 		return image, function()
 			return support.count(server, "GET", "/v2/.*/blobs/")
