@@ -29,7 +29,7 @@ static bool add(cJSON *to, const char *key, const char *value)
 static int make_login(char **out, const struct luff_client *client, const struct luff_reference *ref,
 		      struct luff_error *err)
 {
-	LUFF_AUTO(credentials) c = {NULL};
+	LUFF_AUTO(credentials) c = {0};
 	LUFF_AUTO(json) auth = NULL;
 	char *text = NULL, *coded = NULL;
 	int rc = luff_credentials_find(&c, ref->registry, ref->repository, err);
