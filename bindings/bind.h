@@ -89,6 +89,7 @@ void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
 void luff_gc_functions(lua_State *L);
+void luff_plan_functions(lua_State *L);
 void luff_daemon_functions(lua_State *L);
 void luff_scripted_functions(lua_State *L);
 void luff_settings_functions(lua_State *L);
@@ -176,6 +177,11 @@ void luff_option_faults(struct luff_server_options *out, lua_State *L, int i);
 
 /** Options "authorize", "on_push" and "on_pull" of the table at i: who is asked; 0: nobody. Raises. [-0, +0] */
 int64_t luff_option_hooks(struct luff_server_options *out, lua_State *L, int i);
+
+/* ---- plan.c ---- */
+
+/** Raises "denied" while a plan is made: "a dry run does not WHAT". For what no gate stands in front of. [-0, +0] */
+void luff_check_no_plan(lua_State *L, const char *what);
 
 /* ---- scripted.c ---- */
 

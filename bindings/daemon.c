@@ -152,6 +152,7 @@ static int move(lua_State *L, bool pull)
 	struct daemon_call *c;
 
 	lua_settop(L, 2);
+	luff_check_no_plan(L, "have a daemon pull or push");
 	luff_check_options(L, 2, pull ? of_pull : of_push);
 	c = new_call(L);
 	c->verb = pull ? PULL : PUSH;
@@ -194,6 +195,7 @@ static int daemon_prune(lua_State *L)
 	bool all;
 
 	lua_settop(L, 1);
+	luff_check_no_plan(L, "have a daemon prune");
 	luff_check_options(L, 1, options);
 	all = luff_option_bool(L, 1, "all");
 	c = new_call(L);

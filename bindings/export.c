@@ -165,8 +165,10 @@ static struct export_call *new_call(lua_State *L)
 
 int luff_image_export(lua_State *L)
 {
-	struct export_call *c = new_call(L);
+	struct export_call *c;
 
+	luff_check_no_plan(L, "write files");
+	c = new_call(L);
 	c->base.run = export_run;
 	c->base.finish = export_finish;
 	return luff_work_go(L);
@@ -183,6 +185,7 @@ int luff_image_extract(lua_State *L)
 	if (lua_istable(L, 3) ? lua_getfield(L, 3, "keep_owner") == LUA_TNIL : true)
 		keep = geteuid() == 0;
 	lua_settop(L, 2);
+	luff_check_no_plan(L, "write files");
 	c = new_call(L);
 	c->keep_owner = keep;
 	c->base.run = extract_run;
@@ -192,8 +195,10 @@ int luff_image_extract(lua_State *L)
 
 int luff_image_save(lua_State *L)
 {
-	struct export_call *c = new_call(L);
+	struct export_call *c;
 
+	luff_check_no_plan(L, "write files");
+	c = new_call(L);
 	c->base.run = save_run;
 	c->base.finish = save_finish;
 	return luff_work_go(L);

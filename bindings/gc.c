@@ -66,7 +66,7 @@ static int gc(lua_State *L)
 
 	luff_check_options(L, 2, options);
 	o.grace = luff_option_age(L, 2, "grace", LUFF_GC_GRACE);
-	o.dry_run = luff_option_bool(L, 2, "dry_run");
+	o.dry_run = luff_option_bool(L, 2, "dry_run") || luff_plan_is_on();
 	c = luff_work_new(L, sizeof *c);
 	c->base.run = run;
 	c->base.finish = finish;

@@ -99,6 +99,7 @@ static int login(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luff_check_options(L, 1, options);
+	luff_check_no_plan(L, "log in");
 	c = new_call(L, 'i');
 	c->name = copy(L, want(L, "registry"));
 	c->login.user = copy(L, want(L, "user"));
@@ -115,6 +116,7 @@ static int logout(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luff_check_options(L, 1, options);
+	luff_check_no_plan(L, "log out");
 	c = new_call(L, 'o');
 	if (!luff_option_bool(L, 1, "all"))
 		c->name = copy(L, want(L, "registry"));

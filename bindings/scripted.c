@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bind.h"
 #include "medium.h"
+#include "mediums/gate.h"
 #include "mediums/mediums.h"
 #include "model/descriptor.h"
 
@@ -745,7 +746,7 @@ static int open_scripted(struct luff_medium **out, struct luff_name *name, lua_S
 	s->base.refs = 1;
 	*name = picked;
 	*out = &s->base;
-	return luff_cache_wrap(out, err);
+	return luff_cache_wrap(out, err) < 0 ? err->code : luff_gate_wrap(out, false, err);
 }
 
 bool luff_scripted_open(int *rc, struct luff_medium **out, struct luff_name *name, lua_State *L,

@@ -54,6 +54,8 @@ static int serve(lua_State *L)
 
 	luff_check_options(L, 1, options);
 	o.root = luff_option_string(L, 1, "root");
+	if (o.root)
+		luff_check_no_plan(L, "serve a folder");
 	o.listen = luff_option_string(L, 1, "listen");
 	o.cert = luff_option_string(L, 1, "cert");
 	o.key = luff_option_string(L, 1, "key");

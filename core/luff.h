@@ -290,6 +290,56 @@ LUFF_API int luff_limits_set(const struct luff_limits *limits, struct luff_error
  */
 LUFF_API int luff_cache_set(const char *folder, int64_t max, struct luff_error *err);
 
+/* ---- Plans: what would be written is written down, and perhaps done later -------------------------------------------- */
+
+enum luff_planned_kind {
+	LUFF_PLANNED_BLOB,       /* a blob comes to a place */
+	LUFF_PLANNED_MANIFEST,   /* a manifest, without a name */
+	LUFF_PLANNED_TAG,        /* a manifest gets a name */
+	LUFF_PLANNED_UNTAG,      /* a name goes */
+	LUFF_PLANNED_DELETE,     /* a manifest goes, with all its names */
+	LUFF_PLANNED_DELETE_BLOB /* a blob goes */
+};
+
+struct luff_planned {
+	enum luff_planned_kind kind;
+	char *place; /* as luff_medium_place() has it */
+	char *from;  /* of a blob: the place that has its bytes; NULL: they are in the plan */
+	bool plain_http, from_plain_http;
+	bool force; /* luff_medium_remove() */
+	struct luff_descriptor descriptor;
+	char tag[LUFF_TAG_MAX + 1];
+	struct luff_digest before; /* what the name stood for; "": nothing */
+};
+
+/**
+ * From now on nothing is written to mediums that luff_medium_open() opens: what would be is written down, in this whole process, and
+ * whatever reads from them sees it. "memory:", files that luff_image_save() and the like write, and servers are not concerned.
+ *
+ * @param folder  keeps what was made on the way and is nowhere else (manifests, new layers), for luff_plan_apply(): an OCI layout
+ *                without names, made where missing; at most 64 GiB. NULL: memory does, at most 1 GiB, and the plan cannot be applied
+ * @return 0; LUFF_EEXISTS where a plan is being made
+ */
+LUFF_API int luff_plan_begin(const char *folder, struct luff_error *err);
+LUFF_API bool luff_plan_is_on(void);
+/**
+ * Ends it.
+ *
+ * @param out  the steps in the order in which they were asked for; luff_planned_free() them
+ * @return 0; LUFF_EINVAL where no plan is being made
+ */
+LUFF_API int luff_plan_end(struct luff_planned **out, size_t *count_out, struct luff_error *err);
+LUFF_API void luff_planned_free(struct luff_planned *list, size_t count);
+/**
+ * Does what a plan says. Before that, every name has to stand for what it stood for when the plan was made; what is there
+ * already does not move, so that a plan that broke off is applied once more.
+ *
+ * @param folder  as of luff_plan_begin()
+ * @return 0; LUFF_EDENIED: a name stands for something else now, and nothing was done
+ */
+LUFF_API int luff_plan_apply(const struct luff_planned *steps, size_t count, const char *folder,
+			     struct luff_error *err);
+
 /* ---- What registries say beside their answers ------------------------------------------------------------------------ */
 
 #define LUFF_WARNING_MAX 255

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fence.h"
 #include "base/text.h"
+#include "mediums/gate.h"
 #include "mediums/made.h"
 #include "mediums/mediums.h"
 #include "store/archive.h"
@@ -63,6 +64,22 @@ static int parse_spot(struct spot *out, struct luff_name *name_out, const char *
 	return rc < 0 ? luff_fail_context(err, "%s", out->place) : 0;
 }
 
+/* While a plan is made, a folder that is no layout yet is one in memory. */
+static int open_folder(struct luff_store **out, const struct spot *spot, bool create, struct luff_error *err)
+{
+	struct luff_error failure = {0};
+	int rc;
+
+	if (!luff_plan_is_on())
+		return luff_store_open_folder(out, spot->path, create, err);
+	rc = luff_store_open_folder(out, spot->path, false, &failure);
+	if ((rc == LUFF_ENOTFOUND || rc == LUFF_EFORMAT) && (create || luff_gate_knows(spot->place)))
+		return luff_store_new_memory(out, LUFF_MANIFEST_MAX, NULL, err);
+	if (rc < 0)
+		*err = failure;
+	return rc;
+}
+
 static int open_layout(struct luff_medium **out, struct luff_name *name_out, const char *text, bool create,
 		       struct luff_error *err)
 {
@@ -71,7 +88,7 @@ static int open_layout(struct luff_medium **out, struct luff_name *name_out, con
 	int rc = parse_spot(&spot, name_out, text, "folder", err);
 
 	if (rc == 0)
-		rc = luff_store_open_folder(&store, spot.path, create, err);
+		rc = open_folder(&store, &spot, create, err);
 	if (rc == 0)
 		rc = luff_layout_new(out, store, spot.place, err);
 	luff_store_unref(store);
@@ -316,6 +333,8 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 	else
 		rc = open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text,
 				   options->plain_http, err);
+	if (rc == 0)
+		rc = luff_gate_wrap(out, options->plain_http, err);
 	if (rc < 0)
 		memset(name_out, 0, sizeof *name_out);
 	return rc;

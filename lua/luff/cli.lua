@@ -36,6 +36,7 @@ cli.commands = {
 	"rebase",
 	"flatten",
 	"index",
+	"apply",
 	"tag",
 	"delete",
 	"ping",
@@ -68,6 +69,8 @@ cli.options = {
 	{ name = "execute", short = "e", value = "CODE", type = "list",
 		help = "run the code; words after it are its arguments" },
 	{ name = "interactive", short = "i", help = "go on with the REPL after the script or the code" },
+	{ name = "dry-run", short = "n", help = "write nothing, and show what would be written" },
+	{ name = "plan", value = "DIR", help = "dry, and keep the plan there for luff apply" },
 	{ name = "verbose", short = "v", help = "show each request on stderr" },
 	{ name = "version", help = "show luff's version" },
 	{ name = "help", short = "h", help = "show this" },
@@ -294,18 +297,8 @@ local function warn(registry, text)
 	require("luff.progress").say(line)
 end
 
-local function run(program, words)
-	core.on_warning(warn)
-	local opts, args = options.parse(cli.options, words, 1, true)
-	if opts.help then
-		terminal.write(cli.help())
-		return 0
-	elseif opts.version then
-		return run_command("version", {})
-	end
-	if opts.verbose then
-		core.trace(true)
-	end
+-- A script, code, a command or the REPL, whatever the words behind the program's own options are.
+local function go(program, words, opts, args)
 	local script = not opts.execute and table.remove(args, 1) or nil
 	if script and not is_script(script) then
 		return run_command(script, args)
@@ -334,6 +327,24 @@ local function run(program, words)
 		require("luff.repl").run()
 	end
 	return code
+end
+
+local function run(program, words)
+	core.on_warning(warn)
+	local opts, args = options.parse(cli.options, words, 1, true)
+	if opts.help then
+		terminal.write(cli.help())
+		return 0
+	elseif opts.version then
+		return run_command("version", {})
+	end
+	if opts.verbose then
+		core.trace(true)
+	end
+	if opts.dry_run or opts.plan then
+		return require("luff.plan").run(opts.plan, go, program, words, opts, args)
+	end
+	return go(program, words, opts, args)
 end
 
 --- Runs the program. argv: its words as lua.c has them, argv[0] its name. Returns the exit code.

@@ -1041,6 +1041,56 @@ function mirror.run(opts) end
 ---@field bytes integer that moved
 ---@field entries { from: string, to: string, tag: string?, target: string?, status: string, digest: string?, followers: string[]?, error: any }[] status: one of the words above; without a tag: a repository that failed as a whole
 
+---Plan, then apply: `require("luff.plan").dry_run(f, { folder = "plan" })`. While a plan is made nothing is written to places of
+---images, in this whole process; what reads sees what is planned. `luff help plans` says what is covered.
+---@class luff.plan
+local plan = {}
+
+---Runs f dry; returns the steps. What f raises is raised, and then there is no plan.
+---@param f function
+---@param opts { folder: string? }? folder: a new one, which keeps the plan and what was made on the way
+---@param ... any arguments of f
+---@return luff.PlannedStep[]
+function plan.dry_run(f, opts, ...) end
+---Begins what dry_run does. "exists" where there is a plan in the folder, or one is being made.
+---@param folder string?
+function plan.begin(folder) end
+---Ends it.
+---@param folder string? as it was begun with
+---@return luff.PlannedStep[]
+function plan.finish(folder) end
+---Begins and ends it around f, which gives an exit code or ends the program; shows the steps on stderr. `luff --dry-run` is that.
+---@param folder string?
+---@param f function
+---@param ... any
+---@return integer
+function plan.run(folder, f, ...) end
+---The steps of the plan in a folder.
+---@param folder string
+---@return luff.PlannedStep[]
+function plan.read(folder) end
+---Does what the plan in a folder says; once more where that broke off. "denied": a name stands for something else than when it was
+---made, and nothing was done.
+---@param folder string
+function plan.apply(folder) end
+---Steps for people, one a line; blobs are counted only.
+---@param steps luff.PlannedStep[]
+---@return string
+function plan.describe(steps) end
+
+---@class luff.PlannedStep
+---@field kind "blob"|"manifest"|"tag"|"untag"|"delete"|"delete_blob"
+---@field place string
+---@field from string? of a blob: where its bytes are; absent: in the plan
+---@field digest string
+---@field size integer
+---@field media_type string?
+---@field tag string?
+---@field before string? digest that the tag stood for; absent: nothing
+---@field force boolean?
+---@field plain_http boolean?
+---@field from_plain_http boolean?
+
 ---Retention: `require("luff.prune").run { from = "ghcr.io/org/app", keep = 5, delete = true }`. A manifest goes with its last tag,
 ---unless one that stays lists it, and with it its referrers and cosign's tags.
 ---@class luff.prune

@@ -72,6 +72,24 @@ not watched.
 luff run sets limits of memory, time and instructions, and has a sandbox for scripts that somebody else wrote:
 luff help run.
 ]] },
+	{ name = "plans", summary = "dry runs: what would be written, and doing it later", text = [[
+  luff --dry-run copy alpine:3 registry.example.com/alpine:3
+  luff --dry-run --plan ./plan script.lua
+  luff apply ./plan
+
+While a script or command runs dry, nothing is written to registries, layouts, archives, daemons and places of
+scripts: copies, pushes, tags and deletions are written down as steps, and what reads afterwards sees them.
+Layers stay where they are. The steps are shown on stderr; with --plan, a new folder keeps them (plan.json),
+with all that was made on the way and is nowhere else: manifests, configs, new layers (an OCI layout, of at
+most 64 GiB; without --plan, 1 GiB in memory).
+
+luff apply does the steps, unless a tag that they concern stands for something else by then.
+
+A dry run refuses what has no such gate: logging in and out, extract, export and files of artifacts, serving a
+folder, what a daemon does by itself. luff gc only tells what would go. Not covered: what a script writes by
+io and os, memory: (which ends with the script), the cache and the state of uploads. Catalogs do not show
+repositories that are planned; nor can entries of a layout be deleted by annotation.
+]] },
 	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
 Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.
 
@@ -86,6 +104,7 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   created     when an image was made
   mirror      repositories kept like others
   prune       tags that nobody keeps
+  plan        dry runs, and doing later what they would have done
   artifact    files as artifacts
   diff        what is different between two images
 ]] },

@@ -1,0 +1,129 @@
+-- Plan, then apply: what a script would write, as a list of steps, which can be shown, kept in a folder and done later. The steps are
+-- made by the write gate (core/mediums/gate.c), which stands in front of all places while a plan is made.
+local core = require "luff.core"
+local fail = require "luff.fail"
+local terminal = require "luff.terminal"
+
+local plan = {}
+
+local FILE_MAX = 512 << 20 -- bytes of a plan's document
+
+local function path_of(folder)
+	return folder .. "/plan.json"
+end
+
+--- Begins a dry run: nothing is written from now on. folder: where what was made on the way is kept; nil: nowhere.
+function plan.begin(folder)
+	local file = folder and io.open(path_of(folder), "r")
+	if file then
+		file:close()
+		fail("exists", "%s: there is a plan already", folder)
+	end
+	core.plan_begin(folder)
+end
+
+--- Ends it; returns the steps. With a folder the plan is written there.
+function plan.finish(folder)
+	local steps = core.array(core.plan_end())
+	if folder then
+		-- whoever sees the document sees all of it
+		local path = path_of(folder)
+		local file, message = io.open(path .. ".new", "w")
+		local written = file and file:write(core.encode({ version = 1, steps = steps }, { indent = true }), "\n")
+		local closed = file and file:close()
+		if not written or not closed or not os.rename(path .. ".new", path) then
+			fail("io", "%s: cannot write the plan%s", folder, message and ": " .. message or "")
+		end
+	end
+	return steps
+end
+
+--- Runs f(…) dry; returns the steps. What f raises is raised, and there is no plan then.
+function plan.dry_run(f, opts, ...)
+	local folder = opts and opts.folder
+	plan.begin(folder)
+	local ok, err = pcall(f, ...)
+	if not ok then
+		core.plan_end()
+		error(err, 0)
+	end
+	return plan.finish(folder)
+end
+
+--- The steps of the plan in a folder.
+function plan.read(folder)
+	local file, message = io.open(path_of(folder), "r")
+	if not file then
+		fail("not_found", "%s: no plan is there: %s", folder, message)
+	end
+	local text = file:read(FILE_MAX + 1) or ""
+	file:close()
+	if #text > FILE_MAX then
+		fail("too_large", "%s: the plan has more than %d bytes", folder, FILE_MAX)
+	end
+	local document = core.decode(text)
+	if type(document) ~= "table" or document.version ~= 1 or type(document.steps) ~= "table" then
+		fail("bad_format", "%s: this is no plan of this luff", folder)
+	end
+	return document.steps
+end
+
+--- Does what the plan in a folder says, or nothing where a name stands for something else than when it was made ("denied").
+function plan.apply(folder)
+	core.plan_apply(plan.read(folder), folder)
+end
+
+-- "host/app:v1" of a step with a name, "host/app@sha256:…" of others.
+local function name_of(step)
+	local digest = terminal.short(step.digest)
+	local mark = step.tag and step.tag ~= "" and ":" .. step.tag or step.tag and "" or "@" .. digest
+	return terminal.printable(step.place .. mark)
+end
+
+local verbs = { manifest = "write", untag = "untag", delete = "delete", delete_blob = "delete" }
+
+--- Steps for people, one a line; blobs are counted only.
+function plan.describe(steps)
+	local rows, blobs, bytes = {}, 0, 0
+	for _, step in ipairs(steps) do
+		if step.kind == "blob" then
+			blobs, bytes = blobs + 1, bytes + step.size
+		elseif step.kind == "tag" then
+			rows[#rows + 1] = { "tag", name_of(step), terminal.short(step.digest), not step.before and "new"
+				or step.before == step.digest and "as it is" or "was " .. terminal.short(step.before) }
+		else
+			rows[#rows + 1] = { verbs[step.kind], name_of(step), terminal.short(step.digest), "" }
+		end
+	end
+	return terminal.align(rows) .. ("%d steps, %d blobs (%s) to move\n"):format(#steps, blobs, terminal.size(bytes))
+end
+
+--- As the program runs dry: f gives an exit code, or ends it by os.exit. Shows the plan on stderr; there is none where that failed.
+function plan.run(folder, f, ...)
+	local exit, finished = os.exit, false
+	local function finish(fine)
+		if finished then
+			return
+		end
+		finished = true
+		if fine then
+			io.stderr:write(plan.describe(plan.finish(folder)))
+		else
+			core.plan_end()
+			io.stderr:write "luff: it failed: there is no plan\n"
+		end
+	end
+	function os.exit(code, close) -- luacheck: ignore
+		finish(code == nil or code == true or code == 0)
+		exit(code, close)
+	end
+	plan.begin(folder)
+	local ok, result = pcall(f, ...)
+	finish(ok and result == 0)
+	if not ok then
+		error(result, 0)
+	end
+	return result
+end
+
+return plan
