@@ -128,7 +128,8 @@ describe("A dry run", function()
 		local written = {}
 		luff.medium {
 			scheme = "planned", resolve = function() end, fetch = function() end,
-			push = function(_, d) written[#written + 1] = d.digest end, tag = function(_, _, tag) written[#written + 1] = tag end,
+			push = function(_, d) written[#written + 1] = d.digest end,
+			tag = function(_, _, tag) written[#written + 1] = tag end,
 		}
 		local image = luff.image(app .. ":v2", { platform = "linux/amd64" })
 		local layout = "oci:" .. dir .. "/there"

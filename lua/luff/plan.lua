@@ -1,5 +1,5 @@
--- Plan, then apply: what a script would write, as a list of steps, which can be shown, kept in a folder and done later. The steps are
--- made by the write gate (core/mediums/gate.c), which stands in front of all places while a plan is made.
+-- Plan, then apply: what a script would write, as a list of steps, which can be shown, kept in a folder and done later. The write
+-- gate makes them (core/mediums/gate.c), which stands in front of all places while a plan is made.
 local core = require "luff.core"
 local fail = require "luff.fail"
 local terminal = require "luff.terminal"
@@ -98,7 +98,7 @@ function plan.describe(steps)
 	return terminal.align(rows) .. ("%d steps, %d blobs (%s) to move\n"):format(#steps, blobs, terminal.size(bytes))
 end
 
---- As the program runs dry: f gives an exit code, or ends it by os.exit. Shows the plan on stderr; there is none where that failed.
+--- As the program runs dry: f gives an exit code, or ends it by os.exit. Shows the plan on stderr, unless that failed.
 function plan.run(folder, f, ...)
 	local exit, finished = os.exit, false
 	local function finish(fine)
