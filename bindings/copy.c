@@ -19,6 +19,7 @@ struct source {
 	struct luff_medium *medium;
 	struct luff_name name;
 	struct luff_descriptor root; /* what it was copied as */
+	char as[LUFF_TAG_MAX + 1];   /* its name there, or "" */
 };
 
 struct copy_call {
@@ -128,7 +129,8 @@ static int copy_several(struct copy_call *c, struct luff_error *err)
 		return luff_fail_nomem(err);
 	}
 	for (size_t i = 0; i < c->count; i++)
-		sources[i] = (struct luff_copy_source){c->sources[i].medium, &c->sources[i].name};
+		sources[i] = (struct luff_copy_source){c->sources[i].medium, &c->sources[i].name,
+						       c->sources[i].as[0] ? c->sources[i].as : NULL};
 	rc = luff_copy_all(&c->result, roots, c->dst, sources, c->count, &c->options, err);
 	for (size_t i = 0; rc == 0 && i < c->count; i++)
 		c->sources[i].root = roots[i];
@@ -283,6 +285,26 @@ static void check_sources(struct copy_call *c, lua_State *L, size_t count, bool 
 	}
 }
 
+/* Option "names": of several sources, what each is named at the destination. */
+static void check_names(struct copy_call *c, lua_State *L, int options)
+{
+	bool named = lua_istable(L, options) && lua_getfield(L, options, "names") != LUA_TNIL;
+
+	luaL_argcheck(L, !named || (lua_istable(L, -1) && c->several && lua_rawlen(L, -1) == c->count),
+		      options, "names must be a list, a name for each of the list of sources");
+	for (size_t i = 0; named && i < c->count; i++) {
+		const char *name;
+
+		lua_rawgeti(L, -1, (lua_Integer)i + 1);
+		name = luff_check_name(L, lua_gettop(L));
+		luaL_argcheck(L, strlen(name) <= LUFF_TAG_MAX, options, "a name is too long");
+		memcpy(c->sources[i].as, name, strlen(name) + 1);
+		lua_pop(L, 1);
+	}
+	if (lua_istable(L, options))
+		lua_pop(L, 1);
+}
+
 /* "latest" that nobody wrote, but a registry's name has by default. */
 static void forget_default(struct luff_name *name, const char *text)
 {
@@ -294,8 +316,8 @@ static void forget_default(struct luff_name *name, const char *text)
 
 static int copy(lua_State *L)
 {
-	static const char *const options[] = {"platform", "jobs",     "referrers",  "compress",
-					      "foreign",  "progress", "plain_http", NULL};
+	static const char *const options[] = {"platform", "jobs",       "referrers", "compress", "foreign",
+					      "progress", "plain_http", "names",     NULL};
 	struct copy_call *c;
 	bool plain_http;
 	size_t count;
@@ -329,6 +351,7 @@ static int copy(lua_State *L)
 		lua_pop(L, 1);
 	}
 	check_sources(c, L, count, plain_http);
+	check_names(c, L, 3);
 	if (!luff_check_destination(&c->dst, &c->to, L, 2, plain_http)) {
 		c->missing = strdup(lua_tostring(L, 2));
 		if (!c->missing)

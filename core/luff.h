@@ -846,6 +846,7 @@ LUFF_API int luff_copy(struct luff_copy_result *out, struct luff_medium *dst,
 struct luff_copy_source {
 	struct luff_medium *medium;
 	const struct luff_name *name;
+	const char *as; /* its name at the destination; NULL: the same */
 };
 
 /**

@@ -17,8 +17,8 @@ struct luff_sink luff_unpacking_sink(struct luff_unpacking *x);
  * @param out   may be NULL
  * @param tree  of the listings that were made with the sink
  */
-int luff_unpacking_finish(struct luff_extract_result *out, struct luff_unpacking *x,
-			  struct luff_tree *tree, struct luff_error *err);
+int luff_unpacking_finish(struct luff_extract_result *out, struct luff_unpacking *x, struct luff_tree *tree,
+			  struct luff_error *err);
 /** Without luff_unpacking_finish(), the folder is as it was. */
 void luff_unpacking_close(struct luff_unpacking *x);
 

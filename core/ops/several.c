@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "medium.h"
 
 #define IMAGES_MAX 10000
@@ -52,7 +53,6 @@ int luff_copy_all(struct luff_copy_result *out, struct luff_descriptor *roots_ou
 		  const struct luff_copy_source *sources, size_t count,
 		  const struct luff_copy_options *options, struct luff_error *err)
 {
-	static const struct luff_name unnamed;
 	struct luff_copy_result result = {.copied = 0};
 	struct luff_copy_root *roots;
 	int64_t total = 0;
@@ -69,7 +69,13 @@ int luff_copy_all(struct luff_copy_result *out, struct luff_descriptor *roots_ou
 	if (!roots)
 		return luff_fail_nomem(err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
-		rc = luff_copy_content(&roots[i], &result, &total, dst, &unnamed, &sources[i], options, err);
+		struct luff_name name = {.digest = {""}};
+
+		if (sources[i].as && !luff_text_copy(name.tag, sizeof name.tag, sources[i].as)) {
+			rc = luff_fail(err, LUFF_ENAME, "%s: a name is too long", luff_medium_place(dst));
+			break;
+		}
+		rc = luff_copy_content(&roots[i], &result, &total, dst, &name, &sources[i], options, err);
 		if (rc == 0)
 			rc = check_names(dst, roots, i, err);
 		if (roots_out)

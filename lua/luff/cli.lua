@@ -30,6 +30,7 @@ cli.commands = {
 	"pull",
 	"push",
 	"mirror",
+	"bundle",
 	"prune",
 	"mutate",
 	"append",

@@ -161,7 +161,7 @@ function luff.index_of(children, opts) end
 ---Of several sources each keeps its name; their names are set together, when all content is there, and an archive is written once.
 ---@param src luff.name|luff.Image|luff.Index|(luff.name|luff.Image|luff.Index)[] one, or a list of them
 ---@param dst luff.name the source's tag where it names none; a place alone for a list
----@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
+---@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, names: string[]?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; names: of a list of sources, what each is named at the destination; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
 
@@ -1040,6 +1040,28 @@ function mirror.run(opts) end
 ---@field failed integer
 ---@field bytes integer that moved
 ---@field entries { from: string, to: string, tag: string?, target: string?, status: string, digest: string?, followers: string[]?, error: any }[] status: one of the words above; without a tag: a repository that failed as a whole
+
+---Many images in one file, to be carried to where there is no network: `require "luff.bundle"`. A full bundle is an oci-archive in
+---which each image has its whole name; a delta holds what a bundle before it has not, and is loaded after that.
+---@class luff.bundle
+local bundle = {}
+
+---Makes one of images in registries. A file that is there is replaced, when all has come.
+---@param file string
+---@param names string[]
+---@param opts { since: string?, referrers: boolean?, platform: string?, jobs: integer?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? since: a bundle, or what `luff bundle ls --json` printed of one: only what that has not; referrers: signatures and attestations, too; platform: of indexes only that image; jobs: questions at a time, 8 where absent
+---@return { images: { name: string, digest: string }[], blobs: integer, bytes: integer } # what came
+function bundle.create(file, names, opts) end
+---What one holds; blobs: all that the images need, also where a bundle before has it.
+---@param file string
+---@return { images: { name: string, digest: string, size: integer, mediaType: string }[], blobs: { digest: string, size: integer }[], delta: boolean }
+function bundle.list(file) end
+---Copies what one holds: docker.io/library/alpine:3 to TO/library/alpine:3. What is there does not move.
+---@param file string
+---@param to string a registry, with a prefix perhaps, or "oci:FOLDER"
+---@param opts { jobs: integer?, plain_http: boolean?, each: fun(entry: table)? }? jobs: images at a time, 4 where absent; each: hears of each image as it is done
+---@return { copied: integer, unchanged: integer, failed: integer, bytes: integer, entries: { name: string, to: string, digest: string, status: string, error: any }[] }
+function bundle.load(file, to, opts) end
 
 ---Plan, then apply: `require("luff.plan").dry_run(f, { folder = "plan" })`. While a plan is made nothing is written to places of
 ---images, in this whole process; what reads sees what is planned. `luff help plans` says what is covered.

@@ -104,6 +104,7 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   created     when an image was made
   mirror      repositories kept like others
   prune       tags that nobody keeps
+  bundle      many images in one file, also as a delta
   plan        dry runs, and doing later what they would have done
   artifact    files as artifacts
   diff        what is different between two images

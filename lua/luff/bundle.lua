@@ -1,0 +1,358 @@
+-- Many images in one file, to be carried to where there is no network. A full bundle is an oci-archive: of each image the whole name
+-- is its tag. A delta is one, too, with one artifact: what the images need and a bundle before it did not have.
+local fail = require "luff.fail"
+local luff = require "luff"
+local options = require "luff.options"
+
+local bundle = {}
+
+local TYPE = "application/vnd.luff.bundle.v1+json"
+local BLOB = "application/vnd.luff.bundle.blob.v1"
+local DELTA = "delta" -- the tag of the artifact
+local IMAGES_MAX = 10000
+local LIST_MAX = 64 << 20 -- bytes of a list of blobs
+local DEPTH_MAX = 8
+
+local indexes = {
+	["application/vnd.oci.image.index.v1+json"] = true,
+	["application/vnd.docker.distribution.manifest.list.v2+json"] = true,
+}
+
+-- ---- What an image is made of -------------------------------------------------------------------------------
+
+local function add_blob(found, d, place, manifest)
+	if not found.seen[d.digest] then
+		found.seen[d.digest] = true
+		found.list[#found.list + 1] = { digest = d.digest, size = d.size, mediaType = d.mediaType, manifest = manifest,
+			place = place }
+		return true
+	end
+end
+
+-- All that hangs below an Image or Index, blobs before manifests, and what refers to it.
+local function collect(found, object, place, opts, depth)
+	local document = object.index_manifest and object:index_manifest() or object:manifest()
+	if found.seen[object:digest()] then
+		return
+	elseif depth > DEPTH_MAX then
+		fail("too_large", "%s: indexes are nested deeper than %d", place, DEPTH_MAX)
+	end
+	for _, entry in ipairs(document.manifests or {}) do
+		if indexes[entry.mediaType] then
+			collect(found, object:image_index(entry.digest), place, opts, depth + 1)
+		else
+			collect(found, object:image(entry.digest), place, opts, depth + 1)
+		end
+	end
+	for _, d in ipairs(object.index_manifest and {} or { document.config, table.unpack(document.layers) }) do
+		if not d.mediaType:find("nondistributable", 1, true) and not d.mediaType:find(".foreign.", 1, true) then
+			add_blob(found, d, place)
+		end
+	end
+	add_blob(found, { digest = object:digest(), size = object.index_manifest and #object:raw_manifest()
+		or #object:raw_manifest(), mediaType = object:media_type() }, place, true)
+	if opts.referrers then
+		for one in luff.referrers(place .. "@" .. object:digest(), { plain_http = opts.plain_http }) do
+			local referrer = luff.open(place .. "@" .. one.digest, { plain_http = opts.plain_http })
+			found.referrers[#found.referrers + 1] = { subject = object:digest(), digest = one.digest, size = one.size,
+				mediaType = one.mediaType, artifactType = one.artifactType, annotations = one.annotations }
+			collect(found, referrer, place, opts, depth + 1)
+		end
+	end
+end
+
+-- "docker.io/library/alpine" and "docker.io/library/alpine:3" of a name in a registry; of others the place, and the name that
+-- it has in the bundle.
+local function whole_name(name)
+	local ok, ref = pcall(luff.ref, name)
+	if not ok then
+		fail("invalid_name", '"%s": a bundle is made of images in registries', name)
+	end
+	local repository = ref.registry .. "/" .. ref.repository
+	return repository, ref.digest and repository .. "@" .. ref.digest or repository .. ":" .. ref.tag
+end
+
+-- The images that names stand for now: { name, place, digest, size, mediaType } each.
+local function resolve_all(names, opts)
+	if #names == 0 or #names > IMAGES_MAX then
+		fail("invalid", "a bundle is made of 1 to %d images", IMAGES_MAX)
+	end
+	local taken = {}
+	return luff.map(names, { jobs = opts.jobs or 8 }, function(given)
+		local place, name = whole_name(given)
+		if taken[name] then
+			fail("invalid", "%s is there twice", name)
+		end
+		taken[name] = true
+		local object = opts.platform and luff.image(name, { platform = opts.platform, plain_http = opts.plain_http })
+			or luff.open(name, { plain_http = opts.plain_http })
+		return { name = name, place = place, object = object, digest = object:digest(), size = #object:raw_manifest(),
+			mediaType = object:media_type() }
+	end)
+end
+
+-- ---- What is in a bundle ------------------------------------------------------------------------------------
+
+-- The document of a delta; nil where the file is a full bundle.
+local function read_delta(file)
+	local place = "oci-archive:" .. file
+	for tag in luff.tags(place) do
+		if tag == DELTA then
+			local manifest = luff.open(place .. ":" .. DELTA):manifest()
+			if manifest.artifactType ~= TYPE or manifest.config.size > LIST_MAX then
+				return nil
+			end
+			local reader <close> = luff.blob(place .. "@" .. manifest.config.digest)
+			local document = luff.json.decode(reader:read "a")
+			if type(document.images) ~= "table" or type(document.blobs) ~= "table" then
+				fail("bad_format", "%s: this is no bundle of this luff", file)
+			end
+			return document
+		end
+	end
+end
+
+--- What a bundle holds: { images = { { name, digest, size, mediaType }, … }, blobs = { { digest, size }, … }, delta = boolean }, where
+-- blobs are all that the images need, also those of a delta that a bundle before it has.
+function bundle.list(file)
+	local delta = read_delta(file)
+	if delta then
+		return { images = delta.images, blobs = delta.blobs, delta = true }
+	end
+	local place, images = "oci-archive:" .. file, {}
+	local found = { seen = {}, list = {}, referrers = {} }
+	for name in luff.tags(place) do
+		local digest = name:match "@(sha%d+:%x+)$"
+		local object = luff.open(place .. (digest and "@" .. digest or ":" .. name))
+		images[#images + 1] = { name = name, digest = object:digest(), size = #object:raw_manifest(),
+			mediaType = object:media_type() }
+		collect(found, object, place, { referrers = true }, 1)
+	end
+	table.sort(images, function(a, b) return a.name < b.name end)
+	return { images = images, blobs = found.list, delta = false }
+end
+
+-- The digests that a bundle before, or the list that luff bundle ls --json printed of it, has.
+local function had_before(path)
+	local file, message = io.open(path, "rb")
+	if not file then
+		fail("not_found", "%s: %s", path, message)
+	end
+	local first = file:read(1)
+	file:seek "set"
+	local text = first == "{" and file:read(LIST_MAX)
+	file:close()
+	local document = text and luff.json.decode(text) or bundle.list(path)
+	if type(document.blobs) ~= "table" then
+		fail("bad_format", "%s: no list of a bundle: luff bundle ls --json makes one", path)
+	end
+	local had = {}
+	for _, blob in ipairs(document.blobs) do
+		had[blob.digest] = true
+	end
+	return had
+end
+
+-- ---- Mediums that a delta is written and read by ------------------------------------------------------------
+
+local function read_blob(name, offset, opts)
+	local reader = luff.blob(name, opts)
+	while offset > 0 do
+		offset = offset - #(reader:read(math.min(offset, 1 << 20)) or fail("bad_format", "%s: it is too short", name))
+	end
+	return reader
+end
+
+local open = {} -- what these mediums hold, by number
+local registered
+
+-- Makes a place of { resolve = f(tag), fetch = f(descriptor, offset), referrers = f(digest) }; returns its name.
+local function place_of(held)
+	if not registered then
+		luff.medium {
+			scheme = "luff-bundle",
+			resolve = function(place, name)
+				return open[place].resolve(name.digest or name.tag)
+			end,
+			fetch = function(place, d, offset)
+				return open[place].fetch(d, offset)
+			end,
+			referrers = function(place, digest)
+				return open[place].referrers(digest)
+			end,
+		}
+		registered = true
+	end
+	local name = tostring(held):gsub("[^%w]", "")
+	open[name] = held
+	return name
+end
+
+local function none()
+	return {}
+end
+
+-- ---- Making one ---------------------------------------------------------------------------------------------
+
+local function create_full(file, images, opts)
+	local sources, names = {}, {}
+	for i, image in ipairs(images) do
+		sources[i], names[i] = image.object, image.name
+	end
+	local done = luff.copy(sources, "oci-archive:" .. file, { names = names, referrers = opts.referrers,
+		plain_http = opts.plain_http, progress = opts.progress })
+	return done.copied, done.bytes
+end
+
+-- The artifact: a document that says what there is, and as layers the blobs and manifests that are new.
+local function create_delta(file, images, opts)
+	local had = had_before(opts.since)
+	local found = { seen = {}, list = {}, referrers = {} }
+	for _, image in ipairs(images) do
+		collect(found, image.object, image.place, opts, 1)
+	end
+	local layers, where, blobs = luff.array {}, {}, luff.array {}
+	for i, blob in ipairs(found.list) do
+		blobs[i] = { digest = blob.digest, size = blob.size, mediaType = blob.mediaType, manifest = blob.manifest }
+		if not had[blob.digest] then
+			layers[#layers + 1] = { mediaType = BLOB, digest = blob.digest, size = blob.size }
+			where[blob.digest] = blob
+		end
+	end
+	local listed = luff.array {}
+	for i, image in ipairs(images) do
+		listed[i] = { name = image.name, digest = image.digest, size = image.size, mediaType = image.mediaType }
+	end
+	local config = luff.json.encode { version = 1, images = listed, blobs = blobs, referrers = luff.array(found.referrers) }
+	local manifest = luff.json.encode {
+		schemaVersion = 2, mediaType = "application/vnd.oci.image.manifest.v1+json", artifactType = TYPE,
+		config = { mediaType = TYPE, digest = luff.digest(config), size = #config }, layers = layers,
+	}
+	local own = { [luff.digest(config)] = config, [luff.digest(manifest)] = manifest }
+	local place = place_of {
+		referrers = none,
+		resolve = function()
+			return { mediaType = "application/vnd.oci.image.manifest.v1+json", digest = luff.digest(manifest), size = #manifest }
+		end,
+		fetch = function(d, offset)
+			if own[d.digest] then
+				return own[d.digest]:sub(offset + 1)
+			end
+			local blob = where[d.digest]
+			if blob.manifest then
+				return luff.open(blob.place .. "@" .. d.digest, { plain_http = opts.plain_http }):raw_manifest():sub(offset + 1)
+			end
+			return read_blob(blob.place .. "@" .. d.digest, offset, { plain_http = opts.plain_http })
+		end,
+	}
+	local done = luff.copy(("luff-bundle:%s:%s"):format(place, DELTA), ("oci-archive:%s:%s"):format(file, DELTA),
+		{ progress = opts.progress })
+	open[place] = nil
+	return #layers, done.bytes
+end
+
+--- Makes a bundle of images in registries.
+--
+--	since       a bundle, or the list of one (luff bundle ls --json): only what that has not
+--	referrers   signatures and attestations, too
+--	platform    of indexes only the image for it
+--	jobs        questions at a time (8)
+--	progress    as of luff.copy
+--
+-- Returns { images = { { name, digest }, … }, blobs =, bytes = }: how many came, and bytes of them. A file that is there is replaced.
+function bundle.create(file, names, opts)
+	opts = opts or {}
+	options.check(opts, { "since", "referrers", "platform", "jobs", "plain_http", "progress" }, "option")
+	local images = resolve_all(names, opts)
+	local unfinished = file .. ".unfinished"
+	os.remove(unfinished)
+	local ok, blobs, bytes = pcall(opts.since and create_delta or create_full, unfinished, images, opts)
+	if not ok then
+		os.remove(unfinished)
+		error(blobs, 0)
+	end
+	if not require("luff.core").plan_is_on() then
+		local renamed, message = os.rename(unfinished, file)
+		if not renamed then
+			fail("io", "%s", message)
+		end
+	end
+	for i, image in ipairs(images) do
+		images[i] = { name = image.name, digest = image.digest }
+	end
+	return { images = images, blobs = blobs, bytes = bytes }
+end
+
+-- ---- Bringing one in ----------------------------------------------------------------------------------------
+
+-- A source of all that a delta has, by digests.
+local function open_delta(file, delta, to)
+	local manifests, place, has = {}, "oci-archive:" .. file, {}
+	for _, layer in ipairs(luff.open(place .. ":" .. DELTA):manifest().layers) do
+		has[layer.digest] = true
+	end
+	for _, blob in ipairs(delta.blobs) do
+		manifests[blob.digest] = blob.manifest and blob or nil
+	end
+	return place_of {
+		resolve = function(digest)
+			local d = manifests[digest]
+			return d and { mediaType = d.mediaType, digest = d.digest, size = d.size }
+		end,
+		fetch = function(d, offset)
+			if not has[d.digest] then
+				fail("not_found", "%s: %s is in the bundle before this one, and not at %s: load that first", file, d.digest, to)
+			end
+			return read_blob(place .. "@" .. d.digest, offset)
+		end,
+		referrers = function(digest)
+			local list = {}
+			for _, one in ipairs(delta.referrers or {}) do
+				if one.subject == digest then
+					list[#list + 1] = { mediaType = one.mediaType, digest = one.digest, size = one.size,
+						artifactType = one.artifactType, annotations = one.annotations }
+				end
+			end
+			return list
+		end,
+	}
+end
+
+-- "docker.io/library/alpine:3" comes to "TO/library/alpine:3".
+local function target_of(name, to)
+	return to .. "/" .. name:gsub("^[^/]*/", "")
+end
+
+--- Copies what a bundle holds to a registry, or to layouts below a folder: TO/library/alpine:3 for docker.io/library/alpine:3. What is
+-- there does not move, so that a load that broke off goes on.
+--
+--	jobs    images at a time (4)
+--	each    function(entry), for each image as it is done: { name, to, digest, status, error }
+--
+-- Returns { copied, unchanged, failed: numbers; bytes; entries }.
+function bundle.load(file, to, opts)
+	opts = opts or {}
+	options.check(opts, { "jobs", "plain_http", "each" }, "option")
+	local delta = read_delta(file)
+	local images = delta and delta.images or bundle.list(file).images
+	local source = delta and "luff-bundle:" .. open_delta(file, delta, to) or "oci-archive:" .. file
+	local summary = { copied = 0, unchanged = 0, failed = 0, bytes = 0, entries = {} }
+	luff.map(images, { jobs = opts.jobs or 4 }, function(image)
+		local entry = { name = image.name, to = target_of(image.name, to), digest = image.digest }
+		local done, err = luff.try(luff.copy, source .. "@" .. image.digest, entry.to,
+			{ referrers = true, plain_http = opts.plain_http })
+		if err and err.code == "cancelled" then
+			error(err, 0)
+		end
+		entry.status = err and "failed" or done.copied + done.manifests + done.mounted > 0 and "copied" or "unchanged"
+		entry.error, summary.bytes = err, summary.bytes + (done and done.bytes or 0)
+		summary[entry.status] = summary[entry.status] + 1
+		summary.entries[#summary.entries + 1] = entry
+		if opts.each then
+			opts.each(entry)
+		end
+	end)
+	return summary
+end
+
+return bundle
