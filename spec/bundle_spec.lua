@@ -27,6 +27,11 @@ describe("luff.bundle", function()
 		return list
 	end
 
+	local function add_file(from, to)
+		local image = luff.image(here .. "/" .. from, { platform = "linux/amd64" })
+		luff.copy(image:append { files = { [to] = "new" } }, here .. "/" .. to)
+	end
+
 	local function assert_same(name)
 		assert.equal(luff.resolve(here .. "/" .. name).digest, luff.resolve(there .. "/in/" .. name).digest)
 		assert.same({}, (luff.validate(there .. "/in/" .. name)))
@@ -52,13 +57,13 @@ describe("luff.bundle", function()
 	it("holds as a delta only what a bundle before it has not", function()
 		local first, second, third = dir .. "/1.tar", dir .. "/2.tar", dir .. "/3.tar"
 		bundle.create(first, names "base:v1")
-		luff.copy(luff.image(here .. "/base:v1", { platform = "linux/amd64" }):append { files = { a = "a" } }, here .. "/base:v2")
+		add_file("base:v1", "base:v2")
 		bundle.create(second, names("base:v2", "team/app:v1"), { since = first })
 		assert.same({ "delta" }, support.tags("oci-archive:" .. second))
 		assert.is_true(bundle.list(second).delta)
 		assert.is_true(#support.read(second) < #support.read(first))
 		local list = support.write(dir .. "/list.json", support.luff("bundle", "ls", "--json", second).stdout)
-		luff.copy(luff.image(here .. "/base:v2", { platform = "linux/amd64" }):append { files = { b = "b" } }, here .. "/base:v3")
+		add_file("base:v2", "base:v3")
 		bundle.create(third, names "base:v3", { since = list })
 
 		local summary = bundle.load(second, there .. "/in")
@@ -70,7 +75,8 @@ describe("luff.bundle", function()
 			end
 		end
 		assert.equal(1, bundle.load(first, there .. "/in").copied)
-		assert.same({ 1, 1 }, { bundle.load(second, there .. "/in").copied, bundle.load(second, there .. "/in").unchanged - 1 })
+		assert.equal(1, bundle.load(second, there .. "/in").copied)
+		assert.equal(2, bundle.load(second, there .. "/in").unchanged)
 		assert.equal(1, bundle.load(third, there .. "/in").copied)
 		for _, name in ipairs { "team/app:v1", "base:v1", "base:v2", "base:v3" } do
 			assert_same(name)

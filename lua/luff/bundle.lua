@@ -1,16 +1,17 @@
--- Many images in one file, to be carried to where there is no network. A full bundle is an oci-archive: of each image the whole name
--- is its tag. A delta is one, too, with one artifact: what the images need and a bundle before it did not have.
+-- Many images in one file, to be carried to where there is no network. A full bundle is an oci-archive, with whole names for
+-- tags. A delta is one, too, with one artifact: what the images need and a bundle before it did not have.
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
 
 local bundle = {}
 
+local MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 local TYPE = "application/vnd.luff.bundle.v1+json"
 local BLOB = "application/vnd.luff.bundle.blob.v1"
 local DELTA = "delta" -- the tag of the artifact
 local IMAGES_MAX = 10000
-local LIST_MAX = 64 << 20 -- bytes of a list of blobs
+local LIST_MAX = 64 * 1024 * 1024 -- bytes of a list of blobs
 local DEPTH_MAX = 8
 
 local indexes = {
@@ -102,8 +103,10 @@ local function read_delta(file)
 			if manifest.artifactType ~= TYPE or manifest.config.size > LIST_MAX then
 				return nil
 			end
-			local reader <close> = luff.blob(place .. "@" .. manifest.config.digest)
-			local document = luff.json.decode(reader:read "a")
+			local reader = luff.blob(place .. "@" .. manifest.config.digest)
+			local ok, text = pcall(reader.read, reader, "a")
+			reader:close()
+			local document = ok and luff.json.decode(text) or error(text, 0)
 			if type(document.images) ~= "table" or type(document.blobs) ~= "table" then
 				fail("bad_format", "%s: this is no bundle of this luff", file)
 			end
@@ -112,8 +115,8 @@ local function read_delta(file)
 	end
 end
 
---- What a bundle holds: { images = { { name, digest, size, mediaType }, … }, blobs = { { digest, size }, … }, delta = boolean }, where
--- blobs are all that the images need, also those of a delta that a bundle before it has.
+--- What a bundle holds: { images = { { name, digest, size, mediaType }, … }, blobs = { { digest, size }, … }, delta = boolean },
+-- where blobs are all that the images need, also those of a delta that a bundle before it has.
 function bundle.list(file)
 	local delta = read_delta(file)
 	if delta then
@@ -158,7 +161,7 @@ end
 local function read_blob(name, offset, opts)
 	local reader = luff.blob(name, opts)
 	while offset > 0 do
-		offset = offset - #(reader:read(math.min(offset, 1 << 20)) or fail("bad_format", "%s: it is too short", name))
+		offset = offset - #(reader:read(math.min(offset, 1024 * 1024)) or fail("bad_format", "%s: it is too short", name))
 	end
 	return reader
 end
@@ -223,16 +226,17 @@ local function create_delta(file, images, opts)
 	for i, image in ipairs(images) do
 		listed[i] = { name = image.name, digest = image.digest, size = image.size, mediaType = image.mediaType }
 	end
-	local config = luff.json.encode { version = 1, images = listed, blobs = blobs, referrers = luff.array(found.referrers) }
+	luff.array(found.referrers)
+	local config = luff.json.encode { version = 1, images = listed, blobs = blobs, referrers = found.referrers }
 	local manifest = luff.json.encode {
-		schemaVersion = 2, mediaType = "application/vnd.oci.image.manifest.v1+json", artifactType = TYPE,
+		schemaVersion = 2, mediaType = MANIFEST, artifactType = TYPE,
 		config = { mediaType = TYPE, digest = luff.digest(config), size = #config }, layers = layers,
 	}
 	local own = { [luff.digest(config)] = config, [luff.digest(manifest)] = manifest }
 	local place = place_of {
 		referrers = none,
 		resolve = function()
-			return { mediaType = "application/vnd.oci.image.manifest.v1+json", digest = luff.digest(manifest), size = #manifest }
+			return { mediaType = MANIFEST, digest = luff.digest(manifest), size = #manifest }
 		end,
 		fetch = function(d, offset)
 			if own[d.digest] then
@@ -259,19 +263,18 @@ end
 --	jobs        questions at a time (8)
 --	progress    as of luff.copy
 --
--- Returns { images = { { name, digest }, … }, blobs =, bytes = }: how many came, and bytes of them. A file that is there is replaced.
+-- Returns { images = { { name, digest }, … }, blobs =, bytes = }: how many came, and their bytes. Replaces a file that is there.
 function bundle.create(file, names, opts)
 	opts = opts or {}
 	options.check(opts, { "since", "referrers", "platform", "jobs", "plain_http", "progress" }, "option")
 	local images = resolve_all(names, opts)
 	local unfinished = file .. ".unfinished"
-	os.remove(unfinished)
+	local dry = require("luff.core").plan_is_on()
 	local ok, blobs, bytes = pcall(opts.since and create_delta or create_full, unfinished, images, opts)
 	if not ok then
-		os.remove(unfinished)
+		os.remove(not dry and unfinished or "")
 		error(blobs, 0)
-	end
-	if not require("luff.core").plan_is_on() then
+	elseif not dry then
 		local renamed, message = os.rename(unfinished, file)
 		if not renamed then
 			fail("io", "%s", message)
@@ -323,8 +326,8 @@ local function target_of(name, to)
 	return to .. "/" .. name:gsub("^[^/]*/", "")
 end
 
---- Copies what a bundle holds to a registry, or to layouts below a folder: TO/library/alpine:3 for docker.io/library/alpine:3. What is
--- there does not move, so that a load that broke off goes on.
+--- Copies what a bundle holds to a registry, or to layouts below a folder: docker.io/library/alpine:3 to TO/library/alpine:3.
+-- What is there does not move, so that a load that broke off goes on.
 --
 --	jobs    images at a time (4)
 --	each    function(entry), for each image as it is done: { name, to, digest, status, error }

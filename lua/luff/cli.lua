@@ -31,6 +31,8 @@ cli.commands = {
 	"push",
 	"mirror",
 	"bundle",
+	"promote",
+	"find",
 	"prune",
 	"mutate",
 	"append",

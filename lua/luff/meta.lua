@@ -1063,6 +1063,24 @@ function bundle.list(file) end
 ---@return { copied: integer, unchanged: integer, failed: integer, bytes: integer, entries: { name: string, to: string, digest: string, status: string, error: any }[] }
 function bundle.load(file, to, opts) end
 
+---More names for an image, once it was looked at: `require("luff.promote").run { from = "app:rc", to = ":stable", signed = true }`.
+---@class luff.promote
+local promote = {}
+
+---What was checked is what is named. "denied", with all that is wrong in the error's `detail`; nothing is named then.
+---@param opts { from: string, to: string|string[], annotations: table<string, string|true>?, labels: table<string, string|true>?, signed: true|string|nil, validate: boolean?, older_than: string|number|nil, newer_than: string|number|nil, check: (fun(object: luff.Image|luff.Index): boolean, string?)?, referrers: boolean?, plain_http: boolean? } to: names, ":stable" is a tag of the same place; annotations, labels: those that it has to have (true: whatever they say), labels in the config of each image; signed: a signature, or an artifact of that type, has to refer to it; whose it is, is not looked at; validate: luff.validate has to find it sound; older_than, newer_than: ages (luff.time); check: says yes, or no and why; referrers: false: do not come along to other places
+---@return { digest: string, names: string[] }
+function promote.run(opts) end
+
+---Which tags of a repository or layout are of a kind: `require("luff.find").run { from = "ghcr.io/org/app", package = "openssl" }`.
+---@class luff.find
+local find = {}
+
+---All that is said has to hold. Each image is looked into once, however many tags it has.
+---@param opts { from: string, tags: luff.select?, digest: string?, older_than: string|number|nil, newer_than: string|number|nil, label: string?, file: string?, package: string?, platform: string?, jobs: integer?, each: fun(entry: table)?, plain_http: boolean? } digest: those that stand for it, or for what this name stands for; label: "key" or "key=value" of the config; file: a path or a pattern of paths; package: of Debian or Alpine; platform: of indexes, the image to look into, the first one where absent; jobs: images at a time, 4 where absent; each: hears of each as it is found
+---@return { tag: string, digest: string, created: number?, label: string?, file: string?, version: string? }[]
+function find.run(opts) end
+
 ---Plan, then apply: `require("luff.plan").dry_run(f, { folder = "plan" })`. While a plan is made nothing is written to places of
 ---images, in this whole process; what reads sees what is planned. `luff help plans` says what is covered.
 ---@class luff.plan

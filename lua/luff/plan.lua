@@ -6,7 +6,7 @@ local terminal = require "luff.terminal"
 
 local plan = {}
 
-local FILE_MAX = 512 << 20 -- bytes of a plan's document
+local FILE_MAX = 512 * 1024 * 1024 -- bytes of a plan's document
 
 local function path_of(folder)
 	return folder .. "/plan.json"

@@ -105,6 +105,8 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   mirror      repositories kept like others
   prune       tags that nobody keeps
   bundle      many images in one file, also as a delta
+  promote     more names for an image that was checked
+  find        which tags are the same, so old, or have something inside
   plan        dry runs, and doing later what they would have done
   artifact    files as artifacts
   diff        what is different between two images

@@ -27,8 +27,8 @@ function verbs.create(args, opts)
 	if not opts.output then
 		options.fail "say which file it becomes: luff bundle create -o FILE IMAGE..."
 	end
-	local done = bundle.create(opts.output, names, { since = opts.since, referrers = opts.referrers, platform = opts.platform,
-		plain_http = opts.plain_http })
+	local done = bundle.create(opts.output, names, { since = opts.since, referrers = opts.referrers,
+		platform = opts.platform, plain_http = opts.plain_http })
 	if opts.json then
 		terminal.write(luff.json.encode(done, { indent = true }), "\n")
 		return
@@ -83,7 +83,8 @@ end
 
 -- How many arguments each takes, and which options beside --json.
 local rules = {
-	create = { 1, math.huge, output = true, file = true, since = true, referrers = true, platform = true, plain_http = true },
+	create = { 1, math.huge, output = true, file = true, since = true, referrers = true, platform = true,
+		plain_http = true },
 	load = { 2, 2, to = true, plain_http = true },
 	ls = { 2, 2 },
 }
@@ -107,8 +108,8 @@ return {
 A bundle is an oci-archive in which each image has its whole name, for skopeo and others, too. With --since it
 is a delta: it holds what the bundle before it has not, and is loaded after that one.
 
-load copies docker.io/library/alpine:3 to PLACE/library/alpine:3. What is there does not move: a load that broke
-off goes on. What fails is told, the rest goes on, and the exit code is 1 then.
+load copies docker.io/library/alpine:3 to PLACE/library/alpine:3. What is there does not move: a load that
+broke off goes on. What fails is told, the rest goes on, and the exit code is 1 then.
 
 examples
   luff bundle create -o week1.tar alpine:3 ghcr.io/org/app:v1
@@ -119,7 +120,8 @@ examples
 	run = function(args, opts)
 		local verb = args[1]
 		local rule = rules[verb]
-			or options.fail('unknown "%s"%s; want create, load or ls', verb, options.suggestion(verb, { "create", "load", "ls" }))
+			or options.fail('unknown "%s"%s; want create, load or ls', verb,
+				options.suggestion(verb, { "create", "load", "ls" }))
 		if #args < rule[1] or #args > rule[2] then
 			options.fail("too %s arguments for %s", #args < rule[1] and "few" or "many", verb)
 		end
