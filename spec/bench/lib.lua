@@ -17,7 +17,7 @@ do
 			i = i + 1
 			options.only = arg[i]
 		else
-			io.stderr:write("usage: spec/bench/run [inside|places] [--runs N] [--size MB] [--quick] [--only WORD]\n")
+			io.stderr:write("usage: spec/bench/run [inside|places|many] [--runs N] [--size MB] [--quick] [--only WORD]\n")
 			os.exit(2)
 		end
 		i = i + 1
