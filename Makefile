@@ -160,6 +160,11 @@ $(own)/luff.so: $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
 	$(call say,LINK)
 	$(Q)$(link) -shared -Wl,-z,nodelete -o $@ $(module_o) $(BUILD)/libluff.a $(hide_static) $(core_libs)
 
+# For programs that have Lua in them: all of it.
+$(own)/libluff-lua$(lua_abi).a: $(core_o) $(module_o) $(BUILD)/stamp/sources
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(core_o) $(module_o)
+
 $(BUILD)/luff: $(host_o) $(module_o) $(BUILD)/libluff.a $(BUILD)/stamp/sources
 	$(call say,LINK)
 	$(Q)$(link) -o $@ $(host_o) $(module_o) $(BUILD)/libluff.a $(lua_libs) $(hide_static) $(core_libs)
@@ -240,16 +245,17 @@ bench: deps
 # ---- Style -----------------------------------------------------------------------------------------------------------
 
 all_c := $(core_c) $(module_c) $(wildcard $(host_c)) $(unit_c) $(fuzz_c) $(sort $(wildcard spec/c/*.h))
+example_c := $(sort $(wildcard scripts/embed/c/*.c)) # these see the headers as they are installed
 all_lua := $(lua_files) $(sort $(wildcard scripts/*.lua scripts/*/*.lua spec/*.lua spec/*/*.lua spec/*/*/*.lua)) .busted .luacheckrc
 lint: deps deps-lint
 	@$(MAKE) --no-print-directory -k lint-format lint-headers lint-tidy lint-cppcheck lint-lua
 lint-format:
-	$(Q)clang-format --dry-run -Werror $(all_c) $(headers)
+	$(Q)clang-format --dry-run -Werror $(all_c) $(example_c) $(headers)
 # Each header stands alone; C++ programs include the public ones.
 lint-headers: have-libraries
 	$(Q)set -e; for h in $(headers); do \
 		$(CC) -std=c11 $(warnings) $(cppflags) $(lua_cppflags) -fsyntax-only -x c $$h; done
-	$(Q)set -e; for h in core/luff.h core/medium.h; do \
+	$(Q)set -e; for h in core/luff.h core/medium.h bindings/luaopen.h; do \
 		$(CLANG) -std=c++17 -Wall -Wextra -Werror $(cppflags) -fsyntax-only -x c++ $$h; done
 # Neither of these two knows the cleanup attribute (core/base/cleanup.h): leaks are check-asan's. What the analyzer
 # cannot know: that luff_fail() returns no 0 (so it looks at one function at a time), that Lua's errors do not return.
@@ -264,22 +270,25 @@ lint-lua:
 	$(Q)luacheck --quiet $(all_lua)
 
 format:
-	clang-format -i $(all_c) $(headers)
+	clang-format -i $(all_c) $(example_c) $(headers)
 
 # ---- Installing ------------------------------------------------------------------------------------------------------
 
-install: all install-module
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	-e 's|@VERSION@|$(version)|' -e 's|@LUA@|$(lua_pkg)|' -e 's|@ABI@|$(lua_abi)|' \
+	-e 's|@LIBS@|$(foreach l,$(core_libs),$(patsubst lib%.a,-l%,$(notdir $l)))|'
+install: all install-module $(own)/libluff-lua$(lua_abi).a
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/luff)
-	install -m 755 $(BUILD)/luff $(DESTDIR)$(BINDIR)/luff
-	install -m 644 $(BUILD)/libluff.a $(DESTDIR)$(LIBDIR)/libluff.a
+	$(if $(filter 5.4,$(LUA_VERSION)),install -m 755 $(BUILD)/luff $(DESTDIR)$(BINDIR)/luff)
+	install -m 644 $(BUILD)/libluff.a $(own)/libluff-lua$(lua_abi).a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/libluff.so $(DESTDIR)$(LIBDIR)/libluff.so.$(version)
 	ln -sf libluff.so.$(version) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libluff.so
 	install -m 644 core/luff.h $(DESTDIR)$(INCLUDEDIR)/luff.h
 	install -m 644 core/medium.h $(DESTDIR)$(INCLUDEDIR)/luff/medium.h
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(version)|' -e 's|@LIBS@|$(foreach l,$(core_libs),$(patsubst lib%.a,-l%,$(notdir $l)))|' \
-		luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
+	install -m 644 bindings/luaopen.h $(DESTDIR)$(INCLUDEDIR)/luff/lua.h
+	$(fill_in) luff.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc
+	$(fill_in) luff-lua.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/luff-lua$(lua_abi).pc
 
 # What a Lua program needs, and all that a rock holds. The Lua files are in luff.so; editors read meta.lua.
 install-module: $(own)/luff.so
@@ -288,8 +297,9 @@ install-module: $(own)/luff.so
 	install -m 644 lua/luff/meta.lua $(DESTDIR)$(LUA_MODDIR)/luff/meta.lua
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/luff $(addprefix $(DESTDIR)$(LIBDIR)/,libluff.a libluff.so $(soname) libluff.so.$(version)) \
-		$(DESTDIR)$(INCLUDEDIR)/luff.h $(DESTDIR)$(LIBDIR)/pkgconfig/luff.pc $(DESTDIR)$(LUA_CMODDIR)/luff.so
+	rm -f $(DESTDIR)$(BINDIR)/luff $(addprefix $(DESTDIR)$(LIBDIR)/,libluff.a libluff.so $(soname) libluff.so.$(version) \
+		libluff-lua$(lua_abi).a pkgconfig/luff.pc pkgconfig/luff-lua$(lua_abi).pc) $(DESTDIR)$(INCLUDEDIR)/luff.h \
+		$(DESTDIR)$(LUA_CMODDIR)/luff.so
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/luff $(DESTDIR)$(LUA_MODDIR)/luff
 
 clean:

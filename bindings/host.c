@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "bind.h"
-
-int luaopen_luff(lua_State *L);
+#include "luaopen.h"
 
 static struct luff_scope root;
 static lua_State *main_state; /* for the signal handler alone */

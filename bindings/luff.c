@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bind.h"
+#include "luaopen.h"
 
 struct luff_embedded {
 	const char *name;
@@ -12,9 +13,6 @@ struct luff_embedded {
 };
 
 extern const struct luff_embedded luff_embedded[];
-
-LUFF_API int luaopen_luff(lua_State *L);
-LUFF_API int luaopen_luff_core(lua_State *L);
 
 /* The files of LUFF_LUA_PATH come first; "luff.a.b" is luff/a/b.lua there. */
 static int load_file(lua_State *L, const char *name)

@@ -6,11 +6,12 @@
  * done with them. To move an image:
  *
  *	struct luff_error err = {0};
+ *	struct luff_open_options create = {.create = true};
  *	struct luff_medium *src = NULL, *dst = NULL;
  *	struct luff_name from, to;
  *
  *	if (luff_medium_open(&src, &from, "docker.io/library/alpine:3", NULL, &err) < 0 ||
- *	    luff_medium_open(&dst, &to, "oci:./mirror:alpine", NULL, &err) < 0 ||
+ *	    luff_medium_open(&dst, &to, "oci:./mirror:alpine", &create, &err) < 0 ||
  *	    luff_copy(NULL, dst, &to, src, &from, NULL, &err) < 0)
  *		fprintf(stderr, "%s\n", err.msg);
  *	luff_medium_unref(src);

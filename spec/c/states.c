@@ -4,12 +4,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "../../bindings/luaopen.h"
 #include "check.h"
 
 #define STATES 8
 #define ROUNDS 2 /* each with a state of its own, so that some open while others close */
-
-int luaopen_luff(lua_State *L);
 
 /* What a program sees of luff that only the program itself may change. */
 struct surroundings {
