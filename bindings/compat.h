@@ -10,6 +10,7 @@
 
 #if LUA_VERSION_NUM < 504
 
+#define luaL_argexpected(L, condition, i, type) luaL_argcheck(L, condition, i, type)
 /* The program lets warnings pass only where it turns them on, which these cannot. */
 #define lua_warning(L, text, more) ((void)(L), (void)(text), (void)(more))
 
@@ -34,6 +35,7 @@ typedef intptr_t lua_KContext;
 #define lua_isyieldable(L) 0
 #define luaL_setmetatable(L, type) (luaL_getmetatable(L, type), (void)lua_setmetatable(L, -2))
 #define luaL_newlib(L, list) (lua_newtable(L), luaL_setfuncs(L, list, 0))
+#define luaL_traceback(L, of, message, level) lua_pushliteral(L, "") /* of the program, which is not in 5.1 */
 #endif
 
 #define lua_rawlen lua_objlen

@@ -124,7 +124,7 @@ static void limit_memory(lua_State *L, int64_t bytes)
 	struct rlimit all;
 
 	limits.allocate = lua_getallocf(L, &limits.allocate_arg);
-	limits.memory = (int64_t)lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB);
+	limits.memory = (int64_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + lua_gc(L, LUA_GCCOUNTB, 0);
 	limits.memory_max = bytes;
 	lua_setallocf(L, allocate, NULL);
 	/* the rest of the process, roughly: what a registry sends is kept outside of Lua's memory */

@@ -7,10 +7,9 @@ local folders = { ["5.1"] = "lua5.1", ["5.3"] = "lua5.3", ["5.5"] = "lua5.5", Lu
 
 -- The files that programs require. What only the luff program runs is written in 5.4 (lua/luff/compat.lua).
 local modules = {
-	"luff", "luff.artifact", "luff.compat", "luff.config", "luff.diff", "luff.facts", "luff.fail", "luff.glob",
-	"luff.bundle", "luff.created", "luff.find", "luff.plan", "luff.promote", "luff.prune",
-	"luff.medium", "luff.mirror", "luff.options", "luff.regex", "luff.select", "luff.semver", "luff.task", "luff.yaml",
-	"luff.edit.documents",
+	"luff", "luff.artifact", "luff.compat", "luff.config", "luff.created", "luff.diff", "luff.facts",
+	"luff.fail", "luff.glob", "luff.medium", "luff.mirror", "luff.options", "luff.prune", "luff.regex",
+	"luff.select", "luff.semver", "luff.task", "luff.time", "luff.yaml", "luff.edit.documents",
 	"luff.edit.files", "luff.edit.indexes", "luff.edit.layers", "luff.edit.rebase", "luff.edit.time",
 }
 

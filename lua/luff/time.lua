@@ -8,23 +8,27 @@ local clock = os.time
 local units = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400, w = 7 * 86400 }
 local LAST = 253402300800 -- of the year 10000, which RFC 3339 cannot spell
 
+local function div(a, b)
+	return math.floor(a / b)
+end
+
 -- Days since the epoch in the Gregorian calendar, whose years begin with March here: leap days come last.
 local function days_of(year, month, day)
 	local y = month > 2 and year or year - 1
-	local era, of_year = y // 400, (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+	local era, of_year = div(y, 400), div(153 * ((month + 9) % 12) + 2, 5) + day - 1
 	local y_of_era = y - era * 400
-	return era * 146097 + y_of_era * 365 + y_of_era // 4 - y_of_era // 100 + of_year - 719468
+	return era * 146097 + y_of_era * 365 + div(y_of_era, 4) - div(y_of_era, 100) + of_year - 719468
 end
 
 local function date_of(days)
 	local z = days + 719468
-	local era = z // 146097
+	local era = div(z, 146097)
 	local of_era = z - era * 146097
-	local y = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-	local of_year = of_era - (365 * y + y // 4 - y // 100)
-	local m = (5 * of_year + 2) // 153
+	local y = div(of_era - div(of_era, 1460) + div(of_era, 36524) - div(of_era, 146096), 365)
+	local of_year = of_era - (365 * y + div(y, 4) - div(y, 100))
+	local m = div(5 * of_year + 2, 153)
 	local month = m < 10 and m + 3 or m - 9
-	return y + era * 400 + (month <= 2 and 1 or 0), month, of_year - (153 * m + 2) // 5 + 1
+	return y + era * 400 + (month <= 2 and 1 or 0), month, of_year - div(153 * m + 2, 5) + 1
 end
 
 local function refuse(text)
@@ -68,10 +72,10 @@ function time.format(instant)
 		fail("invalid", "a time is a number of seconds since 1970 within the years 0 to 9999, not %s", tostring(instant))
 	end
 	local carry, fraction = ("%.6f"):format(instant % 1):match "^(%d)(%.?%d-)0*$"
-	local whole = math.tointeger(instant // 1) + tonumber(carry)
-	local days, rest = whole // 86400, whole % 86400
+	local whole = math.floor(instant) + tonumber(carry)
+	local days, rest = div(whole, 86400), whole % 86400
 	local year, month, day = date_of(days)
-	return ("%04d-%02d-%02dT%02d:%02d:%02d%sZ"):format(year, month, day, rest // 3600, rest // 60 % 60, rest % 60,
+	return ("%04d-%02d-%02dT%02d:%02d:%02d%sZ"):format(year, month, day, div(rest, 3600), div(rest, 60) % 60, rest % 60,
 		fraction == "." and "" or fraction)
 end
 
