@@ -307,6 +307,7 @@ clean:
 
 help:
 	@echo 'make              build/luff, build/luff.so, build/libluff.a, build/libluff.so'
+	@echo '                  LUA_VERSION=5.3: build/lua5.3/luff.so, the module for that Lua; likewise 5.1, 5.5, luajit'
 	@echo 'make deps         install the packages that are missing'
 	@echo 'make demo         see what luff does; IMAGE=docker.io/library/alpine:3 does it with that image'
 	@echo 'make test         all specs; T=spec/copy_spec.lua or T=spec/c/json.c runs one'

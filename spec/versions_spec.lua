@@ -10,6 +10,7 @@ local modules = {
 	"luff", "luff.artifact", "luff.compat", "luff.config", "luff.created", "luff.diff", "luff.facts",
 	"luff.fail", "luff.glob", "luff.medium", "luff.mirror", "luff.options", "luff.prune", "luff.regex",
 	"luff.select", "luff.semver", "luff.task", "luff.time", "luff.yaml", "luff.edit.documents",
+	"luff.bundle", "luff.find", "luff.plan", "luff.promote",
 	"luff.edit.files", "luff.edit.indexes", "luff.edit.layers", "luff.edit.rebase", "luff.edit.time",
 }
 

@@ -111,6 +111,43 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   artifact    files as artifacts
   diff        what is different between two images
 ]] },
+	{ name = "embed", summary = "luff in other programs with Lua in them", text = [[
+require "luff" works in stock Lua and in programs that have Lua in them: luff.so must be on package.cpath. It
+prints nothing, sets no global and no signal handler, and any number of Lua states may have it at a time.
+
+  make                          build/luff.so, for Lua 5.4
+  make LUA_VERSION=5.3          build/lua5.3/luff.so (HAProxy)
+  make LUA_VERSION=luajit       build/luajit/luff.so (nginx, Neovim); 5.1 and 5.5 likewise
+  make install-module           the module alone; luarocks make builds it as a rock
+
+Before 5.4 there is no <close>: call close() on servers and readers. Before 5.3 a task that computes cannot be
+cancelled, and in 5.1, but not in LuaJIT, tasks run one after the other. Some modules are of 5.3 and later:
+template, report.
+
+A program with an event loop of its own polls luff.fd() for reading and calls luff.step() when it is readable, or
+from time to time; both wait for nothing. What calls luff is a task then:
+
+  luff.spawn(function()
+    local ok, done = pcall(luff.copy, from, to)
+    callback(ok, done)
+  end)
+
+scripts/embed has examples that are tested in the real programs: stock Lua, libuv, nginx, HAProxy, Prosody,
+Neovim, and a program in C. A process that forks uses luff in its children, or not before it forks.
+]] },
+	{ name = "c", summary = "luff in C and C++", text = [[
+make install installs libluff (pkg-config luff) with its header luff.h, which tells how to begin, and
+luff/medium.h for those who write a medium of their own. Every name begins with luff_ or LUFF_.
+
+  cc copy.c $(pkg-config --cflags --libs luff)
+
+For programs that have Lua in them there is libluff-lua5.4 (pkg-config luff-lua5.4), which has all of luff in it:
+
+  #include <luff/lua.h>
+  luaL_requiref(L, "luff", luaopen_luff, 0);
+
+scripts/embed/c has a copy with progress, a medium, and a program with Lua and a loop of its own.
+]] },
 }
 
 --- The topic of that name, nil where there is none.
