@@ -1,5 +1,6 @@
 /* luff.serve: the embedded registry as a to-be-closed value. Its faults are read in faults.c. */
 #include <limits.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -54,8 +55,6 @@ static int serve(lua_State *L)
 
 	luff_check_options(L, 1, options);
 	o.root = luff_option_string(L, 1, "root");
-	if (o.root)
-		luff_check_no_plan(L, "serve a folder");
 	o.listen = luff_option_string(L, 1, "listen");
 	o.cert = luff_option_string(L, 1, "cert");
 	o.key = luff_option_string(L, 1, "key");
@@ -64,6 +63,8 @@ static int serve(lua_State *L)
 	o.read_only = luff_option_bool(L, 1, "read_only");
 	o.access_log = luff_option_string(L, 1, "access_log");
 	o.metrics = luff_option_bool(L, 1, "metrics");
+	if (o.root || o.self_signed || (o.access_log && strcmp(o.access_log, "-") != 0))
+		luff_check_no_plan(L, "serve a folder, nor write a server's files");
 	o.proxy = luff_option_string(L, 1, "proxy");
 	o.proxy_max = option_integer(L, 1, "proxy_max", INT64_MAX);
 	o.upload_max = option_integer(L, 1, "upload_max", INT64_MAX);

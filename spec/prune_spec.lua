@@ -182,6 +182,26 @@ describe("luff.prune", function()
 		assert.same({ 1, 2, 0 }, { summary.deleted, summary.kept, summary.failed })
 	end)
 
+	it("keeps them in the distribution project's registry, too, and deletes the rest there", function()
+		local registry = support.docker_registry()
+		if not registry then
+			pending "docker-registry is not installed"
+		end
+		local place = registry.address .. "/app"
+		make(place .. ":v1", 10)
+		make(place .. ":v2", 20)
+		make(place .. ":v3", 30)
+		luff.tag(place .. ":v2", "v2.0")
+		luff.copy(luff.index_of { luff.image(place .. ":v3", { platform = "linux/amd64" }) }, place .. ":all")
+		local summary = prune.run { from = place, keep = 1, tags = { allow = "v?" }, delete = true }
+		assert.equal("all v1 v2 v2.0 v3", tags_of(place))
+		assert.same({ 0, 0 }, { summary.deleted, summary.failed })
+		summary = prune.run { from = place, keep = 1, tags = { deny = "all" }, delete = true }
+		assert.equal("all v1 v3", tags_of(place))
+		assert.same({ 2, 1, 0 }, { summary.deleted, summary.manifests, summary.failed })
+		assert.same({}, (luff.validate(place .. ":all")))
+	end)
+
 	it("says what failed, and that nothing is there", function()
 		local server <close> = luff.serve { faults = { { method = "DELETE", path = "*", status = 405 } } }
 		local place = server:address() .. "/app"

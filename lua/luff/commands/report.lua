@@ -1,4 +1,5 @@
 -- luff report: a page about an image or a repository, to be looked at.
+local core = require "luff.core"
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
@@ -7,6 +8,9 @@ local terminal = require "luff.terminal"
 
 -- The file is there when it is whole.
 local function write_file(path, text)
+	if core.plan_is_on() then
+		fail("denied", "a dry run does not write files")
+	end
 	local new = path .. ".new"
 	local file, message = io.open(new, "wb")
 	local ok = file
