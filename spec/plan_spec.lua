@@ -145,7 +145,8 @@ describe("A dry run", function()
 			luff.push_blob(layout, "bytes")
 			luff.gc(dir .. "/there", { grace = 0 })
 			for _, f in ipairs {
-				function() luff.serve { root = dir .. "/s" } end, function() luff.serve { access_log = dir .. "/l" } end, function() image:export(dir .. "/x.tar") end,
+				function() luff.serve { root = dir .. "/s" } end,
+				function() luff.serve { access_log = dir .. "/l" } end, function() image:export(dir .. "/x.tar") end,
 				function() image:extract(dir .. "/x") end,
 				function() luff.login { registry = "localhost:1", user = "u", password = "p" } end,
 				function() luff.logout { registry = "localhost:1" } end, function() require("luff.daemon").prune {} end,
