@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Keeping one place like another.
 local luff = require "luff"
 local mirror = require "luff.mirror"
