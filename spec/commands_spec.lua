@@ -178,6 +178,32 @@ describe("pull and push", function()
 	end)
 end)
 
+describe("--progress", function()
+	it("is events, lines or nothing on stderr, and never on stdout", function()
+		local dir = support.scratch()
+		local name = "oci:" .. dir .. "/from:v1"
+		local digest = support.make_image(name):digest()
+		for how, found in pairs { json = '^{"', plain = "^sha256:%x+ %l+ +.* copied\n", none = "^$" } do
+			local copied = run("copy", "--progress", how, name, ("oci:%s/%s:v1"):format(dir, how))
+			assert.equal(digest .. "\n", copied.stdout, copied.stderr)
+			assert.truthy(copied.stderr:find(found), copied.stderr)
+		end
+		local edited = run("mutate", name, "-t", "oci:" .. dir .. "/edited:v1", "--user", "me", "--progress=json")
+		for _, result in ipairs { edited, run("pull", "--progress=json", name, dir .. "/file.tar") } do
+			local last
+			for line in result.stderr:gmatch "([^\n]*)\n" do
+				last = luff.json.decode(line)
+			end
+			assert.equal("end", last.event)
+			assert.equal(2, last.copied)
+			assert.equal(result.stdout, last.digest .. "\n")
+		end
+		local wrong = run("copy", "--progress", "jsn", name, "oci:" .. dir .. "/wrong:v1")
+		assert.same({ code = 2, stdout = "",
+			stderr = 'luff: --progress wants plain, json or none, not "jsn" (did you mean "json"?)\n' }, wrong)
+	end)
+end)
+
 describe("help", function()
 	local cli = require "luff.cli"
 	local topics = require "luff.topics"

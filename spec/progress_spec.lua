@@ -12,14 +12,14 @@ local function digest(letter)
 end
 
 -- A Progress on a screen (or a file, where columns is false) with a clock that the test moves.
-local function start(columns)
+local function start(columns, json)
 	local at = { text = "", now = 100 }
 	function at:write(...)
 		self.text = self.text .. table.concat { ... }
 		return self
 	end
 	function at:flush() end
-	at.progress = progress.new { stream = at, columns = columns, now = function() return at.now end }
+	at.progress = progress.new { stream = at, columns = columns, json = json, now = function() return at.now end }
 	at.watch = at.progress:watch()
 	return at
 end
@@ -84,6 +84,36 @@ describe("Progress in a file", function()
 	end)
 end)
 
+describe("Progress as JSON", function()
+	it("is an event in each line, of a moving blob one a second, and one in the end", function()
+		local at = start(false, true)
+		at.watch { kind = "skipped", digest = digest "a", size = 1000, media_type = config, total = 1000 }
+		at.watch { kind = "start", digest = digest "b", size = 1000000, media_type = "\27[2J", total = 1001000 }
+		for _ = 1, 20 do
+			at.now = at.now + 0.25
+			at.watch { kind = "bytes", digest = digest "b", size = 1000000, media_type = layer, bytes = 25000,
+				total = 1001000 }
+		end
+		at.watch { kind = "done", digest = digest "b", size = 1000000, media_type = layer, total = 1001000 }
+		at.progress:close()
+		at.progress:sum_up({ digest = digest "c", copied = 1, skipped = 1, bytes = 1000000 }, "not this")
+		local kinds, events = {}, {}
+		for line in at.text:gmatch "([^\n]*)\n" do
+			events[#events + 1] = require("luff").json.decode(line)
+			kinds[#kinds + 1] = events[#events].event
+		end
+		assert.equal("skipped start bytes bytes bytes bytes bytes done end", table.concat(kinds, " "))
+		local moving = events[4]
+		assert.equal(digest "b", moving.digest)
+		assert.same({ 1000000, 200000 }, { moving.size, moving.bytes })
+		assert.is_true(moving.rate > 90000 and moving.rate < 110000, moving.rate)
+		assert.same({ 201000, 1001000 }, { moving.all.bytes, moving.all.size })
+		assert.is_true(moving.all.left > 7 and moving.all.left < 9, moving.all.left)
+		assert.same({ event = "end", digest = digest "c", copied = 1, skipped = 1, bytes = 1000000 }, events[9])
+		assert.is_nil(at.text:find "\27")
+	end)
+end)
+
 describe("Progress on a terminal", function()
 	local function moved(at, letter, bytes, size)
 		at.watch { kind = "bytes", digest = digest(letter), size = size, media_type = layer, bytes = bytes, total = 3000000 }
@@ -105,6 +135,7 @@ describe("Progress on a terminal", function()
 		assert.truthy(lines[1]:find("^sha256:aaaaaaaaaaaa layer .* 400.0 kB of 1.0 MB .* kB/s"), lines[1])
 		assert.truthy(lines[2]:find("^sha256:bbbbbbbbbbbb layer .* 800.0 kB of 2.0 MB .* kB/s"), lines[2])
 		assert.truthy(lines[3]:find("^all, 2 s left .* 1.2 MB of 3.0 MB .* kB/s"), lines[3])
+		assert.truthy(lines[1]:find " 2 s$", lines[1])
 		local full = terminal.unicode() and "━" or "#"
 		assert.equal(select(2, lines[1]:gsub(full, "")), select(2, lines[2]:gsub(full, "")))
 	end)

@@ -1,9 +1,10 @@
 -- What a copy is doing, on stderr: on a terminal one moving line for each running blob and one for all of it,
--- elsewhere plain lines, a few. Never on stdout.
+-- elsewhere plain lines, a few; or lines of JSON. Never on stdout.
 --
 --	local progress <close> = require("luff.progress").new()
 --	luff.copy(src, dst, { progress = progress:watch() })
 local core = require "luff.core"
+local options = require "luff.options"
 local terminal = require "luff.terminal"
 
 local progress = {}
@@ -15,6 +16,7 @@ Progress.__index = Progress
 
 local frame = 0.1 -- seconds between two pictures on a terminal
 local patience = 10 -- seconds before a plain line tells that a blob is still moving
+local often = 1 -- seconds between two events of a blob that is moving, as JSON
 local most = 8 -- running blobs with a line of their own
 
 local kinds = {
@@ -33,7 +35,24 @@ local function kind_of(media_type)
 	return "blob"
 end
 
---- opts: stream (a file, stderr), columns (of the terminal; false: none), now (clock in seconds).
+--- What commands understand that copy, beside --quiet.
+progress.option = { name = "progress", value = "HOW",
+	help = "plain (lines), json (events) or none; else bars on a terminal" }
+
+local hows = { "plain", "json", "none" }
+
+--- As a command's options want it: nil for nothing.
+function progress.of(opts)
+	local how = opts.progress
+	if how and not (how == "plain" or how == "json" or how == "none") then
+		options.fail('--progress wants plain, json or none, not "%s"%s', how, options.suggestion(how, hows))
+	elseif how == "none" or opts.quiet then
+		return nil
+	end
+	return progress.new { columns = how and false or nil, json = how == "json" }
+end
+
+--- opts: stream (a file, stderr), columns (of the terminal; false: none), json (lines of JSON), now (clock in seconds).
 function progress.new(opts)
 	opts = opts or {}
 	local columns = opts.columns
@@ -44,6 +63,7 @@ function progress.new(opts)
 		stream = opts.stream or io.stderr,
 		now = opts.now or core.clock,
 		columns = columns or nil,
+		json = opts.json,
 		unicode = terminal.unicode(),
 		running = {}, -- blobs in the order in which they started
 		found = 0, settled = 0, moving = 0, -- bytes of all blobs, of those that are there, of those that run so far
@@ -99,10 +119,18 @@ function Progress:bar(part, width)
 	return full:rep(n) .. empty:rep(width - n)
 end
 
--- "sha256:ab12cd34ef56 layer   ━━━━━━────── 12.3 MB of 29.3 MB  10.2 MB/s": as wide as the terminal, never wider.
-function Progress:line(label, bytes, size, rate)
+-- Seconds until the rest has come, nil where nobody can say.
+local function time_left(rate, rest)
+	return rate and rate > 0 and rest > 0 and rest / rate or nil
+end
+
+-- "sha256:ab12cd34ef56 layer   ━━━━━━────── 12.3 MB of 29.3 MB  10.2 MB/s  2 s": as wide as the terminal, never wider.
+function Progress:line(label, bytes, size, rate, left)
 	local tail = ("%9s of %-9s"):format(terminal.size(bytes), terminal.size(size))
 	tail = tail .. ("%12s"):format(rate and terminal.size(rate) .. "/s" or "")
+	if self.columns >= 100 then
+		tail = tail .. ("%13s"):format(left and duration(left) or "")
+	end
 	local width = math.min(40, self.columns - 1 - 29 - 2 - #tail)
 	if width < 8 then
 		return (("%-28s %s"):format(label, tail)):sub(1, self.columns - 1)
@@ -117,14 +145,15 @@ function Progress:picture()
 			lines[#lines + 1] = ("and %d more"):format(#self.running - most)
 			break
 		end
-		lines[#lines + 1] = self:line(blob.label, blob.bytes, blob.size, rate_of(blob.samples))
+		local rate = rate_of(blob.samples)
+		lines[#lines + 1] = self:line(blob.label, blob.bytes, blob.size, rate, time_left(rate, blob.size - blob.bytes))
 	end
 	if #self.running > 0 then
 		local rate = rate_of(self.samples)
 		local have = self.settled + self.moving
-		local rest = self.found - have
-		local left = rate and rate > 0 and rest > 0 and (", %s left"):format(duration(rest / rate)) or ""
-		lines[#lines + 1] = self:line("all" .. left, have, math.max(self.found, have), rate)
+		local left = time_left(rate, self.found - have)
+		lines[#lines + 1] = self:line("all" .. (left and (", %s left"):format(duration(left)) or ""), have,
+			math.max(self.found, have), rate)
 	end
 	return lines
 end
@@ -146,6 +175,29 @@ function Progress:paint(...)
 end
 
 local words = { done = "copied", skipped = "was there", mounted = "mounted" }
+
+-- A line of JSON: what happened to a blob, and how far all of it is. Rates are bytes and times are seconds.
+function Progress:emit(event, blob)
+	local rate = rate_of(self.samples)
+	local have = self.settled + self.moving
+	local line = core.encode {
+		event = event, digest = blob.digest, mediaType = blob.media_type, size = blob.size, bytes = blob.bytes,
+		rate = rate_of(blob.samples), all = { bytes = have, size = math.max(self.found, have), rate = rate,
+			left = time_left(rate, self.found - have) },
+	}
+	self.stream:write(line, "\n")
+end
+
+--- What came of it in the end: as JSON, else as the text.
+function Progress:sum_up(result, text)
+	if self.json then
+		self.stream:write(core.encode { event = "end", digest = result.digest, copied = result.copied,
+			skipped = result.skipped, mounted = result.mounted, bytes = result.bytes, kept = result.kept,
+			manifests = result.manifests }, "\n")
+	else
+		self.stream:write(text)
+	end
+end
 
 function Progress:tell(blob, word)
 	local line = ("%-28s %9s  %s"):format(blob.label, terminal.size(blob.size), word)
@@ -174,7 +226,12 @@ function Progress:advance(blob, bytes, now)
 	blob.bytes, self.moving, self.arrived = blob.bytes + bytes, self.moving + bytes, self.arrived + bytes
 	sample(blob.samples, now, blob.bytes)
 	sample(self.samples, now, self.arrived)
-	if not self.columns and now - blob.told >= patience then
+	if self.json then
+		if now - blob.told >= often then
+			blob.told = now
+			self:emit("bytes", blob)
+		end
+	elseif not self.columns and now - blob.told >= patience then
 		blob.told = now
 		self.stream:write(("%-28s %9s  of %s\n"):format(blob.label, terminal.size(blob.bytes), terminal.size(blob.size)))
 	end
@@ -194,6 +251,7 @@ function Progress:event(copy, event)
 	if not at or event.kind == "start" then
 		blob = {
 			copy = copy, digest = event.digest, size = event.size, bytes = 0, samples = {}, told = now,
+			media_type = event.media_type,
 			label = terminal.short(event.digest) .. " " .. kind_of(event.media_type),
 		}
 	end
@@ -206,7 +264,12 @@ function Progress:event(copy, event)
 		self:advance(blob, event.bytes, now)
 	elseif words[event.kind] then
 		self.settled = self.settled + blob.size
-		self:tell(blob, words[event.kind])
+		if not self.json then
+			self:tell(blob, words[event.kind])
+		end
+	end
+	if self.json and event.kind ~= "bytes" then
+		self:emit(event.kind, blob)
 	end
 	if self.columns and now - self.painted >= frame then
 		self:paint()

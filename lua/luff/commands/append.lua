@@ -12,7 +12,7 @@ return {
 		command.to,
 		{ name = "file", short = "f", value = "FILE", type = "list", help = "a tar; - is stdin" },
 		{ name = "set-base-image-annotations", help = "say in annotations what the base is, for luff rebase" },
-		command.platform, command.all_platforms, command.json, command.quiet, command.plain_http,
+		command.platform, command.all_platforms, command.json, command.quiet, command.progress, command.plain_http,
 	},
 	help = [[
 Each FILE becomes a layer, the first one the lowest, with an entry in the history. Tars that are gzip or zstd

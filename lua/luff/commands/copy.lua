@@ -42,12 +42,16 @@ return {
 		{ name = "compress", value = "KIND", help = "layers that are plain tars: gzip, zstd or none" },
 		{ name = "json", help = "print what was done as JSON" },
 		{ name = "quiet", short = "q", help = "no progress" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
 Prints the digest that the destination's name stands for now; progress goes to stderr. Without a tag in the
 destination, the source's is taken. What the destination has already is not moved: a copy that was
 interrupted goes on where it stopped.
+
+With --progress json each event is a line of JSON on stderr: what happened to which blob, how much of it has
+come and of all together, at which rate, and in how many seconds the rest may have come; the last one sums up.
 
 Several sources keep their names, which are set together when all content is there; an archive is
 written once.
@@ -72,7 +76,7 @@ examples
 		if opts.json and to_stdout(destination) then
 			options.fail "--json and an archive cannot both go to stdout"
 		end
-		local bars <close> = not opts.quiet and progress.new() or nil
+		local bars <close> = progress.of(opts)
 		local before = core.clock()
 		local result = luff.copy(#args == 1 and args[1] or args, destination, {
 			platform = opts.platform,
@@ -85,7 +89,7 @@ examples
 		})
 		if bars then
 			bars:close()
-			io.stderr:write(sum_up(result, core.clock() - before))
+			bars:sum_up(result, sum_up(result, core.clock() - before))
 		end
 		local roots = result.images or { result }
 		if opts.json then

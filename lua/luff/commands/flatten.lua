@@ -8,7 +8,7 @@ return {
 	options = {
 		command.to,
 		{ name = "last", value = "N", type = "integer", min = 1, max = 10000, help = "only the last N layers" },
-		command.platform, command.all_platforms, command.json, command.quiet, command.plain_http,
+		command.platform, command.all_platforms, command.json, command.quiet, command.progress, command.plain_http,
 	},
 	help = [[
 What the image has in the end stays, with owners, times, links and extended attributes; what upper layers took

@@ -68,7 +68,7 @@ return {
 		command.to,
 		{ name = "platform", value = "P", type = "list", help = "with filter: what stays; may be given again" },
 		{ name = "json", help = "print JSON" },
-		command.quiet, command.plain_http,
+		command.quiet, command.progress, command.plain_http,
 	},
 	help = [[
 list shows what an index has. The others write an index under the name DEST and print its digest: create one

@@ -137,7 +137,7 @@ return {
 		{ name = "volume", value = "PATHS", type = "list", help = "more volumes: /data,/log" },
 		{ name = "unset", value = "WHAT", type = "list",
 			help = "take away env.NAME, label.NAME, port.80/tcp, cmd, …" },
-		command.platform, command.all_platforms, command.json, command.quiet, command.plain_http,
+		command.platform, command.all_platforms, command.json, command.quiet, command.progress, command.plain_http,
 	},
 	help = [[
 Writes the image under the name DEST and prints its digest. Nothing else of it changes: layers stay as they

@@ -9,7 +9,7 @@ return {
 		command.to,
 		{ name = "old-base", value = "NAME", help = "what it stands on; what its annotations say by default" },
 		{ name = "new-base", value = "NAME", help = "what it shall stand on; likewise, the same name anew by default" },
-		command.platform, command.all_platforms, command.json, command.quiet, command.plain_http,
+		command.platform, command.all_platforms, command.json, command.quiet, command.progress, command.plain_http,
 	},
 	help = [[
 The layers of the old base, which have to be the image's first ones, give way to those of the new one; nothing

@@ -8,6 +8,7 @@ local command = {}
 
 command.to = { name = "tag", short = "t", value = "DEST", help = "the name under which the result is written" }
 command.quiet = { name = "quiet", short = "q", help = "no progress" }
+command.progress = progress.option
 command.json = { name = "json", help = "print what was written as JSON" }
 command.plain_http = { name = "plain-http", help = "speak http to the registries" }
 command.platform = { name = "platform", value = "P",
@@ -21,12 +22,13 @@ end
 
 --- Writes an Image or Index under a name and prints its digest, or what luff copy --json prints.
 function command.write(object, opts)
-	local bars <close> = not opts.quiet and progress.new() or nil
+	local bars <close> = progress.of(opts)
 	local result = luff.copy(object, command.destination(opts), {
 		plain_http = opts.plain_http, progress = bars and bars:watch(),
 	})
 	if bars then
 		bars:close()
+		bars:sum_up(result, "")
 	end
 	if opts.json then
 		result.mediaType, result.media_type = result.media_type, nil
