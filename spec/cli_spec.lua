@@ -30,6 +30,16 @@ describe("The program", function()
 			assert.same({ code = 0, stdout = index:digest() .. "\n", stderr = "" }, run("digest", name))
 		end)
 
+		it("prints JSON", function()
+			local found = luff.json.decode(run("digest", "--json", name).stdout)
+			assert.same({ name = name, digest = index:digest(), mediaType = index:media_type(), size = #index:raw_manifest() },
+				found)
+			local image = index:image { platform = "linux/arm64" }
+			found = luff.json.decode(run("digest", "--json", "--platform", "linux/arm64", name).stdout)
+			assert.same({ image:digest(), image:media_type(), #image:raw_manifest() },
+				{ found.digest, found.mediaType, found.size })
+		end)
+
 		it("prints that of one platform's image", function()
 			local result = run("digest", "--platform", "linux/arm64", name)
 			assert.equal(index:image({ platform = "linux/arm64" }):digest() .. "\n", result.stdout)
@@ -286,6 +296,25 @@ describe("The program", function()
 			end
 		end)
 
+		it("comes from each, as JSON does, and each knows what was meant by a slip", function()
+			-- these give bytes as they are, a page, a prompt, or nothing at all
+			local no_json = { blob = true, cat = true, config = true, manifest = true, export = true, completion = true,
+				help = true, report = true, login = true, logout = true, run = true, serve = true }
+			local list = {}
+			for i, command in ipairs(cli.commands) do
+				local known = {}
+				for _, option in ipairs(cli.command_options(require("luff.commands." .. command))) do
+					known[option.name] = true
+				end
+				assert.is_true(known.help and known.verbose)
+				assert.equal(not no_json[command], known.json or false, command)
+				list[i] = command
+			end
+			local result = shell(("for c in %s; do $LUFF $c --hlep >&2; echo $c $?; done"):format(table.concat(list, " ")))
+			assert.equal(table.concat(list, " 2\n") .. " 2\n", result.stdout)
+			assert.equal(("luff: unknown option --hlep (did you mean --help?)\n"):rep(#list), result.stderr)
+		end)
+
 		it("agrees with the README", function()
 			local readme = support.read "README.md"
 			for _, command in ipairs(cli.commands) do
@@ -323,7 +352,7 @@ describe("The program", function()
 				["--verbos"] = "unknown option --verbos (did you mean --verbose?)",
 				["-x"] = "unknown option -x",
 				["copy a"] = "too few arguments; usage: luff copy [options] SOURCE... DESTINATION",
-				["digest a b"] = "too many arguments; usage: luff digest [--platform P] NAME",
+				["digest a b"] = "too many arguments; usage: luff digest [--platform P] [--json] NAME",
 				["copy --jobs 0 a b"] = '--jobs wants a number from 1 to 64, not "0"',
 			} do
 				local result = shell("$LUFF " .. line)

@@ -1,4 +1,7 @@
--- What luff help tells beside commands: topics, each { name, summary, text }.
+-- What luff help tells beside commands: topics, each { name, summary, text }, some also with `markdown` for the reference.
+local coming = require "luff.coming"
+local cookbook = require "luff.cookbook"
+
 local topics = {}
 
 --- Where images are: also a part of luff help.
@@ -31,6 +34,8 @@ wanted; --platform chooses another.
 
 Registries are spoken to by https, by http where the host is loopback or --plain-http says so.
 ]] },
+	{ name = "coming", summary = "from crane, skopeo or regctl: what their commands are here", text = coming.text() },
+	{ name = "cookbook", summary = "recipes", text = cookbook.text(), markdown = cookbook.markdown() },
 	{ name = "exit-codes", summary = "what the exit code of luff says", text = topics.exit_codes .. [[
 
 A script that raises one of luff's errors ends with the same codes. What went wrong stands on stderr; where
@@ -61,13 +66,13 @@ environment
   NO_COLOR                                                no colours
 ]] },
 	{ name = "scripts", summary = "how luff runs a script", text = [[
-luff FILE.lua ARGUMENTS… runs a script of Lua 5.4: luff is a global there, arg its arguments. -e runs code from
-the command line, "-" is stdin, and a file may begin with #!/usr/bin/env luff. A script that raises an error ends
-with the exit code of the error.
+luff FILE.lua ARGUMENTS… runs a script of Lua 5.4: luff is a global there, arg its arguments. -e runs code
+from the command line, "-" is stdin, and a file may begin with #!/usr/bin/env luff. A script that raises an
+error ends with the exit code of the error.
 
-To read a global that was never set is an error that names the nearest one, and so is to set a new one inside of
-a function: it is a slip, mostly. rawget(_G, name) asks without. Modules that a script requires and the REPL are
-not watched.
+To read a global that was never set is an error that names the nearest one, and so is to set a new one inside
+of a function: it is a slip, mostly. rawget(_G, name) asks without. Modules that a script requires and the
+REPL are not watched.
 
 luff run sets limits of memory, time and instructions, and has a sandbox for scripts that somebody else wrote:
 luff help run.
@@ -110,6 +115,8 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   plan        dry runs, and doing later what they would have done
   artifact    files as artifacts
   diff        what is different between two images
+  report      pages of HTML about images and repositories
+  repl        a prompt in a program of your own
 ]] },
 	{ name = "embed", summary = "luff in other programs with Lua in them", text = [[
 require "luff" works in stock Lua and in programs that have Lua in them: luff.so must be on package.cpath. It

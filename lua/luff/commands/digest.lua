@@ -4,10 +4,11 @@ local terminal = require "luff.terminal"
 
 return {
 	summary = "print the digest of an image or index",
-	usage = "[--platform P] NAME",
+	usage = "[--platform P] [--json] NAME",
 	arguments = { 1, 1 },
 	options = {
 		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
+		{ name = "json", help = "print JSON, with media type and size" },
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -17,12 +18,18 @@ examples
   luff digest oci:./mirror:v1
 ]],
 	run = function(args, opts)
-		local digest
+		local found
 		if opts.platform then
-			digest = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http }):digest()
+			local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })
+			found = { digest = image:digest(), mediaType = image:media_type(), size = image:size() }
 		else
-			digest = luff.resolve(args[1], { plain_http = opts.plain_http }).digest
+			found = luff.resolve(args[1], { plain_http = opts.plain_http })
 		end
-		terminal.write(digest, "\n")
+		if opts.json then
+			found.name = args[1]
+			terminal.write(luff.json.encode(found, { indent = true }), "\n")
+		else
+			terminal.write(found.digest, "\n")
+		end
 	end,
 }

@@ -51,14 +51,15 @@ return {
 		{ name = "instructions", value = "N", type = "integer", min = 1, max = 1 << 53, help = "of Lua at most" },
 	},
 	help = [[
-The script runs as "luff FILE.lua" runs it, and a limit that is used up ends it, whatever it does: exit code 5 for
-the time, 6 for instructions, 1 where memory ran out and the script did not mind.
+The script runs as "luff FILE.lua" runs it, and a limit that is used up ends it, whatever it does: exit code 5
+for the time, 6 for instructions, 1 where memory ran out and the script did not mind.
 
-In the sandbox it has no files, no environment, no programs, no bytecode, no modules but luff's own safe ones, and
-of luff what reads and writes registries: no settings, no logins, no servers, no layouts or archives. It reaches
-only the registries and repositories that --read and --write name, with the logins that the user has for them;
-"docker.io/library/nginx" is meant by "docker.io", by "docker.io/library" and by itself.
+In the sandbox it has no files, no environment, no programs, no bytecode, no modules but luff's own safe ones,
+and of luff what reads and writes registries: no settings, no logins, no servers, no layouts or archives. It
+reaches only the registries and repositories that --read and --write name, with the logins that the user has
+for them; "docker.io/library/nginx" is meant by "docker.io", by "docker.io/library" and by itself.
 
+examples
   luff run --timeout 5m nightly.lua
   luff run --sandbox --read docker.io --write registry.example:5000/mirror theirs.lua nginx
 ]],
