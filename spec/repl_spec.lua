@@ -337,6 +337,31 @@ describe("A pretty printed value", function()
 }]]):format(("a"):rep(30), ("b"):rep(30), ("z"):rep(60)), text)
 	end)
 
+	it("fills lines with the short items of a list", function()
+		local list = {}
+		for i = 1, 60 do
+			list[i] = i
+		end
+		local text = pretty.format(list, { width = 60 })
+		assert.truthy(text:find("^{\n  1, 2, 3, "), text)
+		assert.truthy(text:find("59,%s+60\n}$"), text)
+		local lines = 0
+		for line in text:gmatch "[^\n]+" do
+			assert.is_true(#line <= 60)
+			lines = lines + 1
+		end
+		assert.is_true(lines < 10)
+		list[30] = ("x"):rep(30)
+		assert.truthy(pretty.format(list):find('\n  29,\n  "xxx', 1, true))
+	end)
+
+	it("says which function it is, and what a reference is made of", function()
+		assert.equal("luff.copy(src, dst, opts): a function, of which help() tells", pretty.format(luff.copy))
+		assert.truthy(pretty.format(print):find "^function: ")
+		assert.truthy(pretty.format(luff.ref "alpine:3"):find(
+			"^docker.io/library/alpine:3\n  registry +docker.io\n  repository +library/alpine\n  tag +3$"))
+	end)
+
 	it("ends where a table is deep, long or in itself", function()
 		local deep, long, own = {}, {}, {}
 		for _ = 1, 50 do

@@ -123,9 +123,13 @@ local function of_index(index)
 	return out
 end
 
-local makers = { Image = of_image, Index = of_index, Layer = of_layer }
+local function of_ref(ref)
+	return { registry = ref.registry, repository = ref.repository, tag = ref.tag, digest = ref.digest }
+end
 
---- The facts of an Image, Index or Layer with the spec's own names; nil for anything else.
+local makers = { Image = of_image, Index = of_index, Layer = of_layer, Ref = of_ref }
+
+--- The facts of an Image, Index, Layer or Ref with the spec's own names; nil for anything else.
 function facts.of(value)
 	local make = makers[facts.kind(value)]
 	return make and make(value)
@@ -177,6 +181,9 @@ function facts.format(f, indent, columns)
 		end
 	end
 	row("name", f.name)
+	row("registry", f.registry)
+	row("repository", f.repository)
+	row("tag", f.tag)
 	row("media type", f.mediaType)
 	row("artifact", f.artifactType)
 	row("digest", f.digest)

@@ -62,7 +62,23 @@ local function key_text(key, state)
 	return "[" .. format(key, state, deepest) .. "]"
 end
 
--- Members in one line where they fit, else a line each.
+local short = 24 -- bytes of an item of a list that shares its line with others
+
+-- The items of a list, as many in a line as there is room for.
+local function fill(items, room)
+	local lines, line = {}, nil
+	for _, item in ipairs(items) do
+		if line and #line + 2 + #item > room then
+			lines[#lines + 1] = line
+			line = nil
+		end
+		line = line and line .. ", " .. item or item
+	end
+	lines[#lines + 1] = line
+	return lines
+end
+
+-- Members in one line where they fit, else a line each; short items of a list fill lines.
 local function format_table(value, state, depth)
 	if state.open[value] then
 		return "<the table around it>"
@@ -84,22 +100,27 @@ local function format_table(value, state, depth)
 		end
 		table.sort(keys, before)
 	end
-	local items, length, lines = {}, 0, false
+	local items, length, lines, longest_item, more = {}, 0, false, 0, nil
 	for i, key in ipairs(keys) do
 		if i > most then
-			items[i] = ("… %d more"):format((list and rawlen(value) or #keys) - most)
-			lines = true
+			local rest = (list and rawlen(value) or #keys) - most
+			more = list and ("… %d more, from [%d] on"):format(rest, i) or ("… %d more, of which pairs() tells"):format(rest)
 			break
 		end
 		local item = format(rawget(value, key), state, depth + 1)
 		items[i] = list and item or key_text(key, state) .. " = " .. item
 		length = length + #items[i] + 2
+		longest_item = math.max(longest_item, #items[i])
 		lines = lines or items[i]:find("\n", 1, true) ~= nil
 	end
 	state.open[value] = nil
-	if not lines and length + 2 + 2 * depth <= state.width then
+	if not lines and not more and length + 2 + 2 * depth <= state.width then
 		return "{ " .. table.concat(items, ", ") .. " }"
 	end
+	if list and not lines and longest_item <= short then
+		items = fill(items, math.max(state.width - 2 * depth - 3, short))
+	end
+	items[#items + 1] = more
 	local indent = ("  "):rep(depth + 1)
 	return "{\n" .. indent .. table.concat(items, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
 end
@@ -113,11 +134,19 @@ function format(value, state, depth)
 	return terminal.printable(tostring(value))
 end
 
+-- "luff.copy(src, dst, opts): a function, of which help() tells"; nil of a function that nothing is said about.
+local function signature(value)
+	local manual = require "luff.manual"
+	local name, page = manual.name_of(value)
+	local entry = name and not page and manual.find(name)[1]
+	return entry and entry.args and ("%s(%s): a function, of which help() tells"):format(entry.name, entry.args)
+end
+
 --- Text of any value, without a newline at its end. opts: width (columns, 80), name (that an Image or Index was opened by).
 -- An Image, Index or Layer is read from the place that holds it; one that cannot be read shows as tostring does.
 function pretty.format(value, opts)
 	local state = { open = {}, width = opts and opts.width or 80 }
-	local line = format(value, state, 0)
+	local line = type(value) == "function" and signature(value) or format(value, state, 0)
 	local ok, about = pcall(facts.of, value)
 	if ok and about then
 		about.name = opts and opts.name
