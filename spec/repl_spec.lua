@@ -192,6 +192,11 @@ describe("The REPL of the program", function()
 		assert.equal(0, result.code)
 	end)
 
+	it("is a command, too", function()
+		local result = support.luff({ "repl" }, { stdin = "luff._VERSION\n_\n" })
+		assert.same({ code = 0, stdout = ('"%s"\n'):format(luff._VERSION):rep(2), stderr = "" }, result)
+	end)
+
 	it("goes on after a script and after a line of code", function()
 		local result = support.luff({ "-i", "-e", "x = 6" }, { stdin = "x * 7\n" })
 		assert.equal("42\n", result.stdout)
@@ -226,10 +231,11 @@ describe("The REPL of the program", function()
 			function tty.type(text)
 				keys:write(text)
 			end
-			-- more than once: a terminal that is just leaving its cooked mode loses a Ctrl-D
+			-- more than once: a terminal that is just leaving its cooked mode loses a Ctrl-D, or leaves something of it in the
+			-- line, which Ctrl-U empties
 			function tty.close()
 				local ended = pcall(support.eventually, function()
-					keys:write "\4"
+					keys:write "\21\4"
 					return not program:running()
 				end, 60)
 				assert(ended, ("no end at Ctrl-D in %q"):format(program:stdout()))

@@ -49,6 +49,7 @@ cli.commands = {
 	"auth",
 	"serve",
 	"run",
+	"repl",
 	"gc", "daemon",
 	"completion",
 	"version",
