@@ -34,8 +34,8 @@ return {
 	},
 	help = [[
 Prints tag and digest of each, then when it was made, and what was found in it: the label, the path, the
-version of the package. All that is asked for has to hold. Each image is looked into once, however many tags it
-has; what has no known age is neither old nor new. The exit code is 0, also where nothing is found.
+version of the package. All that is asked for has to hold. Each image is looked into once, however many tags
+it has; what has no known age is neither old nor new. The exit code is 0, also where nothing is found.
 
 examples
   luff find --same docker.io/library/alpine:latest docker.io/library/alpine
