@@ -131,8 +131,8 @@ Before 5.4 there is no <close>: call close() on servers and readers. Before 5.3 
 cancelled, and in 5.1, but not in LuaJIT, tasks run one after the other. Some modules are of 5.3 and later:
 template, report.
 
-A program with an event loop of its own polls luff.fd() for reading and calls luff.step() when it is readable, or
-from time to time; both wait for nothing. What calls luff is a task then:
+A program with an event loop of its own polls luff.fd() for reading and calls luff.step() when it is readable,
+or from time to time; both wait for nothing. What calls luff is a task then:
 
   luff.spawn(function()
     local ok, done = pcall(luff.copy, from, to)
