@@ -198,6 +198,20 @@ describe("--progress", function()
 			assert.equal(2, last.copied)
 			assert.equal(result.stdout, last.digest .. "\n")
 		end
+		local mirror = { "mirror", "oci:" .. dir .. "/from", "oci:" .. dir .. "/mirror" }
+		local mirrored = run(mirror[1], "--progress=json", mirror[2], mirror[3])
+		assert.equal("copied\tv1\t" .. digest .. "\n", mirrored.stdout)
+		local events, rest = 0, nil
+		for line in mirrored.stderr:gmatch "([^\n]*)\n" do
+			if line:find "^{" then
+				events = events + (luff.json.decode(line).event == "done" and 1 or 0)
+			else
+				rest = line
+			end
+		end
+		assert.equal(2, events)
+		assert.truthy(rest:find "^1 copied", rest)
+		assert.equal(("0 copied (0 B), 1 unchanged, 0 deleted, 0 failed\n"), run(table.unpack(mirror)).stderr)
 		local wrong = run("copy", "--progress", "jsn", name, "oci:" .. dir .. "/wrong:v1")
 		assert.same({ code = 2, stdout = "",
 			stderr = 'luff: --progress wants plain, json or none, not "jsn" (did you mean "json"?)\n' }, wrong)

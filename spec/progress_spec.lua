@@ -215,6 +215,21 @@ describe("Progress on a terminal", function()
 		assert.truthy(screen(at.text)[3]:find "1.0 MB of 2.0 MB")
 	end)
 
+	it("makes room for what is written elsewhere", function()
+		local at = start(100)
+		at.watch { kind = "start", digest = digest "a", size = 1000000, media_type = layer, total = 1000000 }
+		assert.equal(2, #screen(at.text))
+		local seen
+		at.progress:aside(function(word)
+			seen = word
+			-- the picture is gone
+			assert.truthy(at.text:find "\27%[2A\r\27%[J$")
+			at.text = ""
+		end, "x")
+		assert.equal("x", seen)
+		assert.equal(2, #screen(at.text))
+	end)
+
 	it("counts a blob that begins again once", function()
 		local at = start(100)
 		local event = { kind = "start", digest = digest "a", size = 1000000, media_type = layer, total = 1000000 }

@@ -1031,6 +1031,7 @@ function mirror.run(opts) end
 ---@field dry_run boolean? says what would be done
 ---@field plain_http boolean?
 ---@field each (fun(entry: table))? called for each tag as it is done
+---@field progress (fun(): fun(event: luff.CopyEvent))? called for each copy: what it gives hears how far that is
 
 ---@class luff.MirrorSummary
 ---@field copied integer tags

@@ -10,7 +10,7 @@ local mirror = {}
 
 local known = { "from", "to", "repositories", "rename_repository", "tags", "platform", "platforms", "sparse",
 	"referrers", "digest_tags", "foreign", "jobs", "rename", "filter", "transform", "verify", "prune", "keep", "prune_max",
-	"dry_run", "plain_http", "each" }
+	"dry_run", "plain_http", "each", "progress" }
 
 -- ---- What is meant no more ----------------------------------------------------------------------------------
 
@@ -151,6 +151,7 @@ end
 --	jobs          tags at a time (8)
 --	dry_run       true: says what would be done
 --	each          function(entry), for each tag as it is done
+--	progress      function() that gives what luff.copy takes under that name, for each copy
 --
 -- Versions are copied newest first. The summary: { copied, unchanged, left_out, deleted, failed: numbers; bytes; entries =
 -- { { from, to, tag, target, status, digest, followers, error }, … } }, where status is one of these words; an entry without a

@@ -276,6 +276,19 @@ function Progress:event(copy, event)
 	end
 end
 
+--- Calls f, which writes elsewhere, while nothing of the picture is on the terminal.
+function Progress:aside(f, ...)
+	if self.drawn > 0 then
+		self.stream:write(("\27[%dA\r\27[J"):format(self.drawn))
+		self.stream:flush()
+		self.drawn = 0
+	end
+	f(...)
+	if self.columns then
+		self:paint()
+	end
+end
+
 --- The function that one luff.copy calls; several copies may share the picture, each with a function of its own.
 function Progress:watch()
 	local copy = { total = 0 }

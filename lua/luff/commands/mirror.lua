@@ -3,6 +3,7 @@ local fail = require "luff.fail"
 local luff = require "luff"
 local mirror = require "luff.mirror"
 local options = require "luff.options"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 -- A line for each tag, as it is done; what failed goes to stderr.
@@ -103,6 +104,7 @@ return {
 			help = "if that would be more than N tags, delete none (20)" },
 		{ name = "dry-run", short = "n", help = "say what would be done" },
 		{ name = "json", help = "print what was done as JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
@@ -128,8 +130,20 @@ examples
 	run = function(args, opts)
 		local settings = settings_of(args, opts)
 		local many = settings.repositories ~= nil
-		settings.each = not opts.json and function(entry) show(entry, many) end or nil
+		-- elsewhere than on a terminal the lines of the tags are enough, unless somebody asks for more
+		local bars <close> = (opts.progress or terminal.columns "stderr") and progress.of(opts) or nil
+		settings.progress = bars and function() return bars:watch() end
+		settings.each = not opts.json and function(entry)
+			if bars then
+				bars:aside(show, entry, many)
+			else
+				show(entry, many)
+			end
+		end or nil
 		local summary = mirror.run(settings)
+		if bars then
+			bars:close()
+		end
 		if opts.json then
 			terminal.write(to_json(summary), "\n")
 		else

@@ -43,7 +43,8 @@ end
 
 -- A job with what all have and what it has of its own.
 local function new_job(opts, special)
-	local job = { dry_run = opts.dry_run, plain_http = opts.plain_http, jobs = opts.jobs }
+	local job = { dry_run = opts.dry_run, plain_http = opts.plain_http, jobs = opts.jobs,
+		progress = opts.progress }
 	for _, name in ipairs(own) do
 		job[name] = special[name]
 		if job[name] == nil then

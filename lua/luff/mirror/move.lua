@@ -19,7 +19,8 @@ local function digest_there(job, entry)
 end
 
 local function how_to_copy(job)
-	return { referrers = job.referrers, foreign = job.foreign, plain_http = job.plain_http }
+	return { referrers = job.referrers, foreign = job.foreign, plain_http = job.plain_http,
+		progress = job.progress and job.progress() }
 end
 
 -- What luff.copy gives, of which nothing moved.
@@ -66,15 +67,15 @@ end
 
 -- The index with its own bytes and digest, and of what it lists only what `less` lists.
 local function copy_sparse(job, object, less, to)
-	local sum, how = unmoved(object, 1), how_to_copy(job)
+	local sum = unmoved(object, 1)
 	for _, entry in ipairs(less:index_manifest().manifests) do
 		local child = indexes[entry.mediaType] and object:image_index(entry.digest) or object:image(entry.digest)
-		add(sum, luff.copy(child, job.to .. "@" .. entry.digest, how))
+		add(sum, luff.copy(child, job.to .. "@" .. entry.digest, how_to_copy(job)))
 	end
 	luff.push_manifest(to, object:raw_manifest(), { plain_http = job.plain_http })
 	if job.referrers then
 		for one in luff.referrers(job.from .. "@" .. object:digest(), { plain_http = job.plain_http }) do
-			add(sum, luff.copy(job.from .. "@" .. one.digest, job.to .. "@" .. one.digest, how))
+			add(sum, luff.copy(job.from .. "@" .. one.digest, job.to .. "@" .. one.digest, how_to_copy(job)))
 		end
 	end
 	return sum
