@@ -1,4 +1,5 @@
 /* What the program needs of a terminal: its width, a line editor, a clock for progress. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -152,6 +153,55 @@ static int history(lua_State *L)
 	return 0;
 }
 
+enum { NAMES_MAX = 5000 }; /* of one folder */
+
+static bool is_folder(DIR *dir, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+		return entry->d_type == DT_DIR;
+	return fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int close_folder(lua_State *L)
+{
+	DIR **dir = lua_touserdata(L, 1);
+
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+	return 0;
+}
+
+/* core.folder(path): the names in it, those of folders with a slash behind them; none where it cannot be read */
+static int folder(lua_State *L)
+{
+	static const luaL_Reg meta[] = {{"__gc", close_folder}, {NULL, NULL}};
+	const char *path = luaL_checkstring(L, 1);
+	const struct dirent *entry;
+	lua_Integer n = 0;
+	DIR **dir;
+
+	lua_newtable(L);
+	dir = lua_newuserdatauv(L, sizeof *dir, 0);
+	*dir = NULL;
+	luaL_newlib(L, meta);
+	lua_setmetatable(L, -2);
+	*dir = opendir(path);
+	while (*dir && n < NAMES_MAX && (entry = readdir(*dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		lua_pushfstring(L, is_folder(*dir, entry) ? "%s/" : "%s", entry->d_name);
+		lua_rawseti(L, 2, ++n);
+	}
+	if (*dir)
+		closedir(*dir);
+	*dir = NULL;
+	lua_settop(L, 2);
+	return 1;
+}
+
 /* core.terminal(fd): its columns, or nil if it is none */
 static int terminal(lua_State *L)
 {
@@ -227,13 +277,10 @@ static int clock_seconds(lua_State *L)
 
 void luff_terminal_functions(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"can_edit", can_edit},
-					     {"readline", readline},
-					     {"history", history},
-					     {"terminal", terminal},
-					     {"secret", secret},
-					     {"clock", clock_seconds},
-					     {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"can_edit", can_edit},   {"readline", readline},
+					     {"history", history},     {"terminal", terminal},
+					     {"folder", folder},       {"secret", secret},
+					     {"clock", clock_seconds}, {NULL, NULL}};
 
 	luaL_setfuncs(L, functions, 0);
 }

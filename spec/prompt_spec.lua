@@ -65,6 +65,22 @@ describe("At the prompt", function()
 		assert.equal(address .. "/team/app:v2", ways("luff.copy('" .. address .. "/team/app:"))
 	end)
 
+	it("files and folders are completed where a name takes them", function()
+		local dir = support.scratch()
+		support.must { "mkdir", dir .. "/layout", dir .. "/later", dir .. "/.hidden", dir .. "/odd\27[2J" }
+		support.write(dir .. "/image.tar", "")
+		support.must { "ln", "-s", "layout", dir .. "/link" }
+		assert.equal(("oci:%s/later/ oci:%s/layout/"):format(dir, dir), ways("luff.open 'oci:" .. dir .. "/la"))
+		assert.equal("oci:" .. dir .. "/link/", ways("luff.open 'oci:" .. dir .. "/li"))
+		assert.equal("docker-archive:" .. dir .. "/image.tar", ways("luff.open('docker-archive:" .. dir .. "/im"))
+		assert.equal(dir .. "/image.tar", ways("luff.layer('" .. dir .. "/im"))
+		assert.equal("oci:" .. dir .. "/.hidden/", ways("luff.open 'oci:" .. dir .. "/."))
+		assert.equal("", ways("luff.open 'oci:" .. dir .. "/od"))
+		assert.equal("", ways("luff.open 'docker://" .. dir .. "/la"))
+		assert.equal("", ways "luff.open 'oci:/nowhere/at/all")
+		assert.truthy(ways "luff.open 'oci:core":find "oci:core/")
+	end)
+
 	it("nobody is asked whose name is not there, and what fails offers nothing", function()
 		server:requests()
 		ways "luff.open 'alp"

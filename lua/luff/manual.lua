@@ -400,7 +400,7 @@ local function describe(e, width)
 		for _, f in ipairs(functions) do
 			left = math.max(left, #signature(f))
 		end
-		left = math.min(left, width // 2)
+		left = math.min(left, math.floor(width / 2))
 		lines[#lines + 1] = #functions > 0 and "\nfunctions" or nil
 		for _, f in ipairs(functions) do
 			local text = summary(f)

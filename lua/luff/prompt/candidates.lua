@@ -1,8 +1,10 @@
 -- What the end of a line at the prompt may become: members of values, methods by what lua/luff/meta.lua says a call gives,
 -- names of images, tags and modules inside of strings. Nothing that is looked at is called.
+local core = require "luff.core"
 local facts = require "luff.facts"
 local luff = require "luff"
 local manual = require "luff.manual"
+local terminal = require "luff.terminal"
 
 local candidates = {}
 
@@ -61,15 +63,35 @@ local function place_of(word)
 	return host, host .. "/", luff.catalog
 end
 
+local with_paths = { ["oci:"] = true, ["docker-archive:"] = true, ["oci-archive:"] = true, ["dir:"] = true,
+	["rootfs:"] = true }
+
 local schemes = {
 	"docker://", "oci:", "docker-archive:", "oci-archive:", "docker-daemon:", "dir:", "containers-storage:", "containerd:",
 	"rootfs:", "random:", "memory:",
 }
 
+-- Files and folders behind a scheme that takes them, and behind nothing that begins like a path.
+local function add_paths(list, word)
+	local scheme, path = word:match "^(%l[%l-]*:)(.*)$"
+	if scheme and not with_paths[scheme] or not scheme and not word:find "^[./]" then
+		return
+	end
+	path = scheme and path or word
+	local before, name = path:match "^(.*/)([^/]*)$"
+	before, name = before or "", name or path
+	for _, found in ipairs(core.folder(before == "" and "." or before)) do
+		if terminal.printable(found) == found and (found:sub(1, 1) ~= "." or name:sub(1, 1) == ".") then
+			list[#list + 1] = (scheme or "") .. before .. found
+		end
+	end
+end
+
 -- What comes from there passes a pattern: it is shown as it is.
 local function image_names(word, known)
 	local list = { table.unpack(schemes) }
 	table.move(known, 1, #known, #list + 1, list)
+	add_paths(list, word)
 	local place, before, ask = place_of(word)
 	if place then
 		pcall(function()

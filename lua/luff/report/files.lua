@@ -54,7 +54,7 @@ local function prune(root, most)
 	table.sort(sizes, function(a, b) return a > b end)
 	local least = sizes[most]
 	filter(root, 0, function(node) return node.size >= least end)
-	if count(root) > most + most // 4 then
+	if count(root) > most * 1.25 then
 		filter(root, 0, function(node) return node.size > least end)
 	end
 end

@@ -159,9 +159,9 @@ local function base64(hex)
 	local out = {}
 	for i = 1, #bytes, 3 do
 		local a, b, c = bytes:byte(i, i + 2)
-		local n = a << 16 | (b or 0) << 8 | (c or 0)
+		local n = a * 65536 + (b or 0) * 256 + (c or 0)
 		for k = 3, 0, -1 do
-			local at = (n >> 6 * k & 63) + 1
+			local at = math.floor(n / 64 ^ k) % 64 + 1
 			out[#out + 1] = (k == 1 and not b or k == 0 and not c) and "=" or digits:sub(at, at)
 		end
 	end
