@@ -105,6 +105,23 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 			   : luff_reader_open_exact(out, raw, m, d->size - offset, err);
 }
 
+int luff_medium_fetch_part(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			   int64_t offset, int64_t size, struct luff_error *err)
+{
+	struct luff_reader *raw = NULL;
+	int rc;
+
+	*out = NULL;
+	if (offset < 0 || size < 0 || offset > d->size || size > d->size - offset)
+		return luff_fail(err, LUFF_EFORMAT, "%s: %s ends before the part that is wanted", m->place,
+				 d->digest.text);
+	rc = m->ops->fetch_part ? m->ops->fetch_part(&raw, m, d, offset, size, err)
+				: m->ops->fetch(&raw, m, d, offset, err);
+	if (rc == 0)
+		rc = luff_reader_open_part(&raw, raw, 0, size, err);
+	return rc < 0 ? rc : luff_reader_open_exact(out, raw, m, size, err);
+}
+
 /* What was kept of a blob, then the rest, which is asked for when its turn has come. */
 struct rest_reader {
 	struct luff_reader base;

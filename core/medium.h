@@ -35,6 +35,12 @@ struct luff_medium_ops {
 	 */
 	int (*fetch)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 		     int64_t offset, struct luff_error *err);
+	/*
+	 * Optional. Bytes of d from offset on, at least `size` of them; no more than that is moved. The wrapper takes so many, and
+	 * checks nothing else. NULL: fetch.
+	 */
+	int (*fetch_part)(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			  int64_t offset, int64_t size, struct luff_error *err);
 	/* Optional. NULL: fetch is tried. */
 	int (*exists)(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_error *err);
@@ -131,6 +137,9 @@ int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, 
 			struct luff_error *err);
 /** The innermost medium that holds d; borrowed. */
 struct luff_medium *luff_medium_origin(struct luff_medium *m, const struct luff_descriptor *d);
+/** `size` bytes of d from `offset` on, and as few others as m can; nothing but their number is checked. LUFF_EFORMAT beyond d's end. */
+int luff_medium_fetch_part(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			   int64_t offset, int64_t size, struct luff_error *err);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

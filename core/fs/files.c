@@ -7,6 +7,7 @@
 #include "fs/path.h"
 #include "fs/pax.h"
 #include "fs/tar.h"
+#include "fs/toc.h"
 #include "fs/tree.h"
 #include "stream/streams.h"
 
@@ -132,7 +133,7 @@ static int look(bool *certain, struct luff_files *f, struct luff_image *image, s
 
 	f->wanted = name ? name + 1 : path;
 	if (rc == 0)
-		rc = luff_listing_open(&f->listings[i], layer, &sink, err);
+		rc = luff_toc_list_any(&f->listings[i], layer, &sink, err);
 	luff_tree_unref(f->tree);
 	f->tree = NULL;
 	if (rc < 0)
@@ -207,6 +208,8 @@ struct content_reader {
 	struct luff_layer *layer;
 	int64_t offset; /* of the file's header */
 	struct luff_tar *tar;
+	struct luff_placed placed; /* in place of these where it says so */
+	struct luff_reader *part;
 };
 
 static int skip_to(struct luff_reader *r, int64_t offset, struct luff_error *err)
@@ -244,8 +247,13 @@ static int content_read(size_t *n_out, struct luff_reader *r, void *buf, size_t 
 {
 	struct content_reader *c = (struct content_reader *)r;
 	const struct luff_entry *e = NULL;
-	int rc = c->tar ? 0 : start(c, err);
+	int rc;
 
+	if (c->placed.size > 0) {
+		rc = c->part ? 0 : luff_toc_open(&c->part, c->layer, &c->placed, err);
+		return rc < 0 ? rc : luff_reader_read(n_out, c->part, buf, len, err);
+	}
+	rc = c->tar ? 0 : start(c, err);
 	if (rc == 0)
 		rc = luff_tar_read(n_out, c->tar, buf, len, err);
 	if (rc == 0 && *n_out == 0) {
@@ -262,6 +270,7 @@ static void content_close(struct luff_reader *r)
 	struct content_reader *c = (struct content_reader *)r;
 
 	luff_tar_close(c->tar);
+	luff_reader_close(c->part);
 	luff_layer_unref(c->layer);
 	free(c);
 }
@@ -298,6 +307,8 @@ int luff_files_content(struct luff_reader **out, struct luff_files *f, struct lu
 	c->base.ops = &ops;
 	c->layer = luff_layer_ref(l->layer);
 	c->offset = r->offset;
+	if (l->placed)
+		luff_toc_place(&c->placed, l, r);
 	*out = &c->base;
 	return 0;
 }

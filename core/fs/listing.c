@@ -152,8 +152,7 @@ static int add_owner(struct luff_record *r, struct luff_listing *l, const struct
 	return rc < 0 ? rc : add_bytes(NULL, l, e->group, strlen(e->group) + 1, err);
 }
 
-/* One record; *added is false for what is of no concern. */
-static int add_entry(bool *added, struct luff_listing *l, const struct luff_entry *e, int64_t offset,
+int luff_listing_add(bool *added, struct luff_listing *l, const struct luff_entry *e, int64_t offset,
 		     struct luff_error *err)
 {
 	char path[LUFF_PATH_MAX + 1], target[LUFF_PATH_MAX + 1];
@@ -224,7 +223,7 @@ static int scan(struct luff_listing *l, struct luff_entries *entries, struct luf
 	while (rc == 0 && (rc = luff_entries_next(&e, entries, err)) == 0 && e) {
 		bool added = false;
 
-		rc = add_entry(&added, l, e, luff_entries_offset(entries), err);
+		rc = luff_listing_add(&added, l, e, luff_entries_offset(entries), err);
 		if (rc == LUFF_EFORMAT || rc == LUFF_ELIMIT)
 			luff_fail_context(err, "layer %.19s", luff_layer_descriptor(l->layer)->digest.text);
 		if (rc == 0 && added && sink && l->records[l->count - 1].kind == LUFF_ENTRY_FILE)
@@ -233,16 +232,41 @@ static int scan(struct luff_listing *l, struct luff_entries *entries, struct luf
 	return rc;
 }
 
-static int fill(struct luff_listing **out, struct luff_layer *layer, struct luff_entries *entries,
-		struct luff_sink *sink, struct luff_error *err)
+int luff_listing_add_place(struct luff_listing *l, const struct luff_place *place, const char *digest,
+			   struct luff_error *err)
+{
+	struct luff_place *to;
+	int rc = grow((void **)&l->places, &l->place_room, l->place_count + 1, sizeof *place, err);
+
+	if (rc < 0)
+		return rc;
+	to = &l->places[l->place_count++];
+	*to = *place;
+	l->records[l->count - 1].offset = (int64_t)l->place_count;
+	return add_text(&to->digest, l, digest, err);
+}
+
+int luff_listing_new(struct luff_listing **out, struct luff_layer *layer, struct luff_error *err)
 {
 	LUFF_AUTO(listing) l = calloc(1, sizeof *l);
 	int rc;
 
+	*out = NULL;
 	if (!l)
 		return luff_fail_nomem(err);
-	l->layer = luff_layer_ref(layer);
+	l->layer = layer ? luff_layer_ref(layer) : NULL;
 	rc = add_bytes(NULL, l, "", 1, err); /* offset 0 is the empty text */
+	if (rc == 0)
+		*out = luff_take(l);
+	return rc;
+}
+
+static int fill(struct luff_listing **out, struct luff_layer *layer, struct luff_entries *entries,
+		struct luff_sink *sink, struct luff_error *err)
+{
+	LUFF_AUTO(listing) l = NULL;
+	int rc = luff_listing_new(&l, layer, err);
+
 	if (rc == 0)
 		rc = scan(l, entries, sink, err);
 	if (rc == 0)
@@ -275,6 +299,7 @@ void luff_listing_close(struct luff_listing *l)
 	if (!l)
 		return;
 	free(l->records);
+	free(l->places);
 	free(l->text);
 	luff_layer_unref(l->layer);
 	free(l);

@@ -21,7 +21,14 @@ struct luff_record {
 	uint8_t kind;
 	int64_t size; /* of devices: major << 32 | minor */
 	int64_t mtime;
-	int64_t offset; /* of its first header in the tar */
+	int64_t offset; /* of its first header in the tar; with places: the number of its place, from 1 on, or 0 */
+};
+
+/* Where the content of a file is in the layer as it is stored. */
+struct luff_place {
+	int64_t at, end; /* bytes of the blob, which unpack by themselves */
+	int64_t inner;   /* of what they unpack to, those that come before the content */
+	uint32_t digest; /* of the content */
 };
 
 struct luff_listing {
@@ -30,6 +37,9 @@ struct luff_listing {
 	size_t count, room;
 	char *text;
 	size_t text_len, text_room;
+	bool placed; /* from a table of contents: files are found by their places */
+	struct luff_place *places;
+	size_t place_count, place_room;
 };
 
 /* Gets the content of files while a layer is listed: before anybody knows which of them stay. */
@@ -51,6 +61,14 @@ int luff_listing_open(struct luff_listing **out, struct luff_layer *layer, struc
 /** The same from the layer's plain tar at hand, which it takes over. */
 int luff_listing_read(struct luff_listing **out, struct luff_layer *layer, struct luff_reader *plain,
 		      struct luff_sink *sink, struct luff_error *err);
+/** An empty one, to which luff_listing_add() adds. `layer` may be NULL. */
+int luff_listing_new(struct luff_listing **out, struct luff_layer *layer, struct luff_error *err);
+/** *added is false for what is of no concern. */
+int luff_listing_add(bool *added, struct luff_listing *l, const struct luff_entry *e, int64_t offset,
+		     struct luff_error *err);
+/** The place of the record that was added last. */
+int luff_listing_add_place(struct luff_listing *l, const struct luff_place *place, const char *digest,
+			   struct luff_error *err);
 void luff_listing_close(struct luff_listing *listing);
 
 static inline const char *luff_listing_text(const struct luff_listing *l, uint32_t at)

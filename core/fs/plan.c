@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "fs/entries.h"
+#include "fs/toc.h"
 #include "stream/streams.h"
 
 int luff_plan_init(struct luff_plan *plan, const struct luff_tree *tree, struct luff_error *err)
@@ -49,12 +50,12 @@ static uint32_t node_of(const struct luff_plan *plan, const struct luff_tree *tr
 						     : 0;
 }
 
-/* Whether the layer has such a file whose content is not here. */
+/* Whether the layer has such a file whose content is only found by going through its tar. */
 static bool lacks(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer)
 {
 	const struct luff_listing *l = luff_tree_listing(tree, layer);
 
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; i < l->count && !l->placed; i++) {
 		if (node_of(plan, tree, layer, i) && l->records[i].size > 0 &&
 		    !(plan->contents && luff_contents_has(plan->contents, layer, i)))
 			return true;
@@ -63,6 +64,20 @@ static bool lacks(const struct luff_plan *plan, const struct luff_tree *tree, si
 }
 
 typedef int (*each_fn)(void *arg, uint32_t node, struct luff_reader *content, struct luff_error *err);
+
+static int open_kept(struct luff_reader **out, const struct luff_plan *plan, const struct luff_listing *l,
+		     size_t layer, size_t i, struct luff_error *err)
+{
+	const struct luff_record *r = &l->records[i];
+	struct luff_placed placed;
+
+	if (r->size == 0)
+		return luff_reader_open_bytes(out, "", 0, err);
+	if (!l->placed)
+		return luff_contents_read(out, plan->contents, layer, i, r->size, err);
+	luff_toc_place(&placed, l, r);
+	return luff_toc_open(out, l->layer, &placed, err);
+}
 
 static int each_kept(const struct luff_plan *plan, const struct luff_tree *tree, size_t layer, each_fn fn,
 		     void *arg, struct luff_error *err)
@@ -73,12 +88,10 @@ static int each_kept(const struct luff_plan *plan, const struct luff_tree *tree,
 	for (size_t i = 0; rc == 0 && i < l->count; i++) {
 		LUFF_AUTO(reader) content = NULL;
 		uint32_t node = node_of(plan, tree, layer, i);
-		int64_t size = l->records[i].size;
 
 		if (!node)
 			continue;
-		rc = size == 0 ? luff_reader_open_bytes(&content, "", 0, err)
-			       : luff_contents_read(&content, plan->contents, layer, i, size, err);
+		rc = open_kept(&content, plan, l, layer, i, err);
 		if (rc == 0)
 			rc = fn(arg, node, content, err);
 	}

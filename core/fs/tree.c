@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/text.h"
 #include "fs/path.h"
+#include "fs/toc.h"
 
 #define SCANS 8 /* layers at a time */
 #define NAMES_MAX ((size_t)2 << 30)
@@ -664,7 +665,10 @@ static int scan_layer(void *arg, size_t i, struct luff_error *err)
 	int rc = luff_image_layer(&layer, s->tree->image, i, err);
 
 	sink.layer = i;
-	return rc < 0 ? rc : luff_listing_open(&s->tree->listings[i], layer, s->sink ? &sink : NULL, err);
+	if (rc < 0)
+		return rc;
+	return s->sink ? luff_listing_open(&s->tree->listings[i], layer, &sink, err)
+		       : luff_toc_list_any(&s->tree->listings[i], layer, NULL, err);
 }
 
 static int lay_all(struct luff_tree *t, size_t first, struct luff_error *err)

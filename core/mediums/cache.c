@@ -236,6 +236,18 @@ static int cache_fetch(struct luff_reader **out, struct luff_medium *m, const st
 	return offset == 0 ? open_keep(out, c, d, err) : luff_medium_fetch(out, c->inner, d, offset, err);
 }
 
+/* What is not here does not come to stay for a part of it. */
+static int cache_fetch_part(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			    int64_t offset, int64_t size, struct luff_error *err)
+{
+	struct cache *c = cache_of(m);
+	struct luff_error ignored = {0};
+
+	if (is_right(c, d) && luff_store_fetch(out, c->shelf->store, &d->digest, offset, &ignored) == 0)
+		return 0;
+	return luff_medium_fetch_part(out, c->inner, d, offset, size, err);
+}
+
 /* By its digest alone: if it is here and a manifest, its bytes say all. */
 static bool find_manifest(struct luff_descriptor *out, char **document, struct cache *c,
 			  const struct luff_digest *digest)
@@ -394,6 +406,7 @@ static void set_ops(struct luff_medium_ops *ops, const struct luff_medium_ops *i
 					.complete = inner->complete,
 					.resolve = cache_resolve,
 					.fetch = cache_fetch,
+					.fetch_part = cache_fetch_part,
 					.exists = cache_exists,
 					.home = cache_home,
 					.origin = cache_origin,

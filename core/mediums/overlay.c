@@ -48,6 +48,13 @@ static int overlay_fetch(struct luff_reader **out, struct luff_medium *m, const 
 	return origin->ops->fetch(out, origin, d, offset, err);
 }
 
+static int overlay_fetch_part(struct luff_reader **out, struct luff_medium *m,
+			      const struct luff_descriptor *d, int64_t offset, int64_t size,
+			      struct luff_error *err)
+{
+	return luff_medium_fetch_part(out, overlay_origin(m, d), d, offset, size, err);
+}
+
 static int overlay_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
 			  struct luff_error *err)
 {
@@ -92,6 +99,7 @@ static const struct luff_medium_ops overlay_ops = {
 	.scheme = "overlay",
 	.resolve = overlay_resolve,
 	.fetch = overlay_fetch,
+	.fetch_part = overlay_fetch_part,
 	.exists = overlay_exists,
 	.push = overlay_push,
 	.origin = overlay_origin,

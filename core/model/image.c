@@ -137,6 +137,13 @@ size_t luff_image_layer_count(const struct luff_image *image)
 	return image->manifest.doc.count;
 }
 
+const char *luff_image_layer_annotation(const struct luff_image *image, size_t i, const char *key)
+{
+	const cJSON *layer = cJSON_GetArrayItem(luff_json_array(image->manifest.doc.tree, "layers"), (int)i);
+
+	return luff_json_string(luff_json_object(layer, "annotations"), key);
+}
+
 int luff_image_layer(struct luff_layer **out, struct luff_image *image, size_t i, struct luff_error *err)
 {
 	return luff_layer_new(out, image, i, &image->manifest.doc.entries[i], err);

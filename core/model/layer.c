@@ -60,6 +60,11 @@ int luff_layer_new_alone(struct luff_layer **out, struct luff_medium *m, const s
 	return rc;
 }
 
+const char *luff_layer_annotation(const struct luff_layer *layer, const char *key)
+{
+	return layer->image ? luff_image_layer_annotation(layer->image, layer->i, key) : NULL;
+}
+
 struct luff_medium *luff_layer_medium(const struct luff_layer *layer)
 {
 	return layer->medium;

@@ -19,6 +19,9 @@ void luff_reader_inherit(struct luff_reader *r, const struct luff_reader *inner)
 /** Exactly `size` bytes: one more is LUFF_ESIZE, an end before is LUFF_EFORMAT. */
 int luff_reader_open_exact(struct luff_reader **out, struct luff_reader *inner, struct luff_medium *owner,
 			   int64_t size, struct luff_error *err);
+/** `size` bytes from `offset` on, and no look at what follows them; LUFF_EFORMAT where inner ends before. */
+int luff_reader_open_part(struct luff_reader **out, struct luff_reader *inner, int64_t offset, int64_t size,
+			  struct luff_error *err);
 /** The bytes as they are, which go into `hash` on the way; it is whole at the end. Borrowed while the reader lives. */
 int luff_reader_open_hash(struct luff_reader **out, struct luff_reader *inner, struct luff_hash *hash,
 			  struct luff_error *err);

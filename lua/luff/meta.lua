@@ -338,7 +338,8 @@ function Image:annotations() end
 ---@return fun(): luff.Entry?
 function Image:files(pattern) end
 ---What a path leads to, through links within the image, the last one too. Layers are read from the top, and only as many as
----it takes to be certain; "not_found" where nothing is there.
+---it takes to be certain; of a layer in eStargz or zstd:chunked, its table of contents alone, where the manifest names the table's
+---digest. "not_found" where nothing is there.
 ---@param path string
 ---@return luff.Entry
 function Image:stat(path) end

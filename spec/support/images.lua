@@ -65,7 +65,8 @@ end
 --- Builds an image and leaves it under a name ("oci:DIR:TAG", "memory:x:TAG", "host/repo:tag", or any of them
 -- with @digest or without a tag).
 -- opts, each optional: platform ("linux/amd64"), layers (list of a tar's bytes, a number of random bytes in a tar, or
--- { bytes =, media_type =, diff_id = }; one small layer by default), config (members beside those that are made), annotations,
+-- { bytes =, media_type =, diff_id =, annotations = };
+-- one small layer by default), config (members beside those that are made), annotations,
 -- docker (true: Docker's media types), untagged (true: pushed by digest only).
 -- Returns the Image.
 function images.make_image(name, opts)
@@ -89,6 +90,7 @@ function images.make_image(name, opts)
 			layer = { bytes = layer }
 		end
 		layers[i] = L.push_blob(place, layer.bytes, { media_type = layer.media_type or kind.layer })
+		layers[i].annotations = layer.annotations
 		diff_ids[i] = layer.diff_id or L.digest(layer.bytes)
 	end
 	local config = split_platform(opts.platform or "linux/amd64")

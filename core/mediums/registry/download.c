@@ -28,6 +28,7 @@ struct download {
 	struct luff_descriptor d;
 	luff_download_ask *ask;
 	int64_t start, offset; /* of the first byte and of the next one to hand out */
+	int64_t end;           /* of the last one, and one more */
 	struct luff_exchange *x;
 	int64_t broke_at;
 	int tries; /* since there was progress */
@@ -42,10 +43,15 @@ struct download {
 
 static void watch(struct download *w)
 {
-	w->watched = w->d.size >= LARGE && w->host->pacer.rate <= 0;
+	w->watched = w->end == w->d.size && w->d.size >= LARGE && w->host->pacer.rate <= 0;
 	w->since = luff_clock_ms();
 	w->waited = 0;
 	w->probe = 2 * PROBE;
+}
+
+static bool is_whole(const struct download *w, int64_t offset)
+{
+	return offset == 0 && w->end == w->d.size;
 }
 
 /* The answer to a Range may be the part, or all of it. */
@@ -54,14 +60,14 @@ static int check_part(const struct download *w, struct luff_exchange *x, struct 
 	const char *range = luff_exchange_header(x, "content-range", 0);
 	const struct luff_descriptor *d = &w->d;
 	int64_t first = 0, last = 0, total = 0, length = luff_exchange_length(x);
-	int64_t offset = w->offset, want = luff_exchange_status(x) == 200 ? d->size : d->size - offset;
+	int64_t offset = w->offset, want = luff_exchange_status(x) == 200 ? d->size : w->end - offset;
 
 	if (luff_exchange_status(x) == 206 &&
-	    (offset == 0 || !range || !luff_header_content_range(&first, &last, &total, range) ||
-	     first != offset || last != d->size - 1 || (total >= 0 && total != d->size)))
+	    (is_whole(w, offset) || !range || !luff_header_content_range(&first, &last, &total, range) ||
+	     first != offset || last != w->end - 1 || (total >= 0 && total != d->size)))
 		return luff_fail(err, LUFF_EFORMAT,
 				 "%s: %s: asked for bytes %" PRId64 " to %" PRId64 ", got another part",
-				 w->medium->place, d->digest.text, offset, d->size - 1);
+				 w->medium->place, d->digest.text, offset, w->end - 1);
 	if (length >= 0 && length != want)
 		return luff_fail(err, LUFF_ESIZE,
 				 "%s: %s should have %" PRId64 " bytes, the server sends %" PRId64,
@@ -94,14 +100,13 @@ static int skip(struct luff_exchange *x, int64_t left, struct luff_error *err)
 	return rc;
 }
 
-static int ask_server(struct luff_exchange **out, const struct download *w, int64_t offset,
-		      struct luff_error *err)
+static int ask_server(struct luff_exchange **out, const struct download *w, bool all, struct luff_error *err)
 {
 	char range[64];
 
 	/* some want to know the end, too */
-	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, offset, w->d.size - 1);
-	return w->ask(out, w->medium, &w->d, offset > 0 ? range : NULL, err);
+	snprintf(range, sizeof range, "bytes=%" PRId64 "-%" PRId64, w->offset, w->end - 1);
+	return w->ask(out, w->medium, &w->d, all ? NULL : range, err);
 }
 
 /* From w->offset on. */
@@ -109,12 +114,13 @@ static int open_part(struct download *w, struct luff_error *err)
 {
 	LUFF_AUTO(exchange) x = NULL;
 	char place[1024];
-	int rc = ask_server(&x, w, w->offset, err);
+	bool all = is_whole(w, w->offset);
+	int rc = ask_server(&x, w, all, err);
 
 	/* a server that knows no part may still have all of it */
-	if (rc == 0 && w->offset > 0 && luff_exchange_status(x) == 416) {
+	if (rc == 0 && !all && luff_exchange_status(x) == 416) {
 		luff_exchange_close(luff_take(x));
-		rc = ask_server(&x, w, 0, err);
+		rc = ask_server(&x, w, true, err);
 	}
 	if (rc < 0)
 		return rc;
@@ -139,7 +145,7 @@ static int go_on(struct download *w, const struct luff_error *failure, struct lu
 	w->broke_at = w->offset;
 	luff_exchange_close(luff_take(w->x));
 	*err = *failure;
-	while (luff_retry_is_broken(err) && w->tries < LUFF_RETRY_MAX && w->offset < w->d.size) {
+	while (luff_retry_is_broken(err) && w->tries < LUFF_RETRY_MAX && w->offset < w->end) {
 		rc = luff_retry_pause(w->tries++, NULL, err);
 		if (rc == 0)
 			rc = open_part(w, err);
@@ -223,6 +229,11 @@ static int download_read(size_t *n_out, struct luff_reader *base, void *buf, siz
 	int rc = 0;
 
 	*n_out = 0;
+	/* what a server sends beyond a part is not waited for */
+	if (w->end < w->d.size && (int64_t)len > w->end - w->offset)
+		len = (size_t)(w->end - w->offset);
+	if (len == 0)
+		return 0;
 	if (w->segments && w->offset >= w->handover)
 		rc = read_segments(n_out, w, buf, len, err);
 	else if (w->segments && (int64_t)len > w->handover - w->offset)
@@ -262,13 +273,13 @@ static const struct luff_reader_ops download_ops = {
 	.read = download_read, .close = download_close, .seek = download_seek};
 
 int luff_download_open(struct luff_reader **out, struct luff_medium *m, struct luff_host *h,
-		       const struct luff_descriptor *d, int64_t offset, luff_download_ask *ask,
+		       const struct luff_descriptor *d, int64_t offset, int64_t end, luff_download_ask *ask,
 		       struct luff_error *err)
 {
 	struct download *w;
 	int rc;
 
-	if (offset > 0 && offset == d->size)
+	if (offset == end && (offset > 0 || end < d->size))
 		return luff_reader_open_bytes(out, "", 0, err);
 	w = calloc(1, sizeof *w);
 	if (!w)
@@ -279,6 +290,7 @@ int luff_download_open(struct luff_reader **out, struct luff_medium *m, struct l
 	w->d = *d;
 	w->ask = ask;
 	w->start = w->offset = w->broke_at = offset;
+	w->end = end;
 	rc = open_part(w, err);
 	if (rc < 0) {
 		free(w);

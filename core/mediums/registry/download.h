@@ -12,13 +12,14 @@ typedef int luff_download_ask(struct luff_exchange **out, struct luff_medium *m,
 			      const struct luff_descriptor *d, const char *range, struct luff_error *err);
 
 /**
- * The bytes of d from an offset on, as luff_medium_ops.fetch gives them. Over several connections where one turns out to be what
+ * The bytes of d from an offset on, as luff_medium_ops.fetch and fetch_part give them. Over several connections where one turns out to be what
  * makes a large blob slow.
  *
- * @param h  that is asked
+ * @param h    that is asked
+ * @param end  where they end: d->size, or before
  */
 int luff_download_open(struct luff_reader **out, struct luff_medium *m, struct luff_host *h,
-		       const struct luff_descriptor *d, int64_t offset, luff_download_ask *ask,
+		       const struct luff_descriptor *d, int64_t offset, int64_t end, luff_download_ask *ask,
 		       struct luff_error *err);
 
 #endif

@@ -34,7 +34,7 @@ static int ask(struct luff_exchange **out, struct luff_medium *m, const struct l
 static int foreign_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			 int64_t offset, struct luff_error *err)
 {
-	return luff_download_open(out, m, ((const struct foreign *)m)->host, d, offset, ask, err);
+	return luff_download_open(out, m, ((const struct foreign *)m)->host, d, offset, d->size, ask, err);
 }
 
 static int foreign_resolve(struct luff_descriptor *out, char **document, struct luff_medium *m,

@@ -335,7 +335,14 @@ static int ask_for(struct luff_exchange **out, struct luff_medium *m, const stru
 static int registry_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			  int64_t offset, struct luff_error *err)
 {
-	return luff_download_open(out, m, luff_registry_of(m)->host, d, offset, ask_for, err);
+	return luff_download_open(out, m, luff_registry_of(m)->host, d, offset, d->size, ask_for, err);
+}
+
+static int registry_fetch_part(struct luff_reader **out, struct luff_medium *m,
+			       const struct luff_descriptor *d, int64_t offset, int64_t size,
+			       struct luff_error *err)
+{
+	return luff_download_open(out, m, luff_registry_of(m)->host, d, offset, offset + size, ask_for, err);
 }
 
 /*
@@ -450,6 +457,7 @@ const struct luff_medium_ops luff_registry_ops = {
 	.complete = true,
 	.resolve = registry_resolve,
 	.fetch = registry_fetch,
+	.fetch_part = registry_fetch_part,
 	.exists = registry_exists,
 	.push = luff_registry_push,
 	.mount = luff_registry_mount,

@@ -12,6 +12,7 @@ return {
 	},
 	help = [[
 Links lead where they lead in the image. Layers are read from the top, and only as many as it takes.
+Of layers in eStargz or zstd:chunked, only the table of contents and the file are moved.
 The content goes out as it is, whatever it is.
 
 examples
