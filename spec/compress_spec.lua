@@ -90,6 +90,20 @@ describe("a copy that compresses", function()
 		assert.equal(luff.open(place .. ":zstd"):digest() .. "\n", run.stdout)
 	end)
 
+	it("makes the same bytes on one processor as on all", function()
+		local tar = support.scratch() .. "/rootfs.tar"
+		support.write(tar, support.tar { a = support.random(5 << 20), b = ("word "):rep(1 << 20), c = support.random(1 << 20) })
+		for _, kind in ipairs { "zstd", "gzip" } do
+			local argv = { "copy", "-q", "--compress", kind, "rootfs:" .. tar, place .. ":" .. kind }
+			local all = support.luff(argv)
+			assert.equal(0, all.code, all.stderr)
+			local one = support.run { "taskset", "-c", support.sh "taskset -cp $$ | sed 's/.*[ ,-]//'", support.program,
+				"copy", "-q", "--compress", kind, "rootfs:" .. tar, "oci:" .. support.scratch() .. "/one:v1" }
+			assert.equal(all.stdout, one.stdout)
+			luff.open(place .. ":" .. kind):layers()[1]:uncompressed():read "a"
+		end
+	end)
+
 	it("gives indexes, and Docker's manifests, their new digests", function()
 		local index = support.make_index("memory:index:v1", { "linux/amd64", "linux/arm64" }, { docker = true })
 		luff.copy(index, place .. ":v1", { compress = "gzip" })

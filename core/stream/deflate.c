@@ -1,12 +1,12 @@
 /*
  * Compression on the way. For gzip, blocks of a fixed size are compressed side by side, each to a member of its own (RFC 1952
  * 2.2: a file is a series of them): the bytes depend on the input alone, and on the version of libdeflate, which takes half of the
- * time that zlib takes. zstd is fast enough in one thread.
+ * time that zlib takes. libzstd has threads of its own, whose jobs are the same however many of them there are, from one on.
  */
 #include <libdeflate.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "base/cleanup.h"
@@ -18,6 +18,8 @@
 #define SLOTS_MAX 9
 #define GZIP_LEVEL 1
 #define ZSTD_LEVEL 3
+#define ZSTD_JOB (4 << 20) /* bytes of input for a thread, which holds about three times as many */
+#define ZSTD_THREADS_MAX 8
 #define ZSTD_IN ((size_t)128 << 10)
 /* Deflate's stored blocks cost 5 bytes each, of at least 5,000 bytes; a member's header and trailer 18. */
 #define PACKED_MAX (BLOCK + BLOCK / 1000 + 64)
@@ -140,11 +142,19 @@ static void deflate_close(struct luff_reader *r)
 
 static const struct luff_reader_ops deflate_ops = {.read = deflate_read, .close = deflate_close};
 
+/* That this process may use. */
+static int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
+
 static bool make_slots(struct deflate_reader *d)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	int most = processors();
 
-	d->slot_count = processors < 1 ? 2 : processors >= SLOTS_MAX ? SLOTS_MAX : (size_t)processors + 1;
+	d->slot_count = most >= SLOTS_MAX ? SLOTS_MAX : (size_t)most + 1;
 	d->slots = calloc(d->slot_count, sizeof *d->slots);
 	for (size_t i = 0; d->slots && i < d->slot_count; i++) {
 		d->slots[i].packer = libdeflate_alloc_compressor(GZIP_LEVEL);
@@ -172,6 +182,20 @@ static int open_gzip(struct luff_reader **out, struct luff_reader *inner, struct
 }
 
 /* ---- zstd ---- */
+
+static bool set(ZSTD_CCtx *zstd, ZSTD_cParameter parameter, int value)
+{
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, parameter, value));
+}
+
+/* A libzstd that was built without threads goes without. */
+static void set_threads(ZSTD_CCtx *zstd)
+{
+	int most = processors();
+
+	if (set(zstd, ZSTD_c_nbWorkers, most < ZSTD_THREADS_MAX ? most : ZSTD_THREADS_MAX))
+		set(zstd, ZSTD_c_jobSize, ZSTD_JOB);
+}
 
 struct zstd_reader {
 	struct luff_reader base;
@@ -227,15 +251,15 @@ static int open_zstd(struct luff_reader **out, struct luff_reader *inner, struct
 
 	if (z)
 		z->zstd = ZSTD_createCCtx();
-	if (!z || !z->zstd ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_checksumFlag, 1))) {
+	if (!z || !z->zstd || !set(z->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL) ||
+	    !set(z->zstd, ZSTD_c_checksumFlag, 1)) {
 		if (z)
 			ZSTD_freeCCtx(z->zstd);
 		free(z);
 		luff_reader_close(inner);
 		return luff_fail_nomem(err);
 	}
+	set_threads(z->zstd);
 	z->base.ops = &zstd_ops;
 	z->inner = inner;
 	*out = &z->base;
