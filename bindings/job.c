@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/scope.h"
@@ -412,14 +413,67 @@ static int cancel_call(lua_State *L)
 	return 0;
 }
 
-/* Lua that calls nothing is cancelled, too. */
+/* When the task that runs has to be over, by luff_clock_ms(); 0: at no time. */
+static int64_t deadline(lua_State *L)
+{
+	int64_t ms = 0;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &tasks);
+	lua_pushliteral(L, "current");
+	if (lua_rawget(L, -2) == LUA_TTABLE) {
+		lua_pushliteral(L, "deadline");
+		lua_rawget(L, -2);
+		ms = (int64_t)(lua_tonumber(L, -1) * 1000);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
+	return ms;
+}
+
+/* Lua that calls nothing is cancelled, too. Once its time is over, each instruction of it raises, whatever pcall does. */
 static void check_scope(lua_State *L, lua_Debug *debug)
 {
 	struct luff_error err = {0};
+	int64_t until = deadline(L);
 
 	(void)debug;
+	if (until && luff_clock_ms() > until) {
+		lua_sethook(L, check_scope, LUA_MASKCOUNT, 1);
+		luff_fail(&err, LUFF_ETIMEOUT, "the time is over");
+		luff_raise(L, &err);
+	}
 	if (luff_scope_check(&err) < 0)
 		luff_raise(L, &err);
+}
+
+struct sleep_call {
+	struct luff_work base;
+	int64_t ms;
+};
+
+static int sleep_run(struct luff_work *base, struct luff_error *err)
+{
+	return luff_scope_sleep(((struct sleep_call *)base)->ms, err);
+}
+
+static int sleep_finish(lua_State *L, struct luff_work *base)
+{
+	(void)L, (void)base;
+	return 0;
+}
+
+/* core.sleep(seconds) */
+static int sleep_for(lua_State *L)
+{
+	double seconds = luaL_checknumber(L, 1);
+	struct sleep_call *c;
+
+	luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "no time to sleep");
+	c = luff_work_new(L, sizeof *c);
+	c->base.run = sleep_run;
+	c->base.finish = sleep_finish;
+	c->ms = (int64_t)(seconds * 1000);
+	return luff_work_go(L);
 }
 
 /* core.mark(coroutine, is_task) */
@@ -433,6 +487,14 @@ static int mark(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_pushboolean(L, lua_toboolean(L, 2));
 	lua_rawset(L, -3);
+	return 0;
+}
+
+/* core.hurry(coroutine): its deadline is looked at with each instruction */
+static int hurry(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 1);
 	return 0;
 }
 
@@ -529,7 +591,8 @@ void luff_job_open(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{"wait", wait_calls}, {"cancel", cancel_call}, {"mark", mark},
 		{"in_task", is_task}, {"driver", set_driver},  {"done", call_done},
-		{"fd", get_fd},       {"poll", poll_calls},    {NULL, NULL}};
+		{"fd", get_fd},       {"poll", poll_calls},    {"sleep", sleep_for},
+		{"hurry", hurry},     {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
 	luff_box_type(L, EAR, ear, NULL);

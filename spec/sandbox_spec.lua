@@ -125,7 +125,8 @@ describe("The sandbox", function()
 				local ok, err = pcall(require, name)
 				assert(not ok and err.code == "denied", name)
 			end
-			for _, name in ipairs { "diff", "glob", "log", "mirror", "regex", "select", "semver", "template", "time", "yaml" } do
+			for _, name in ipairs { "diff", "glob", "log", "mirror", "prune", "regex", "select", "semver", "template", "time",
+				"yaml" } do
 				assert(type(require("luff." .. name)) ~= "nil")
 			end
 		]]

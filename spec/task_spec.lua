@@ -213,6 +213,30 @@ describe("a Task", function()
 	end)
 end)
 
+describe("a time limit", function()
+	local task = require "luff.task"
+	local time = require "luff.time"
+
+	it("ends what takes longer, whatever that catches", function()
+		for _, f in ipairs {
+			function() while true do pcall(function() while true do end end) end end,
+			function() coroutine.wrap(function() while true do end end)() end,
+			function() time.sleep(1000) end,
+			function() while true do pcall(time.sleep, 1000) end end,
+			function() luff.map({ 1, 2 }, function() while true do pcall(time.sleep, 1000) end end) end,
+		} do
+			local err = support.fails(task.within, 0.2, f)
+			assert.equal("timeout", err.code)
+			assert.equal("it took longer than 0.2 s", err.message)
+		end
+	end)
+
+	it("leaves the rest alone", function()
+		assert.same({ 1, nil, 3 }, { task.within(1000, function(a) return a, nil, 3 end, 1) })
+		assert.equal("not_found", select(2, pcall(task.within, 1000, error, { code = "not_found" })).code)
+	end)
+end)
+
 describe("a Cursor", function()
 	it("is read by one task at a time, and closed by none meanwhile", function()
 		local answer = '{"name":"app","tags":["v1","v2"]}'

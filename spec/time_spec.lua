@@ -1,6 +1,6 @@
 -- Not under the thread sanitizer.
 -- Instants and ages.
-require "luff"
+local luff = require "luff"
 local support = require "spec.support"
 local time = require "luff.time"
 
@@ -54,6 +54,15 @@ describe("luff.time", function()
 		for _, text in ipairs { "", "30", "d", "1y", "-1d", "1d ", "1 d", "9999999999999d", -1, true } do
 			assert.equal("invalid", support.fails(time.age, text).code)
 		end
+	end)
+
+	it("waits, and lets other tasks go on", function()
+		local order = {}
+		luff.map({ 0.2, 0.01 }, function(seconds)
+			time.sleep(seconds)
+			order[#order + 1] = seconds
+		end)
+		assert.same({ 0.01, 0.2 }, order)
 	end)
 
 	it("compares instants with ages", function()

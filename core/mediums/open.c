@@ -314,6 +314,9 @@ int luff_medium_open(struct luff_medium **out, struct luff_name *name_out, const
 	options = options ? options : &defaults;
 	if (luff_fence_stands() && is_local(text))
 		rc = luff_fence_local(text, err);
+	else if (luff_fence_stands()) /* whatever else there is below */
+		rc = open_registry(out, name_out, luff_text_starts(text, "docker://") ? text + 9 : text,
+				   false, err);
 	else if (luff_text_starts(text, "oci:"))
 		rc = open_layout(out, name_out, text, options->create, err);
 	else if (luff_text_starts(text, "docker-archive:") || luff_text_starts(text, "oci-archive:"))

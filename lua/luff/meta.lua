@@ -867,6 +867,9 @@ function time.ago(age, now) end
 ---@param now number|string|nil
 ---@return boolean
 function time.older(instant, age, now) end
+---Waits; inside of a task the others go on meanwhile.
+---@param age string|number
+function time.sleep(age) end
 
 ---YAML, read only: `local yaml = require "luff.yaml"`.
 ---@class luff.yaml

@@ -8,7 +8,8 @@ local sandbox = {}
 
 -- The modules that a script may require: none of them opens files or starts programs.
 local modules = {}
-for _, name in ipairs { "diff", "glob", "log", "mirror", "regex", "select", "semver", "template", "time", "yaml" } do
+for _, name in ipairs { "diff", "glob", "log", "mirror", "prune", "regex", "select", "semver", "template", "time",
+	"yaml" } do
 	modules["luff." .. name] = true
 end
 modules.luff = true
@@ -27,11 +28,12 @@ end
 -- What luff's own Lua files need of the core for that.
 local needed = {}
 for _, name in ipairs {
-	"answer", "cancel", "clock", "decode", "done", "drop", "driver", "edit_image", "edit_index", "encode", "in_task",
+	"answer", "cancel", "clock", "decode", "done", "drop", "driver", "hurry", "edit_image", "edit_index", "encode",
+	"in_task",
 	"is_regex",
 	"left", "limited", "luff_version", "mark", "methods", "null", "path_match", "platform_match", "priced", "question",
 	"regex",
-	"regex_methods", "set_metatable", "tasks", "terminal", "wait", "yaml",
+	"regex_methods", "set_metatable", "sleep", "tasks", "terminal", "wait", "yaml",
 } do
 	needed[name] = true
 end

@@ -31,6 +31,10 @@ end
 function step(self, ...)
 	local outer = tasks.current
 	tasks.current = self
+	if self.deadline and core.clock() > self.deadline then
+		core.hurry(self.thread)
+		self.cancelled = true
+	end
 	local results = table.pack(coroutine.resume(self.thread, ...))
 	tasks.current = outer
 	local alive, what = table.unpack(results, 1, 2)
@@ -135,7 +139,8 @@ local function start(about, f, ...)
 	local thread = coroutine.create(function(...)
 		return pcall(f, ...)
 	end)
-	local self = setmetatable({ thread = thread, about = about }, Task)
+	local self = setmetatable({ thread = thread, about = about, deadline = tasks.current and tasks.current.deadline },
+		Task)
 	core.mark(thread, true)
 	step(self, ...)
 	return self
@@ -173,6 +178,39 @@ local function answer(question)
 	core.answered(question, pcall(function()
 		call_asked(question, core.put(question))
 	end))
+end
+
+--- Calls f as a task that has so many seconds, and its results; "timeout" where they do not suffice, whatever f does.
+function task.within(seconds, f, ...)
+	local over = false
+	local outer = tasks.current
+	tasks.current = { about = outer and outer.about, deadline = core.clock() + seconds }
+	local ok, one = pcall(task.spawn, f, ...)
+	tasks.current = outer
+	if not ok then
+		error(one, 0)
+	end
+	local watch = task.spawn(function()
+		core.sleep(seconds)
+		over = true
+		one:cancel()
+		-- What it has started cannot be told to end by it any more.
+		for _, other in pairs(owners) do
+			if other.deadline and other.deadline <= core.clock() then
+				other:cancel()
+			end
+		end
+	end)
+	local results = table.pack(pcall(one.wait, one))
+	watch:cancel()
+	local err = results[2]
+	if not results[1] and (over or type(err) == "table" and err.code == "timeout" and core.clock() >= one.deadline) then
+		fail("timeout", "it took longer than %s s", tostring(seconds))
+	elseif not results[1] then
+		one:cancel()
+		error(err, 0)
+	end
+	return table.unpack(results, 2, results.n)
 end
 
 local answering = {} -- questions, and the tasks that answer them

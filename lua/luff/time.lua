@@ -1,5 +1,6 @@
 -- Instants, as seconds since the epoch, and ages: plain numbers, so that < compares them. Text is RFC 3339, as configs and
 -- annotations of images have it ("2024-05-01T12:00:00Z"), and "30d", "12h", "1h30m".
+local core = require "luff.core"
 local fail = require "luff.fail"
 
 local time = {}
@@ -116,6 +117,11 @@ end
 --- Whether an instant, a number or RFC 3339, lies longer ago than an age.
 function time.older(instant, age, now)
 	return instant_of(instant) < time.ago(age, now)
+end
+
+--- Waits for an age; inside of a task the others go on meanwhile.
+function time.sleep(age)
+	core.sleep(time.age(age))
 end
 
 return time
