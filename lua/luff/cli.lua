@@ -50,6 +50,7 @@ cli.commands = {
 	"serve",
 	"run",
 	"repl",
+	"regbot",
 	"gc", "daemon",
 	"completion",
 	"version",

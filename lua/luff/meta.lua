@@ -1299,4 +1299,13 @@ function template.compile(text, opts) end
 ---@return string
 function template.render(text, data, opts) end
 
+---When something is due: `local schedule = require "luff.schedule"`.
+---@class luff.schedule
+local schedule = {}
+
+---A function from an instant to the next one after it that is due, in local time; nil where there is none.
+---@param text string "30 2 * * mon-fri" as cron has it, "@hourly", "@every 90m"
+---@return fun(from: integer): integer?
+function schedule.parse(text) end
+
 return luff

@@ -105,6 +105,7 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   log         lines on stderr, as text or JSON: log.info("copied", { tag = tag })
   template    {{ .tag | upper }}: places in a text to fill in
   yaml        yaml.decode(text), with anchors and merge keys
+  schedule    cron's five fields, @hourly, @every 90m: schedule.parse(text)(now) is when it is due next
   time        RFC 3339 and ages: time.older(config.created, "30d")
   created     when an image was made
   mirror      repositories kept like others
