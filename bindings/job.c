@@ -463,7 +463,7 @@ static int sleep_finish(lua_State *L, struct luff_work *base)
 }
 
 /* core.sleep(seconds) */
-static int sleep_for(lua_State *L)
+static int sleep_seconds(lua_State *L)
 {
 	double seconds = luaL_checknumber(L, 1);
 	struct sleep_call *c;
@@ -589,10 +589,9 @@ void luff_job_open(lua_State *L)
 	static const luaL_Reg meta[] = {{"__gc", call_gc}, {NULL, NULL}},
 			      ear[] = {{"__gc", ear_gc}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {
-		{"wait", wait_calls}, {"cancel", cancel_call}, {"mark", mark},
-		{"in_task", is_task}, {"driver", set_driver},  {"done", call_done},
-		{"fd", get_fd},       {"poll", poll_calls},    {"sleep", sleep_for},
-		{"hurry", hurry},     {NULL, NULL}};
+		{"wait", wait_calls},     {"cancel", cancel_call}, {"mark", mark}, {"in_task", is_task},
+		{"driver", set_driver},   {"done", call_done},     {"fd", get_fd}, {"poll", poll_calls},
+		{"sleep", sleep_seconds}, {"hurry", hurry},        {NULL, NULL}};
 
 	luff_box_type(L, CALL, meta, NULL);
 	luff_box_type(L, EAR, ear, NULL);
