@@ -92,7 +92,8 @@ describe("a copy that compresses", function()
 
 	it("makes the same bytes on one processor as on all", function()
 		local tar = support.scratch() .. "/rootfs.tar"
-		support.write(tar, support.tar { a = support.random(5 << 20), b = ("word "):rep(1 << 20), c = support.random(1 << 20) })
+		support.write(tar,
+			support.tar { a = support.random(5 << 20), b = ("word "):rep(1 << 20), c = support.random(1 << 20) })
 		for _, kind in ipairs { "zstd", "gzip" } do
 			local argv = { "copy", "-q", "--compress", kind, "rootfs:" .. tar, place .. ":" .. kind }
 			local all = support.luff(argv)

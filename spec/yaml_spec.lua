@@ -17,7 +17,8 @@ describe("luff.yaml", function()
 	it("reads scalars by the core schema", function()
 		for text, value in pairs {
 			["a"] = "a", ["12"] = 12, ["-0"] = 0, ["+7"] = 7, ["007"] = 7, ["0x1F"] = 31, ["0o17"] = 15, ["1.5"] = 1.5,
-			["1e3"] = 1000.0, [".5"] = 0.5, ["-.inf"] = -math.huge, ["true"] = true, ["False"] = false, ["yes"] = "yes", ["~"] = luff.null,
+			["1e3"] = 1000.0, [".5"] = 0.5, ["-.inf"] = -math.huge, ["true"] = true, ["False"] = false,
+			["yes"] = "yes", ["~"] = luff.null,
 			["null"] = luff.null, [""] = luff.null, ['"1"'] = "1", ["'true'"] = "true", ["!!str 1"] = "1", ["! 1"] = "1",
 			["!!int 1"] = 1, ["!!float 1"] = 1.0, ["1.2.3"] = "1.2.3", ["."] = ".", ["0o8"] = "0o8", ["1e"] = "1e",
 			["9223372036854775807"] = math.maxinteger, ["18446744073709551616"] = 2 ^ 64,

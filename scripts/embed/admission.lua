@@ -1,5 +1,5 @@
--- Is this image allowed? It must come from a registry that $ADMIT lists ("ghcr.io registry.example:5000") and not run as root. For
--- servers whose Lua waits by a function of theirs: nginx.lua and haproxy.lua beside this file.
+-- Is this image allowed? It must come from a registry that $ADMIT lists ("ghcr.io registry.example:5000") and not run as root.
+-- For servers whose Lua waits by a function of theirs: nginx.lua and haproxy.lua beside this file.
 local luff = require "luff"
 
 local function check(name)

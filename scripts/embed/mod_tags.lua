@@ -1,4 +1,5 @@
--- A module for Prosody, a server in Lua 5.4: GET /tags/REPOSITORY gives the tags of a repository as JSON, while the server goes on.
+-- A module for Prosody, a server in Lua 5.4: GET /tags/REPOSITORY gives the tags of a repository as JSON, while the server goes
+-- on.
 -- In prosody.cfg.lua: plugin_paths = { "/path/to/scripts/embed" }, and "http" and "tags" among modules_enabled; luff.so is found
 -- on package.cpath.
 local json = require "util.json"
