@@ -494,7 +494,8 @@ static int mark(lua_State *L)
 static int hurry(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
-	lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 1);
+	if (LUA_VERSION_NUM > 501)
+		lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 1);
 	return 0;
 }
 

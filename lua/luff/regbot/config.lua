@@ -81,7 +81,7 @@ config.functions = {
 		if not file then
 			fail("not_found", "%s", why)
 		end
-		local text <const> = file:read(1 << 20) or ""
+		local text = file:read(1 << 20) or ""
 		file:close()
 		return text
 	end,
