@@ -149,7 +149,7 @@ luff/medium.h for those who write a medium of their own. Every name begins with 
 
   cc copy.c $(pkg-config --cflags --libs luff)
 
-For programs that have Lua in them there is libluff-lua5.4 (pkg-config luff-lua5.4), which has all of luff in it:
+For programs that have Lua in them there is libluff-lua5.4 (pkg-config luff-lua5.4), which has all of luff:
 
   #include <luff/lua.h>
   luaL_requiref(L, "luff", luaopen_luff, 0);

@@ -32,17 +32,18 @@ return {
 		{ name = "logopt", value = "FORMAT", help = "of the log: text or json" },
 	},
 	help = [[
-once runs each script, server runs them when their schedule or interval says, check only reads the configuration.
-The exit code is 1 where a script failed; the others run. A script that is over its timeout ends, whatever it does.
+once runs each script, server runs them when their schedule or interval says, check only reads the
+configuration. The exit code is 1 where a script failed; the others run. A script that is over its timeout
+ends, whatever it does.
 
-What is different from regbot
-  A key that nobody knows is told with its line. hostname, credHelper, credHost, regcert, clientCert, clientKey and
-  apiOpts of creds, skipDockerConfig: true and a pathPrefix of what is no mirror are refused; hosts can be set up in
-  luff's own settings (luff help settings). blobLimit, blobMax, credExpire, repoAuth and userAgent change nothing.
-  --dry-run holds for every write. parallel is how many scripts run at a time.
-  Scripts are Lua 5.4: 10 / 2 is 5.0, there is no setfenv. Times are RFC 3339. An edited field is stored by export()
-  under either of its names. image.copy with platforms writes an index of those alone. forceRecursive changes
-  nothing: what is there is verified anyway. blob.get keeps no connection. No module json or semver comes along.
+What is different from regbot: a key that nobody knows is told with its line. hostname, credHelper, credHost,
+regcert, clientCert, clientKey and apiOpts of creds, skipDockerConfig: true and a pathPrefix of what is no
+mirror are refused; hosts can be set up in luff's own settings (luff help settings). blobLimit, blobMax,
+credExpire, repoAuth and userAgent change nothing. --dry-run holds for every write. parallel is how many
+scripts run at a time. Scripts are Lua 5.4: 10 / 2 is 5.0, there is no setfenv. Times are RFC 3339. An
+edited field is stored by export() under either of its names. image.copy with platforms writes an index of
+those alone. forceRecursive changes nothing: what is there is verified anyway. blob.get keeps no connection.
+No module json or semver comes along.
 
 examples
   luff regbot once -c regbot.yml --dry-run
