@@ -199,8 +199,10 @@ static void push_lent(lua_State *L, struct lent *l)
 	struct luff_reader_box *box = luff_push_reader(L);
 	struct lent_reader *r = calloc(1, sizeof *r);
 
-	if (!r)
+	if (!r) {
 		luaL_error(L, "out of memory");
+		return;
+	}
 	atomic_fetch_add(&l->refs, 1);
 	*r = (struct lent_reader){.base.ops = &lent_ops, .lent = l};
 	box->r = &r->base;
