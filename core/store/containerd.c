@@ -148,9 +148,16 @@ static bool read_varint(int64_t *out, const unsigned char *bytes, size_t len)
 	return false;
 }
 
+/* NULL: no memory. What has a NUL in it is no text. */
 static char *text_of(const unsigned char *bytes, size_t len)
 {
-	return memchr(bytes, '\0', len) ? strdup("") : strndup((const char *)bytes, len);
+	char *text = malloc(len + 1);
+
+	if (text) {
+		memcpy(text, bytes, len);
+		text[memchr(bytes, '\0', len) ? 0 : len] = '\0';
+	}
+	return text;
 }
 
 static int take_field(void *arg, const struct luff_bolt_item *item, struct luff_error *err)
