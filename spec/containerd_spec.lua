@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- containerd: what it keeps on disk, as containerd itself writes it, and made by hand with what nobody should.
 local luff = require "luff"
 local support = require "spec.support"

@@ -1,3 +1,4 @@
+-- Not under the thread sanitizer.
 -- Files of layers that carry a table of contents, eStargz and zstd:chunked: what is read, how little of it is moved, and which
 -- tables are not believed.
 local luff = require "luff"
