@@ -1,34 +1,11 @@
 -- luff mirror: keeps repositories or layouts like others.
 local fail = require "luff.fail"
+local lines = require "luff.mirror.lines"
 local luff = require "luff"
 local mirror = require "luff.mirror"
 local options = require "luff.options"
 local progress = require "luff.progress"
 local terminal = require "luff.terminal"
-
--- A line for each tag, as it is done; what failed goes to stderr.
-local function show(entry, many)
-	local name = terminal.printable(entry.tag or entry.target or entry.from or entry.to)
-	if entry.tag and entry.target ~= entry.tag then
-		name = name .. " -> " .. terminal.printable(entry.target)
-	end
-	name = many and terminal.printable(entry.to) .. "\t" .. name or name
-	if entry.error then
-		io.stderr:write("luff: ", (name:gsub("\t", ": ")), ": ", terminal.printable(tostring(entry.error)), "\n")
-	else
-		terminal.write(entry.status, "\t", name, entry.digest and "\t" .. entry.digest or "", "\n")
-	end
-end
-
-local function to_json(summary)
-	luff.array(summary.entries)
-	for i, entry in ipairs(summary.entries) do
-		summary.entries[i] = { from = entry.from, to = entry.to, tag = entry.tag, target = entry.target,
-			status = entry.status, digest = entry.digest, followers = entry.followers and luff.array(entry.followers),
-			error = entry.error and tostring(entry.error) }
-	end
-	return luff.json.encode(summary, { indent = true })
-end
 
 -- What a file of Lua returns; it may use luff.
 local function read_file(path)
@@ -135,9 +112,9 @@ examples
 		settings.progress = bars and function() return bars:watch() end
 		settings.each = not opts.json and function(entry)
 			if bars then
-				bars:aside(show, entry, many)
+				bars:aside(lines.show, entry, many)
 			else
-				show(entry, many)
+				lines.show(entry, many)
 			end
 		end or nil
 		local summary = mirror.run(settings)
@@ -145,7 +122,7 @@ examples
 			bars:close()
 		end
 		if opts.json then
-			terminal.write(to_json(summary), "\n")
+			terminal.write(lines.json(summary), "\n")
 		else
 			io.stderr:write(("%s%d copied (%s), %d unchanged, %s%d deleted, %d failed\n"):format(
 				opts.dry_run and "would be: " or "", summary.copied, terminal.size(summary.bytes), summary.unchanged,

@@ -1,25 +1,8 @@
 -- luff regbot: the scripts of a configuration of regclient's regbot.
-local fail = require "luff.fail"
+local loader = require "luff.regbot.loader"
 local log = require "luff.log"
 local luff = require "luff"
 local options = require "luff.options"
-
-local CONFIG_MAX = 4 << 20
-
-local function read(path)
-	local file, why = io.stdin, nil
-	if path ~= "-" then
-		file, why = io.open(path, "rb")
-	end
-	if not file then
-		fail("not_found", "%s", why)
-	end
-	local text = file:read(CONFIG_MAX + 1) or ""
-	if path ~= "-" then
-		file:close()
-	end
-	return text
-end
 
 return {
 	summary = "run the scripts of a configuration of regbot",
@@ -58,7 +41,8 @@ examples
 			options.fail "the configuration is missing: -c FILE"
 		end
 		log.set { level = opts.level, format = opts.logopt }
-		local config = require("luff.regbot.config").parse(read(opts.config), opts.config, function(text) log.warn(text) end)
+		local config = require("luff.regbot.config").parse(loader.read(opts.config), opts.config,
+			function(text) log.warn(text) end)
 		luff.config { hosts = config.hosts }
 		local bot = require "luff.regbot.bot"
 		if action == "once" then

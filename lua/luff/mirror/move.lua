@@ -9,8 +9,13 @@ local indexes = {
 
 local LEFT_OUT = {} -- an object that is not meant
 
+-- A tag of an entry may also be a digest.
+local function name_of(place, tag)
+	return place .. (tag:find(":", 1, true) and "@" or ":") .. tag
+end
+
 local function digest_there(job, entry)
-	local there, err = luff.try(luff.resolve, job.to .. ":" .. entry.target, { plain_http = job.plain_http })
+	local there, err = luff.try(luff.resolve, name_of(job.to, entry.target), { plain_http = job.plain_http })
 	-- a layout may be in the making; one that is damaged is found out by the copy
 	if not there and err.code ~= "not_found" and err.code ~= "bad_format" then
 		error(err, 0)
@@ -83,8 +88,8 @@ end
 
 -- What is looked at, changed or taken apart on its way.
 local function edit(job, entry)
-	local object = job.platform and luff.image(job.from .. ":" .. entry.tag, { platform = job.platform,
-		plain_http = job.plain_http }) or luff.open(job.from .. ":" .. entry.tag, { plain_http = job.plain_http })
+	local object = job.platform and luff.image(name_of(job.from, entry.tag), { platform = job.platform,
+		plain_http = job.plain_http }) or luff.open(name_of(job.from, entry.tag), { plain_http = job.plain_http })
 	if job.filter and not job.filter(object, entry) then
 		return LEFT_OUT
 	end
@@ -105,7 +110,7 @@ local function edit(job, entry)
 	if job.verify then
 		verify(job, object, entry)
 	end
-	local to = job.to .. ":" .. entry.target
+	local to = name_of(job.to, entry.target)
 	if job.sparse and less ~= object and new == object then
 		return copy_sparse(job, object, less, to)
 	end
@@ -119,7 +124,7 @@ local function move(job, entry)
 	end
 	local how = how_to_copy(job)
 	how.platform = job.platform
-	return luff.copy(job.from .. ":" .. entry.tag, job.to .. ":" .. entry.target, how)
+	return luff.copy(name_of(job.from, entry.tag), name_of(job.to, entry.target), how)
 end
 
 -- The digests that came: of the tag, and of what it lists.

@@ -3,6 +3,7 @@ local documents = require "luff.regbot.documents"
 local fail = require "luff.fail"
 local log = require "luff.log"
 local luff = require "luff"
+local place = require "luff.regbot.place"
 local time = require "luff.time"
 
 local api = {}
@@ -14,16 +15,7 @@ Reference.__index = Reference
 
 -- { place = "docker.io/library/app" or "oci:dir", tag =, digest = }
 local function parse(text)
-	local path = text:match "^ocidir://(.+)$"
-	if not path then
-		local ref = luff.ref(text)
-		return setmetatable({ place = ref.registry .. "/" .. ref.repository, registry = ref.registry,
-			its_tag = ref.tag, its_digest = ref.digest }, Reference)
-	end
-	local rest, digest = path:match "^(.-)@(sha%d+:%x+)$"
-	rest = rest or path
-	local folder, tag = rest:match "^(.*):([%w_][%w._-]*)$"
-	return setmetatable({ place = "oci:" .. (folder or rest), its_tag = tag, its_digest = digest }, Reference)
+	return setmetatable(place(text), Reference)
 end
 
 function Reference:__tostring()

@@ -2,9 +2,8 @@
 local api = require "luff.regbot.api"
 local log = require "luff.log"
 local luff = require "luff"
-local schedule = require "luff.schedule"
+local serve = require "luff.regbot.serve"
 local task = require "luff.task"
-local time = require "luff.time"
 
 local bot = {}
 
@@ -46,35 +45,9 @@ function bot.once(config, dry_run)
 	return failed
 end
 
---- Each script when it is due, until it is interrupted. A script that still runs is not started again.
+--- Each script when it is due, until it is interrupted.
 function bot.serve(config, dry_run)
-	local due, running = {}, 0
-	for _, one in ipairs(config.scripts) do
-		if one.due then
-			due[#due + 1] = one
-		else
-			log.warn("a script has neither schedule nor interval, and is left out", { script = one.name })
-		end
-	end
-	luff.map(due, { jobs = math.max(#due, 1) }, function(one)
-		local following = schedule.parse(one.due)
-		while true do
-			local at = following(time.now())
-			if not at then
-				return log.warn("a script is never due", { script = one.name })
-			end
-			time.sleep(math.max(at - time.now(), 0))
-			while running >= config.parallel do
-				time.sleep "100ms"
-			end
-			running = running + 1
-			local ok, err = pcall(bot.run, one, dry_run)
-			running = running - 1
-			if not ok then
-				error(err, 0)
-			end
-		end
-	end)
+	serve(config.scripts, config.parallel, "script", function(one) bot.run(one, dry_run) end)
 end
 
 return bot

@@ -1,192 +1,21 @@
--- A configuration of regbot: YAML, checked by name and line, with its logins as settings of luff's.
-local fail = require "luff.fail"
-local luff = require "luff"
-local options = require "luff.options"
-local schedule = require "luff.schedule"
-local template = require "luff.template"
-local time = require "luff.time"
-local yaml = require "luff.yaml"
+-- A configuration of regbot: its scripts, and what holds for all of them.
+local loader = require "luff.regbot.loader"
 
 local config = {}
 
--- What each table may hold: true where luff heeds it, "ignored" where it makes no difference or has no use here, "refused" where
--- the
--- result would be another one.
 local known = {
 	top = { version = true, creds = true, defaults = true, scripts = true },
-	creds = {
-		registry = true, user = true, pass = true, token = true, tls = true, mirrors = true, priority = true,
-			pathPrefix = true,
-		blobChunk = true, reqPerSec = true, reqConcurrent = true, repoAuth = "ignored", blobMax = "ignored",
-		credExpire = "ignored", hostname = "refused", credHelper = "refused", credHost = "refused", regcert = "refused",
-		clientCert = "refused", clientKey = "refused", apiOpts = "refused",
-	},
 	defaults = { interval = true, schedule = true, timeout = true, parallel = true, blobLimit = "ignored",
 		skipDockerConfig = "refused", userAgent = "ignored" },
 	scripts = { name = true, script = true, interval = true, schedule = true, timeout = true },
 }
 
-local Loader = {}
-Loader.__index = Loader
-
-function Loader:refuse(of, key, format, ...)
-	local line = self.lines[of] and self.lines[of][key]
-	fail("invalid", "%s%s: %s", self.name, line and ", line " .. line or "", format:format(...))
-end
-
--- A member of the wanted type; nil where it is absent, null or empty.
-function Loader:get(of, key, wanted)
-	local value = of[key]
-	if value == nil or value == luff.null or value == "" then
-		return nil
-	elseif wanted == "text" and type(value) == "number" then
-		return tostring(value)
-	elseif type(value) ~= (wanted == "text" and "string" or wanted) then
-		self:refuse(of, key, '"%s" is a %s, not a %s', key, wanted, type(value))
-	end
-	return value
-end
-
-function Loader:check(of, what)
-	local names = {}
-	for name in pairs(known[what]) do
-		names[#names + 1] = name
-	end
-	table.sort(names)
-	for key, value in pairs(of) do
-		local rule = known[what][key]
-		if rule == "refused" and value ~= luff.null and value ~= "" and value ~= false
-			and not (key == "hostname" and value == of.registry) then
-			self:refuse(of, key, 'luff does not support "%s"', tostring(key))
-		elseif rule == "ignored" then
-			self.warn(("%s, line %s: \"%s\" makes no difference to luff"):format(self.name, self.lines[of][key], key))
-		elseif not rule and not (what == "top" and tostring(key):find "^x%-") then
-			self.warn(("%s, line %s: unknown key \"%s\" is ignored%s"):format(self.name, self.lines[of][key], tostring(key),
-				options.suggestion(key, names)))
-		end
-	end
-end
-
-function Loader:expand(of, key)
-	local text = self:get(of, key, "text")
-	return text and template.render(text, {}, { functions = config.functions,
-		name = ("%s, line %s"):format(self.name, self.lines[of][key]) })
-end
-
---- What templates in configurations may use beside luff.template's own.
-config.functions = {
-	env = function(name) return os.getenv(name) or "" end,
-	file = function(path)
-		local file, why = io.open(path, "rb")
-		if not file then
-			fail("not_found", "%s", why)
-		end
-		local text = file:read(1 << 20) or ""
-		file:close()
-		return text
-	end,
-}
-
-local schemes = { enabled = "https", insecure = "https", disabled = "http" }
-
-local function host_name(text)
-	return (text == "registry-1.docker.io" or text == "index.docker.io") and "docker.io" or text
-end
-
-function Loader:host(of)
-	local tls = self:get(of, "tls", "text")
-	if tls and not schemes[tls] then
-		self:refuse(of, "tls", 'tls is enabled, insecure or disabled, not "%s"', tls)
-	end
-	local user, token = self:expand(of, "user"), self:expand(of, "token")
-	local chunk, rate, requests = self:get(of, "blobChunk", "number"), self:get(of, "reqPerSec", "number"),
-		self:get(of, "reqConcurrent", "number")
-	return {
-		scheme = schemes[tls], insecure = tls == "insecure" or nil, user = user, password = user and self:expand(of, "pass"),
-		credentials = token and function() return { identity_token = token } end or nil,
-		chunk_size = chunk and chunk > 0 and chunk or nil, rate = rate and rate > 0 and rate or nil,
-		requests = requests and requests > 0 and requests or nil,
-	}
-end
-
--- Settings of hosts by their names. Of several mirrors that with the smallest priority comes first.
-function Loader:hosts(list)
-	local hosts, of_name = {}, {}
-	for _, of in ipairs(list) do
-		self:check(of, "creds")
-		local name = host_name(self:expand(of, "registry") or self:refuse(list, 1, '"registry" is missing'))
-		hosts[name], of_name[name] = self:host(of), of
-	end
-	local used = {}
-	for name, of in pairs(of_name) do
-		local mirrors = {}
-		for i, mirror in ipairs(self:get(of, "mirrors", "table") or {}) do
-			local its = of_name[mirror] or {}
-			local prefix = self:get(its, "pathPrefix", "text")
-			used[mirror] = true
-			mirrors[i] = { name = mirror .. (prefix and "/" .. prefix or ""), rank = self:get(its, "priority", "number") or 0,
-				i = i }
-		end
-		table.sort(mirrors, function(a, b)
-			if a.rank ~= b.rank then
-				return a.rank < b.rank
-			end
-			return a.i < b.i
-		end)
-		for i, mirror in ipairs(mirrors) do
-			mirrors[i] = mirror.name
-		end
-		hosts[name].mirrors = #mirrors > 0 and mirrors or nil
-	end
-	for name, of in pairs(of_name) do
-		if self:get(of, "pathPrefix", "text") and not used[name] then
-			self:refuse(of, "pathPrefix", "luff supports a pathPrefix of mirrors alone")
-		end
-	end
-	return hosts
-end
-
--- interval and schedule of one level: the schedule, as text.
-function Loader:due(of)
-	local text, key = self:get(of, "schedule", "text"), "schedule"
-	if not text then
-		local interval = self:get(of, "interval", "text")
-		text, key = interval and "@every " .. interval, "interval"
-	end
-	local ok, err = pcall(schedule.parse, text or "@hourly")
-	if not ok then
-		self:refuse(of, key, "%s", tostring(err))
-	end
-	return text
-end
-
-function Loader:age(of, key)
-	local text = self:get(of, key, "text")
-	local ok, seconds = pcall(time.age, text or 0)
-	if not ok then
-		self:refuse(of, key, "%s", tostring(seconds))
-	end
-	return text and seconds > 0 and seconds or nil
-end
-
 --- Reads a configuration's text: { hosts =, parallel =, scripts = { { name, script, due, timeout }, … } }.
 -- name: of its file, for messages; warn: hears of what is ignored.
 function config.parse(text, name, warn)
-	local all, lines = yaml.decode(text, { lines = true, name = name })
-	if type(all) ~= "table" or getmetatable(all) then
-		fail("invalid", "%s: a configuration is a map", name)
-	end
-	local self = setmetatable({ name = name, lines = lines, warn = warn }, Loader)
-	self:check(all, "top")
-	local version = self:get(all, "version", "number") or 1
-	if version ~= 0 and version ~= 1 then
-		self:refuse(all, "version", "luff knows version 1, not %s", tostring(version))
-	end
-	local defaults = self:get(all, "defaults", "table") or {}
-	self:check(defaults, "defaults")
+	local self, all, hosts, defaults = loader.bot(text, name, warn, known)
 	local due, timeout = self:due(defaults), self:age(defaults, "timeout")
-	local result = { hosts = self:hosts(self:get(all, "creds", "table") or {}), scripts = {},
-		parallel = math.max(self:get(defaults, "parallel", "number") or 1, 1) }
+	local result = { hosts = hosts, scripts = {}, parallel = math.max(self:get(defaults, "parallel", "number") or 1, 1) }
 	for i, of in ipairs(self:get(all, "scripts", "table") or {}) do
 		self:check(of, "scripts")
 		result.scripts[i] = {
