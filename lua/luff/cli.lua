@@ -51,6 +51,7 @@ cli.commands = {
 	"run",
 	"repl",
 	"regbot",
+	"sync",
 	"gc", "daemon",
 	"completion",
 	"version",
