@@ -131,11 +131,13 @@ static uint32_t check_flags(lua_State *L, const char *flags)
 	struct luff_error err = {0};
 
 	for (const char *p = flags; *p; p++) {
-		size_t i = 0;
+		const struct flag *found = NULL;
 
-		while (i < sizeof known / sizeof *known && known[i].letter != *p)
-			i++;
-		if (i == sizeof known / sizeof *known) {
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+			found = known[i].letter == *p ? &known[i] : found;
+		if (found) {
+			bits |= found->bit;
+		} else {
 			char shown[8];
 
 			luff_fail(&err, LUFF_EINVAL,
@@ -143,7 +145,6 @@ static uint32_t check_flags(lua_State *L, const char *flags)
 				  luff_text_printable(shown, sizeof shown, p));
 			luff_raise(L, &err);
 		}
-		bits |= known[i].bit;
 	}
 	return bits;
 }
