@@ -2,6 +2,7 @@
 -- Configurations of regsync and of skopeo sync: what they hold, and what is copied.
 local luff = require "luff"
 local config = require "luff.sync.config"
+local log = require "luff.log"
 local support = require "spec.support"
 
 local function parse(text)
@@ -63,7 +64,8 @@ sync:
 			[step .. "platform: linux/amd64\n   platforms: [linux/arm64]"] = "line 5: \"platform\" takes one",
 			[step .. "backup: '{{ x }}'"] = "no function", [step .. "interval: x"] = "line 5: ",
 			[step .. "tags: {allow: x}"] = 'line 5: "allow" is a table, not a string',
-			["sync:\n - source: a\n   target: b"] = '"type" is missing', ["sync: [a]"] = "a step is a map",
+			["sync:\n - source: a\n   target: b"] = '"type" is missing',
+			["sync: [a]"] = '"sync" is a map, not a string', ["creds: [a]"] = '"creds" is a map',
 			["sync:\n - source: a\n   target: b\n   type: tag"] = "line 4: type is registry",
 			["sync:\n - source: a\n   type: image"] = '"target" is missing',
 			["sync:\n - source: A B\n   target: b\n   type: image"] = "line 2: ",
@@ -168,6 +170,24 @@ sync:
 		local result = run("once", "defaults: {mediaTypes: [application/x.none]}\n" .. app)
 		assert.equal(0, result.code, result.stderr)
 		assert.truthy(result.stdout:find "^left_out\t", result.stdout)
+	end)
+
+	it("waits until the source lets requests through", function()
+		put("v1", "app:1.0")
+		local c = config.parse((app:gsub("HOST", host)), "sync.yml", function() end)
+		c.steps[1].ratelimit = { min = 10, retry = 0.01 }
+		local asked, rate_limit, entries = {}, luff.rate_limit, {}
+		luff.rate_limit = function(name)
+			asked[#asked + 1] = name
+			return { remaining = #asked < 3 and 9 or 10 }
+		end
+		log.set { level = "warn" }
+		local ok, err = pcall(require("luff.sync").once, c, "all", function(entry) entries[#entries + 1] = entry end)
+		log.set { level = "info" }
+		luff.rate_limit = rate_limit
+		assert.is_true(ok, err)
+		assert.same({ host, host, host }, asked)
+		assert.equal("copied", entries[1].status)
 	end)
 
 	it("goes on after a step that failed", function()

@@ -45,14 +45,18 @@ end
 
 -- Calls f(job) for each repository of a step; what fails is reported.
 local function each_job(step, report, f)
-	local function try(make, from, to, ...)
-		local job, err = luff.try(make, step, ...)
-		if job then
-			return f(job)
-		elseif type(err) == "table" and err.code == "cancelled" then
+	local function refuse(err, from, to)
+		if type(err) == "table" and err.code == "cancelled" then
 			error(err, 0)
 		end
 		report { from = from, to = to, status = "failed", error = err }
+	end
+	local function try(make, from, to, ...)
+		local job, err = luff.try(make, step, ...)
+		if not job then
+			return refuse(err, from, to)
+		end
+		f(job)
 	end
 	if step.type == "image" then
 		return try(image_job, step.source, step.target)
@@ -67,7 +71,7 @@ local function each_job(step, report, f)
 		return step.select_repositories and step.select_repositories(list) or list
 	end)
 	if not names then
-		return report { from = step.source, to = step.target, status = "failed", error = err }
+		return refuse(err, step.source, step.target)
 	end
 	for _, name in ipairs(names) do
 		local from, to = step.source .. "/" .. name, step.target .. "/" .. name
@@ -113,7 +117,7 @@ end
 -- Waits until the source lets enough requests through.
 local function wait_for_rate(step, entry)
 	local limit = step.ratelimit
-	local registry = limit and entry.from:match "^([^:]*:?%d*)/"
+	local registry = limit and not entry.from:find "^oci:" and entry.from:match "^[^/]+"
 	while registry do
 		local rate = luff.rate_limit(registry)
 		if not rate or not rate.remaining or rate.remaining >= limit.min then
@@ -127,7 +131,10 @@ end
 
 -- Keeps what the target has, under the name that the step says.
 local function keep_old(step, entry, there)
-	local registry, repository = entry.to:match "^([^/]*)/(.*)$"
+	local registry, repository = "", entry.to:match "^oci:(.*)$"
+	if not repository then
+		registry, repository = entry.to:match "^([^/]*)/(.*)$"
+	end
 	local name = step.backup { Step = step.data, Sync = step.data, Ref = { Registry = registry, Repository = repository,
 		Tag = entry.target, Digest = there.digest, Reference = name_of(entry.to, entry.target) } }
 	if name:find "[:/]" then

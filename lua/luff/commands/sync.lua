@@ -47,10 +47,12 @@ missing or differs. What fails is told and the rest goes on; the exit code is 1 
 What is different from regsync: a key that nobody knows is told with its line. hooks (which regsync reads and
 never runs), referrerFilters, referrerSource, referrerTarget, skipDockerConfig: true and what luff regbot
 refuses of creds are refused. forceRecursive, referrerSlow, blobLimit, cacheCount, cacheTime and userAgent
-change nothing. A step has platform or platforms, not both. Regular expressions are PCRE2's. A backup is
-written only where the target is another image.
+change nothing. A step has platform or platforms, not both. A step that waits for a rate limit is one of the
+parallel ones meanwhile. Regular expressions are PCRE2's. A pre-release is in a semverRange only where the
+range names one. A backup is written only where the target is another image.
 
-Of skopeo's file cert-dir is refused, and names go behind DESTINATION by their last part, as without --scoped.
+Of skopeo's file cert-dir is refused, names go behind DESTINATION by their last part, as without --scoped, and
+tls-verify: false is https whose certificates nobody looks at, not http.
 
 examples
   luff sync check -c regsync.yml

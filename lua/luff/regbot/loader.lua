@@ -41,6 +41,9 @@ function Loader:get(of, key, wanted)
 end
 
 function Loader:check(of, what)
+	if type(of) ~= "table" or of == luff.null then
+		fail("invalid", '%s: what stands in "%s" is a map, not a %s', self.name, what, type(of))
+	end
 	local names = {}
 	for name in pairs(self.known[what]) do
 		names[#names + 1] = name

@@ -1,6 +1,5 @@
 -- A configuration of regsync: what is copied from where to where, and when.
 local loader = require "luff.regbot.loader"
-local luff = require "luff"
 local place = require "luff.regbot.place"
 local regex = require "luff.regex"
 local select_tags = require "luff.select"
@@ -162,9 +161,6 @@ function config.parse(text, name, warn)
 	defaults.media_types = defaults.media_types or media_types
 	local result = { hosts = hosts, steps = {}, parallel = math.max(self:get(of, "parallel", "number") or 1, 1) }
 	for i, step in ipairs(self:get(all, "sync", "table") or {}) do
-		if type(step) ~= "table" or step == luff.null then
-			self:refuse(all, "sync", "a step is a map")
-		end
 		result.steps[i] = new_step(self, step, defaults)
 	end
 	return result

@@ -37,9 +37,16 @@ local function new_step(host, name, to, more)
 	return more
 end
 
+local function check_name(self, of, name)
+	if type(name) ~= "string" then
+		self:refuse(of, name, "an image is named by a text: put it in quotation marks")
+	end
+end
+
 local function add_images(self, steps, host, of, to)
 	local images = self:get(of, "images", "table") or {}
 	for name, list in pairs(images) do
+		check_name(self, images, name)
 		if list == luff.null or type(list) == "table" and #list == 0 then
 			steps[#steps + 1] = new_step(host, name, to, {})
 		elseif type(list) ~= "table" then
@@ -58,6 +65,7 @@ local function add_selected(self, steps, host, of, to)
 	for key, selection in pairs(selections) do
 		local images = self:get(of, key, "table") or {}
 		for name in pairs(images) do
+			check_name(self, images, name)
 			local ok, made = pcall(selection, self:get(images, name, "text") or "")
 			if not ok then
 				self:refuse(images, name, "%s", tostring(made))
