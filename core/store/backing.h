@@ -71,6 +71,10 @@ struct luff_store_writer {
 	struct luff_hash hash;
 };
 
+/** The bytes of a blob's file of that size, from offset on. Takes fd over, also on failure. LUFF_ESIZE behind its end. */
+int luff_store_open_at(struct luff_reader **out, int fd, int64_t size, const struct luff_digest *d,
+		       int64_t offset, struct luff_error *err);
+
 #define LUFF_STORE_INDEX_MAX (64 << 20) /* an index.json grows with the tags of a layout, unlike a manifest */
 #define LUFF_STORE_EMPTY_INDEX                                                                               \
 	"{\"schemaVersion\":2,\"mediaType\":\"" LUFF_MEDIA_OCI_INDEX "\",\"manifests\":[]}"

@@ -136,12 +136,7 @@ static int dir_fetch(struct luff_reader **out, struct luff_store *s, const struc
 	int64_t size;
 	int fd = -1, rc = open_blob(&fd, &size, s, d, err);
 
-	if (rc < 0)
-		return rc;
-	if (offset <= size)
-		return luff_reader_open_fd(out, fd, offset, err);
-	close(fd);
-	return luff_fail(err, LUFF_ESIZE, "blob %s has only %lld bytes", d->text, (long long)size);
+	return rc < 0 ? rc : luff_store_open_at(out, fd, size, d, offset, err);
 }
 
 static int dir_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,

@@ -3,10 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "store/backing.h"
+#include "stream/streams.h"
 
 #define PART_MIN (1 << 20) /* bytes of a blob that is worth going on with */
 
@@ -27,6 +29,15 @@ int luff_store_stat(int64_t *size_out, struct luff_store *s, const struct luff_d
 {
 	*size_out = 0;
 	return s->ops->stat(size_out, s, d, err);
+}
+
+int luff_store_open_at(struct luff_reader **out, int fd, int64_t size, const struct luff_digest *d,
+		       int64_t offset, struct luff_error *err)
+{
+	if (offset <= size)
+		return luff_reader_open_fd(out, fd, offset, err);
+	close(fd);
+	return luff_fail(err, LUFF_ESIZE, "blob %s has only %lld bytes", d->text, (long long)size);
 }
 
 int luff_store_fetch(struct luff_reader **out, struct luff_store *s, const struct luff_digest *d,

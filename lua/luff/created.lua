@@ -1,9 +1,12 @@
 -- When an image was made, whatever machine asks: its annotation says so, else its config does; of an index, the newest of what
 -- it lists. All of it comes from outside, and what is no time is none.
+local facts = require "luff.facts"
 local time = require "luff.time"
 
 local KEY = "org.opencontainers.image.created"
 local DEPTH_MAX = 4 -- of indexes in indexes
+
+local member = facts.member
 
 local image_types = {
 	["application/vnd.oci.image.manifest.v1+json"] = "image",
@@ -15,13 +18,6 @@ local image_types = {
 local function instant(text)
 	local ok, found = pcall(time.parse, text)
 	return ok and type(text) == "string" and found or nil
-end
-
-local function member(value, ...)
-	for _, key in ipairs { ... } do
-		value = type(value) == "table" and value[key] or nil
-	end
-	return value
 end
 
 -- Of what an artifact has in the place of a config, nothing is expected.

@@ -28,12 +28,15 @@ local function texts(value)
 	return out
 end
 
-local function member(value, ...)
+--- What lies at a path of keys; nil where something on the way is no table.
+function facts.member(value, ...)
 	for _, key in ipairs { ... } do
 		value = type(value) == "table" and value[key] or nil
 	end
 	return value
 end
+
+local member = facts.member
 
 local function platform_of(value)
 	local os, arch = text(member(value, "os")), text(member(value, "architecture"))

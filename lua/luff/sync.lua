@@ -11,9 +11,7 @@ local sync = {}
 
 -- ---- What there is to do -----------------------------------------------------------------------------------
 
-local function name_of(at, tag)
-	return at .. (tag:find(":", 1, true) and "@" or ":") .. tag
-end
+local name_of = jobs.name
 
 local function new_job(step, from, to)
 	return jobs.list { from = from, to = to, platform = step.platform, platforms = step.platforms,

@@ -67,6 +67,11 @@ local function from_catalog(list, opts, patterns)
 	end
 end
 
+--- The name of a tag, or a digest, in a place.
+function jobs.name(place, tag)
+	return place .. (tag:find(":", 1, true) and "@" or ":") .. tag
+end
+
 --- The list of jobs that the options of mirror.run mean.
 function jobs.list(opts)
 	if opts.repositories == nil then

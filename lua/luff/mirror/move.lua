@@ -1,5 +1,6 @@
 -- One tag of a mirror: what it becomes on its way, and how it gets there.
 local fail = require "luff.fail"
+local jobs = require "luff.mirror.jobs"
 local luff = require "luff"
 
 local indexes = {
@@ -9,10 +10,7 @@ local indexes = {
 
 local LEFT_OUT = {} -- an object that is not meant
 
--- A tag of an entry may also be a digest.
-local function name_of(place, tag)
-	return place .. (tag:find(":", 1, true) and "@" or ":") .. tag
-end
+local name_of = jobs.name
 
 local function digest_there(job, entry)
 	local there, err = luff.try(luff.resolve, name_of(job.to, entry.target), { plain_http = job.plain_http })
