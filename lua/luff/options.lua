@@ -198,4 +198,15 @@ function options.describe(declared)
 	return table.concat(lines)
 end
 
+--- What a file of Lua returns, which may use luff. kind: "table" or "function"; wanted: in words, "no table: return { … }".
+function options.file(path, kind, wanted)
+	local luff = require "luff"
+	local chunk, message = loadfile(path, "t", setmetatable({ luff = luff }, { __index = _G }))
+	local value = chunk and chunk()
+	if type(value) ~= kind then
+		fail("invalid", "%s", message or path .. ": it returns " .. wanted)
+	end
+	return value
+end
+
 return options

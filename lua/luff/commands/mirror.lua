@@ -1,21 +1,9 @@
 -- luff mirror: keeps repositories or layouts like others.
-local fail = require "luff.fail"
 local lines = require "luff.mirror.lines"
-local luff = require "luff"
 local mirror = require "luff.mirror"
 local options = require "luff.options"
 local progress = require "luff.progress"
 local terminal = require "luff.terminal"
-
--- What a file of Lua returns; it may use luff.
-local function read_file(path)
-	local chunk, message = loadfile(path, "t", setmetatable({ luff = luff }, { __index = _G }))
-	local settings = chunk and chunk()
-	if type(settings) ~= "table" then
-		fail("invalid", "%s", message or path .. ": it returns no table: return { from = …, to = … }")
-	end
-	return settings
-end
 
 local function split_rename(text)
 	local pattern, replacement = (text or ""):match "^(.-)=(.*)$"
@@ -27,7 +15,7 @@ end
 
 -- What the command line says goes before what the file says.
 local function settings_of(args, opts)
-	local settings = opts.config and read_file(opts.config) or {}
+	local settings = opts.config and options.file(opts.config, "table", "no table: return { from = …, to = … }") or {}
 	if #args ~= (opts.config and 0 or 2) then
 		options.fail "usage: luff mirror [options] FROM TO, or luff mirror -c FILE"
 	end

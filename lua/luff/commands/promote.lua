@@ -16,15 +16,6 @@ local function wanted(list)
 	return found
 end
 
-local function read_check(path)
-	local chunk, message = loadfile(path, "t", setmetatable({ luff = luff }, { __index = _G }))
-	local check = chunk and chunk()
-	if type(check) ~= "function" then
-		fail("invalid", "%s", message or path .. ": it returns no function of an image")
-	end
-	return check
-end
-
 return {
 	summary = "give an image more names, after it was checked",
 	usage = "[options] NAME DESTINATION...",
@@ -59,7 +50,8 @@ examples
 		local done, err = luff.try(promote.run, {
 			from = from, to = args, annotations = wanted(opts.annotation), labels = wanted(opts.label),
 			signed = opts.artifact or opts.signed, validate = opts.validate, older_than = opts.older_than,
-			newer_than = opts.newer_than, check = opts.check and read_check(opts.check), plain_http = opts.plain_http,
+			newer_than = opts.newer_than, plain_http = opts.plain_http,
+			check = opts.check and options.file(opts.check, "function", "no function of an image"),
 		})
 		if not done then
 			for i = 1, #(err.detail or {}) - 1 do
