@@ -5,11 +5,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "http/credentials.h"
 #include "http/url.h"
 #include "mediums/daemon/answer.h"
 #include "mediums/daemon/client.h"
 #include "mediums/daemon/images.h"
-#include "mediums/registry/credentials.h"
 
 #define PRUNED_MAX (64 << 20) /* bytes of the list of what was removed */
 

@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "mediums/registry/credentials.h"
+#include "http/credentials.h"
 
 void luff_config_release(struct luff_config *c)
 {

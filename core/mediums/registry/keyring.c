@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "http/helper.h"
 #include "http/settings.h"
-#include "mediums/registry/helper.h"
 
 #define RENEW_MS 5000 /* after which a function that was asked again may be asked again */
 

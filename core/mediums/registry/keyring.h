@@ -5,7 +5,7 @@
 #ifndef LUFF_REGISTRY_KEYRING_H
 #define LUFF_REGISTRY_KEYRING_H
 
-#include "mediums/registry/credentials.h"
+#include "http/credentials.h"
 #include "mediums/registry/host.h"
 
 /**

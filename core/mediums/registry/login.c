@@ -6,9 +6,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "http/credentials.h"
+#include "http/helper.h"
 #include "mediums/registry/config.h"
-#include "mediums/registry/credentials.h"
-#include "mediums/registry/helper.h"
 #include "mediums/registry/registry.h"
 
 /* ---- Names ---- */

@@ -2,10 +2,10 @@
  * Credential helpers: programs named docker-credential-NAME that keep logins outside of files (docker-credential-helpers'
  * protocol: a verb as the argument, the server or JSON on stdin, JSON on stdout). NAME is of letters, digits and ._- alone.
  */
-#ifndef LUFF_REGISTRY_HELPER_H
-#define LUFF_REGISTRY_HELPER_H
+#ifndef LUFF_HTTP_HELPER_H
+#define LUFF_HTTP_HELPER_H
 
-#include "mediums/registry/credentials.h"
+#include "http/credentials.h"
 
 #define LUFF_HELPER_MS 30000
 #define LUFF_HELPER_OUTPUT_MAX (64 << 10)

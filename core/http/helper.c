@@ -1,5 +1,5 @@
 /* See helper.h. */
-#include "mediums/registry/helper.h"
+#include "http/helper.h"
 
 #include <pthread.h>
 #include <stdio.h>

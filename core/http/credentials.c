@@ -1,5 +1,5 @@
 /* See credentials.h. */
-#include "mediums/registry/credentials.h"
+#include "http/credentials.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "mediums/registry/helper.h"
+#include "http/helper.h"
 
 static void wipe(char *secret)
 {

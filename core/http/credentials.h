@@ -11,8 +11,8 @@
  * https://index.docker.io/v1/), or "host/namespace" for what is below; the longest one that fits counts. Where "credHelpers"
  * has the host, or else "credsStore" is set, that helper (helper.h) is asked before the file's own "auths".
  */
-#ifndef LUFF_REGISTRY_CREDENTIALS_H
-#define LUFF_REGISTRY_CREDENTIALS_H
+#ifndef LUFF_HTTP_CREDENTIALS_H
+#define LUFF_HTTP_CREDENTIALS_H
 
 #include "base/buffer.h"
 #include "base/json.h"

@@ -1,6 +1,6 @@
 /* Logins as docker, podman and people write them, and the order in which files are asked. */
 #include "check.h"
-#include "mediums/registry/helper.h"
+#include "http/helper.h"
 
 /* base64 of user:pa:ss */
 #define AUTH "dXNlcjpwYTpzcw=="
