@@ -5,6 +5,8 @@
 #ifndef LUFF_BIND_H
 #define LUFF_BIND_H
 
+#include <pthread.h>
+
 #include "base/buffer.h"
 #include "compat.h"
 #include "luff.h"
@@ -71,6 +73,36 @@ void luff_work_poke(void);
 /** Raises where the function that is asked about that place ("ghcr.io/org/app", "oci:./dir") is who calls. */
 void luff_check_not_asked(lua_State *L, const char *place);
 void luff_job_open(lua_State *L);
+
+/* ---- events.c ---- */
+
+/* What workers have to tell of a call; a larger struct starts with this one. */
+struct luff_event {
+	struct luff_event *next;
+};
+
+struct luff_event_kind {
+	size_t size; /* of the larger struct */
+	/* Whether `what`, which happened, goes into an event that nobody took yet. */
+	bool (*is_same)(const struct luff_event *e, const void *what);
+	/* Of a zeroed event, or of one that is the same. */
+	void (*fill)(struct luff_event *e, const void *what);
+};
+
+struct luff_events {
+	pthread_mutex_t lock;
+	bool there; /* made */
+	struct luff_event *first, **tail;
+	int count;
+};
+
+void luff_events_make(struct luff_events *q);
+/** On any thread. What nobody takes is lost beyond a number of events. */
+void luff_events_put(struct luff_events *q, const struct luff_event_kind *kind, const void *what);
+/** The oldest one, which is the caller's to free(); NULL: none. */
+void *luff_events_take(struct luff_events *q);
+/** Of zeroed ones too. */
+void luff_events_release(struct luff_events *q);
 
 /* ---- one function per file that adds its share to the table on top of the stack ---- */
 

@@ -1,5 +1,4 @@
 /* luff.copy: what workers report is kept in a list until the Lua thread comes for it. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +6,7 @@
 #include "bind.h"
 
 struct event {
-	struct event *next;
+	struct luff_event base;
 	enum luff_copy_event_kind kind;
 	struct luff_descriptor descriptor;
 	int64_t bytes, total;
@@ -32,35 +31,37 @@ struct copy_call {
 	struct luff_copy_options options;
 	struct luff_platform platform;
 	struct luff_copy_result result;
-	pthread_mutex_t lock;
-	bool locked; /* the mutex exists */
-	struct event *events, **tail;
+	struct luff_events events;
 	struct source sources[];
 };
 
 /* Bytes of one blob that nobody asked for yet are one event. */
+static bool is_same(const struct luff_event *base, const void *arg)
+{
+	const struct event *e = (const struct event *)base;
+	const struct luff_copy_event *event = arg;
+
+	return event->kind == LUFF_COPY_BYTES && e->kind == LUFF_COPY_BYTES &&
+	       luff_digest_equal(&e->descriptor.digest, &event->descriptor->digest);
+}
+
+static void fill(struct luff_event *base, const void *arg)
+{
+	struct event *e = (struct event *)base;
+	const struct luff_copy_event *event = arg;
+
+	e->kind = event->kind;
+	e->descriptor = *event->descriptor;
+	e->bytes += event->bytes;
+	e->total = event->total;
+}
+
 static void on_progress(void *arg, const struct luff_copy_event *event)
 {
+	static const struct luff_event_kind kind = {sizeof(struct event), is_same, fill};
 	struct copy_call *c = arg;
-	struct event *e;
 
-	pthread_mutex_lock(&c->lock);
-	for (e = c->events; e; e = e->next) {
-		if (event->kind == LUFF_COPY_BYTES && e->kind == LUFF_COPY_BYTES &&
-		    luff_digest_equal(&e->descriptor.digest, &event->descriptor->digest))
-			break;
-	}
-	if (e) {
-		e->bytes += event->bytes;
-	} else if ((e = calloc(1, sizeof *e))) {
-		*e = (struct event){.kind = event->kind,
-				    .descriptor = *event->descriptor,
-				    .bytes = event->bytes,
-				    .total = event->total};
-		*c->tail = e;
-		c->tail = &e->next;
-	}
-	pthread_mutex_unlock(&c->lock);
+	luff_events_put(&c->events, &kind, event);
 }
 
 /* The oldest event as a table. */
@@ -68,19 +69,11 @@ static int deliver(lua_State *L, struct luff_work *base)
 {
 	static const char *const kinds[] = {"start", "bytes", "done", "skipped", "mounted", "kept"};
 	struct copy_call *c = (struct copy_call *)base;
-	struct event *e, copy;
+	struct event *e = luff_events_take(&c->events), copy;
 
-	pthread_mutex_lock(&c->lock);
-	e = c->events;
-	if (e) {
-		copy = *e;
-		c->events = e->next;
-		if (!c->events)
-			c->tail = &c->events;
-	}
-	pthread_mutex_unlock(&c->lock);
 	if (!e)
 		return 0;
+	copy = *e;
 	free(e);
 	lua_createtable(L, 0, 6);
 	lua_pushstring(L, kinds[copy.kind]);
@@ -195,14 +188,7 @@ static void copy_release(struct luff_work *base)
 {
 	struct copy_call *c = (struct copy_call *)base;
 
-	while (c->events) {
-		struct event *e = c->events;
-
-		c->events = e->next;
-		free(e);
-	}
-	if (c->locked)
-		pthread_mutex_destroy(&c->lock);
+	luff_events_release(&c->events);
 	for (size_t i = 0; i < c->count; i++)
 		luff_medium_unref(c->sources[i].medium);
 	luff_medium_unref(c->dst);
@@ -330,9 +316,7 @@ static int copy(lua_State *L)
 	c->base.run = copy_run;
 	c->base.finish = copy_finish;
 	c->base.release = copy_release;
-	pthread_mutex_init(&c->lock, NULL);
-	c->locked = true;
-	c->tail = &c->events;
+	luff_events_make(&c->events);
 	if (luff_option_platform(&c->platform, L, 3))
 		c->options.platform = &c->platform;
 	c->options.jobs = luff_option_jobs(L, 3);

@@ -1,15 +1,11 @@
 /* luff.daemon: what a daemon does itself. What it tells of its progress is kept in a list until the Lua thread comes for it. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bind.h"
 
-#define EVENTS_MAX                                                                                           \
-	10000 /* that nobody asked for yet; of one layer, what goes on in the same words is one event */
-
 struct event {
-	struct event *next;
+	struct luff_event base;
 	int64_t bytes, total;
 	char id[80], status[200];
 };
@@ -22,54 +18,46 @@ struct daemon_call {
 	struct luff_platform platform;
 	struct luff_daemon_options options;
 	struct luff_daemon_pruned pruned;
-	pthread_mutex_t lock;
-	bool locked; /* the mutex exists */
-	struct event *events, **tail;
-	int count;
+	struct luff_events events;
 };
+
+/* Of one layer, what goes on in the same words is one event. */
+static bool is_same(const struct luff_event *base, const void *arg)
+{
+	const struct event *e = (const struct event *)base;
+	const struct luff_daemon_event *event = arg;
+
+	return *e->id && strcmp(e->id, event->id) == 0 && strcmp(e->status, event->status) == 0;
+}
+
+static void fill(struct luff_event *base, const void *arg)
+{
+	struct event *e = (struct event *)base;
+	const struct luff_daemon_event *event = arg;
+
+	strncpy(e->id, event->id, sizeof e->id - 1);
+	strncpy(e->status, event->status, sizeof e->status - 1);
+	e->bytes = event->bytes;
+	e->total = event->total;
+}
 
 static void on_progress(void *arg, const struct luff_daemon_event *event)
 {
+	static const struct luff_event_kind kind = {sizeof(struct event), is_same, fill};
 	struct daemon_call *c = arg;
-	struct event *e;
 
-	pthread_mutex_lock(&c->lock);
-	for (e = c->events; e; e = e->next) {
-		if (*e->id && strcmp(e->id, event->id) == 0 && strcmp(e->status, event->status) == 0)
-			break;
-	}
-	if (!e && c->count < EVENTS_MAX && (e = calloc(1, sizeof *e))) {
-		strncpy(e->id, event->id, sizeof e->id - 1);
-		strncpy(e->status, event->status, sizeof e->status - 1);
-		*c->tail = e;
-		c->tail = &e->next;
-		c->count++;
-	}
-	if (e) {
-		e->bytes = event->bytes;
-		e->total = event->total;
-	}
-	pthread_mutex_unlock(&c->lock);
+	luff_events_put(&c->events, &kind, event);
 }
 
 /* The oldest event as a table. */
 static int deliver(lua_State *L, struct luff_work *base)
 {
 	struct daemon_call *c = (struct daemon_call *)base;
-	struct event *e, copy;
+	struct event *e = luff_events_take(&c->events), copy;
 
-	pthread_mutex_lock(&c->lock);
-	e = c->events;
-	if (e) {
-		copy = *e;
-		c->events = e->next;
-		c->count--;
-		if (!c->events)
-			c->tail = &c->events;
-	}
-	pthread_mutex_unlock(&c->lock);
 	if (!e)
 		return 0;
+	copy = *e;
 	free(e);
 	lua_createtable(L, 0, 4);
 	lua_pushstring(L, copy.status);
@@ -120,14 +108,7 @@ static void release(struct luff_work *base)
 {
 	struct daemon_call *c = (struct daemon_call *)base;
 
-	while (c->events) {
-		struct event *e = c->events;
-
-		c->events = e->next;
-		free(e);
-	}
-	if (c->locked)
-		pthread_mutex_destroy(&c->lock);
+	luff_events_release(&c->events);
 	free(c->name);
 }
 
@@ -138,9 +119,7 @@ static struct daemon_call *new_call(lua_State *L)
 	c->base.run = run;
 	c->base.finish = finish;
 	c->base.release = release;
-	c->tail = &c->events;
-	pthread_mutex_init(&c->lock, NULL);
-	c->locked = true;
+	luff_events_make(&c->events);
 	return c;
 }
 
