@@ -227,10 +227,11 @@ fuzz: deps deps-lint
 check-fuzz: deps deps-lint
 	@$(fuzz_make) fuzz-run SECONDS=$(or $(SECONDS),3)
 fuzz-run: $(fuzzers)
-	@set -e; for f in $(fuzzers); do n=$${f##*/}; c=$(BUILD)/corpus/$$n; mkdir -p $$c; \
-		echo "fuzz $$n: $(SECONDS) s"; \
-		$$f -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
-			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null); done
+	@printf '%s\n' $(fuzzers) | xargs -P $(shell nproc 2>/dev/null || echo 2) -I FUZZER sh -ec ' \
+		n=$${1##*/}; c=$(BUILD)/corpus/$$n; mkdir -p $$c; echo "fuzz $$n: $(SECONDS) s"; \
+		$$1 -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null) 2>&1 || \
+			{ echo "fuzz $$n: FAILED"; exit 255; }' sh FUZZER
 
 # All that `luff help` knows, in one file.
 doc: all

@@ -570,7 +570,8 @@ describe("many small blobs", function()
 	end
 
 	it("all arrive from a server that fails in any way, all the time", function()
-		assert.is_true(soak(one_in_ten(ways), 20) > 100)
+		local images = support.scaled(20)
+		assert.is_true(soak(one_in_ten(ways), images) > 5 * images)
 	end)
 
 	it("all arrive at a server that fails in any way", function()
@@ -591,7 +592,7 @@ describe("many small blobs", function()
 
 	for _, way in ipairs(ways) do
 		it("all arrive from one whose fault is " .. luff.json.encode(way), function()
-			soak(one_in_ten { way }, 3)
+			soak(one_in_ten { way }, support.scaled(3))
 		end)
 	end
 end)
