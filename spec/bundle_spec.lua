@@ -108,6 +108,15 @@ describe("luff.bundle", function()
 		assert.equal("not_found", support.fails(bundle.create, file, names "base:v1", { since = dir .. "/gone" }).code)
 	end)
 
+	it("tells how far it is", function()
+		local file = dir .. "/p.tar"
+		local result = support.luff("bundle", "create", "--progress", "json", "-o", file, here .. "/base:v1")
+		assert.truthy(result.stderr:find('"event":"done"', 1, true), result.stderr)
+		result = support.luff("bundle", "load", "--progress", "json", file, "--to", there .. "/progress")
+		assert.truthy(result.stderr:find('"event":"done"', 1, true), result.stderr)
+		assert.equal(2, support.luff("bundle", "ls", "--progress", "json", file).code)
+	end)
+
 	it("is a command, and skopeo reads what it makes", function()
 		local file, list = dir .. "/c.tar", support.write(dir .. "/list", "# ours\n" .. here .. "/base:v1 # one\n\n")
 		local result = support.luff("bundle", "create", "-o", file, "-f", list, here .. "/team/app:v1")

@@ -331,11 +331,12 @@ end
 --
 --	jobs    images at a time (4)
 --	each    function(entry), for each image as it is done: { name, to, digest, status, error }
+--	progress  function() that gives what luff.copy takes under that name, for each copy
 --
 -- Returns { copied, unchanged, failed: numbers; bytes; entries }.
 function bundle.load(file, to, opts)
 	opts = opts or {}
-	options.check(opts, { "jobs", "plain_http", "each" }, "option")
+	options.check(opts, { "jobs", "plain_http", "each", "progress" }, "option")
 	local delta = read_delta(file)
 	local images = delta and delta.images or bundle.list(file).images
 	local source = delta and "luff-bundle:" .. open_delta(file, delta, to) or "oci-archive:" .. file
@@ -343,7 +344,7 @@ function bundle.load(file, to, opts)
 	luff.map(images, { jobs = opts.jobs or 4 }, function(image)
 		local entry = { name = image.name, to = target_of(image.name, to), digest = image.digest }
 		local done, err = luff.try(luff.copy, source .. "@" .. image.digest, entry.to,
-			{ referrers = true, plain_http = opts.plain_http })
+			{ referrers = true, plain_http = opts.plain_http, progress = opts.progress and opts.progress() })
 		if err and err.code == "cancelled" then
 			error(err, 0)
 		end

@@ -1064,7 +1064,7 @@ function bundle.list(file) end
 ---Copies what one holds: docker.io/library/alpine:3 to TO/library/alpine:3. What is there does not move.
 ---@param file string
 ---@param to string a registry, with a prefix perhaps, or "oci:FOLDER"
----@param opts { jobs: integer?, plain_http: boolean?, each: fun(entry: table)? }? jobs: images at a time, 4 where absent; each: hears of each image as it is done
+---@param opts { jobs: integer?, plain_http: boolean?, each: fun(entry: table)?, progress: (fun(): fun(event: luff.CopyEvent))? }? jobs: images at a time, 4 where absent; each: hears of each image as it is done; progress: called for each copy: what it gives hears how far that is
 ---@return { copied: integer, unchanged: integer, failed: integer, bytes: integer, entries: { name: string, to: string, digest: string, status: string, error: any }[] }
 function bundle.load(file, to, opts) end
 
@@ -1073,7 +1073,7 @@ function bundle.load(file, to, opts) end
 local promote = {}
 
 ---What was checked is what is named. "denied", with all that is wrong in the error's `detail`; nothing is named then.
----@param opts { from: string, to: string|string[], annotations: table<string, string|true>?, labels: table<string, string|true>?, signed: true|string|nil, validate: boolean?, older_than: string|number|nil, newer_than: string|number|nil, check: (fun(object: luff.Image|luff.Index): boolean, string?)?, referrers: boolean?, plain_http: boolean? } to: names, ":stable" is a tag of the same place; annotations, labels: those that it has to have (true: whatever they say), labels in the config of each image; signed: a signature, or an artifact of that type, has to refer to it; whose it is, is not looked at; validate: luff.validate has to find it sound; older_than, newer_than: ages (luff.time); check: says yes, or no and why; referrers: false: do not come along to other places
+---@param opts { from: string, to: string|string[], annotations: table<string, string|true>?, labels: table<string, string|true>?, signed: true|string|nil, validate: boolean?, older_than: string|number|nil, newer_than: string|number|nil, check: (fun(object: luff.Image|luff.Index): boolean, string?)?, referrers: boolean?, plain_http: boolean?, progress: (fun(): fun(event: luff.CopyEvent))? } to: names, ":stable" is a tag of the same place; annotations, labels: those that it has to have (true: whatever they say), labels in the config of each image; signed: a signature, or an artifact of that type, has to refer to it; whose it is, is not looked at; validate: luff.validate has to find it sound; older_than, newer_than: ages (luff.time); check: says yes, or no and why; referrers: false: do not come along to other places; progress: called for each copy: what it gives hears how far that is
 ---@return { digest: string, names: string[] }
 function promote.run(opts) end
 

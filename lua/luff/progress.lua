@@ -52,6 +52,12 @@ function progress.of(opts)
 	return progress.new { columns = how and false or nil, json = how == "json" }
 end
 
+--- The same for commands that print a line for each image: elsewhere than on a terminal those lines are enough, unless somebody
+-- asks for more.
+function progress.beside_lines(opts)
+	return (opts.progress or terminal.columns "stderr") and progress.of(opts) or nil
+end
+
 --- opts: stream (a file, stderr), columns (of the terminal; false: none), json (lines of JSON), now (clock in seconds).
 function progress.new(opts)
 	opts = opts or {}

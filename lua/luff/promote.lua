@@ -8,7 +8,7 @@ local time = require "luff.time"
 local promote = {}
 
 local known = { "from", "to", "annotations", "labels", "signed", "validate", "older_than", "newer_than", "check",
-	"referrers", "plain_http" }
+	"referrers", "plain_http", "progress" }
 
 -- Types of what is a signature: cosign's two, Notary's.
 local signatures = { "sigstore.bundle", "cosign", "notary.signature" }
@@ -111,6 +111,7 @@ end
 --	older_than   an age: made before; newer_than: since
 --	check        function(image or index) to true, or false and why
 --	referrers    false: to other places, signatures and the like do not come along
+--	progress     function() that gives what luff.copy takes under that name, for each copy
 --
 -- Returns { digest, names }. "denied", with all that is wrong in `detail`, where it may not be; nothing is named then.
 function promote.run(opts)
@@ -131,7 +132,7 @@ function promote.run(opts)
 	for i, name in ipairs(type(opts.to) == "table" and opts.to or { opts.to }) do
 		names[i] = name:sub(1, 1) == ":" and place .. name or name
 		luff.copy(place .. "@" .. object:digest(), names[i], { plain_http = opts.plain_http,
-			referrers = opts.referrers ~= false and place_of(names[i]) ~= place })
+			referrers = opts.referrers ~= false and place_of(names[i]) ~= place, progress = opts.progress and opts.progress() })
 	end
 	return { digest = object:digest(), names = names }
 end

@@ -3,6 +3,7 @@ local bundle = require "luff.bundle"
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 -- The names of a file, one a line; # begins a comment.
@@ -27,8 +28,12 @@ function verbs.create(args, opts)
 	if not opts.output then
 		options.fail "say which file it becomes: luff bundle create -o FILE IMAGE..."
 	end
+	local bars <close> = progress.beside_lines(opts)
 	local done = bundle.create(opts.output, names, { since = opts.since, referrers = opts.referrers,
-		platform = opts.platform, plain_http = opts.plain_http })
+		platform = opts.platform, plain_http = opts.plain_http, progress = bars and bars:watch() })
+	if bars then
+		bars:close()
+	end
 	if opts.json then
 		terminal.write(luff.json.encode(done, { indent = true }), "\n")
 		return
@@ -52,7 +57,13 @@ function verbs.load(args, opts)
 	if not opts.to then
 		options.fail "say where to: luff bundle load FILE --to REGISTRY"
 	end
-	local summary = bundle.load(args[2], opts.to, { plain_http = opts.plain_http, each = not opts.json and show or nil })
+	local bars <close> = progress.beside_lines(opts)
+	local each = bars and function(entry) bars:aside(show, entry) end or show
+	local summary = bundle.load(args[2], opts.to, { plain_http = opts.plain_http, each = not opts.json and each or nil,
+		progress = bars and function() return bars:watch() end })
+	if bars then
+		bars:close()
+	end
 	if opts.json then
 		for _, entry in ipairs(luff.array(summary.entries)) do
 			entry.error = entry.error and tostring(entry.error)
@@ -83,9 +94,9 @@ end
 
 -- How many arguments each takes, and which options beside --json.
 local rules = {
-	create = { 1, math.huge, output = true, file = true, since = true, referrers = true, platform = true,
+	create = { 1, math.huge, progress = true, output = true, file = true, since = true, referrers = true, platform = true,
 		plain_http = true },
-	load = { 2, 2, to = true, plain_http = true },
+	load = { 2, 2, progress = true, to = true, plain_http = true },
 	ls = { 2, 2 },
 }
 
@@ -102,6 +113,7 @@ return {
 		{ name = "platform", value = "P", help = "create: of an index, only the image for it" },
 		{ name = "to", value = "PLACE", help = "load: a registry, with a prefix perhaps, or oci:FOLDER" },
 		{ name = "json", help = "print JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
@@ -125,7 +137,7 @@ examples
 		if #args < rule[1] or #args > rule[2] then
 			options.fail("too %s arguments for %s", #args < rule[1] and "few" or "many", verb)
 		end
-		for _, name in ipairs { "output", "file", "since", "referrers", "platform", "to", "plain_http" } do
+		for _, name in ipairs { "output", "file", "since", "referrers", "platform", "to", "progress", "plain_http" } do
 			if opts[name] and not rule[name] then
 				options.fail("%s takes no --%s", verb, (name:gsub("_", "-")))
 			end

@@ -95,8 +95,7 @@ examples
 	run = function(args, opts)
 		local settings = settings_of(args, opts)
 		local many = settings.repositories ~= nil
-		-- elsewhere than on a terminal the lines of the tags are enough, unless somebody asks for more
-		local bars <close> = (opts.progress or terminal.columns "stderr") and progress.of(opts) or nil
+		local bars <close> = progress.beside_lines(opts)
 		settings.progress = bars and function() return bars:watch() end
 		settings.each = not opts.json and function(entry)
 			if bars then

@@ -2,6 +2,7 @@
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
+local progress = require "luff.progress"
 local promote = require "luff.promote"
 local terminal = require "luff.terminal"
 
@@ -30,6 +31,7 @@ return {
 		{ name = "newer-than", value = "AGE", type = "age", help = "it may not be older" },
 		{ name = "check", value = "FILE", help = "Lua that returns a function of the image: true, or false and why" },
 		{ name = "json", help = "print JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
@@ -47,12 +49,17 @@ examples
 			options.fail "say one of --signed and --artifact"
 		end
 		local from = table.remove(args, 1)
+		local bars <close> = progress.beside_lines(opts)
 		local done, err = luff.try(promote.run, {
 			from = from, to = args, annotations = wanted(opts.annotation), labels = wanted(opts.label),
 			signed = opts.artifact or opts.signed, validate = opts.validate, older_than = opts.older_than,
 			newer_than = opts.newer_than, plain_http = opts.plain_http,
+			progress = bars and function() return bars:watch() end,
 			check = opts.check and options.file(opts.check, "function", "no function of an image"),
 		})
+		if bars then
+			bars:close()
+		end
 		if not done then
 			for i = 1, #(err.detail or {}) - 1 do
 				io.stderr:write("luff: ", terminal.printable(err.detail[i]), "\n")
