@@ -64,6 +64,8 @@ struct luff_work {
 	int (*deliver)(lua_State *L, struct luff_work *call);
 };
 
+/** What moves while it runs goes to the function in the box's user value, which is set before. */
+void luff_work_tell_progress(struct luff_work *call);
 /** A zeroed call in a box; set its functions and arguments, then `return luff_work_go(L)`. [-0, +1] */
 void *luff_work_new(lua_State *L, size_t size);
 /** Runs the call on top of the stack: right here, or inside of a task on a worker thread while the task sleeps. */
@@ -104,6 +106,17 @@ void *luff_events_take(struct luff_events *q);
 /** Of zeroed ones too. */
 void luff_events_release(struct luff_events *q);
 
+/* ---- progress.c ---- */
+
+/** From now on what moves under the scope is put there. */
+void luff_progress_hear(struct luff_events *events, struct luff_scope *scope);
+/** Pushes the oldest event as a table; 0: there is none. [-0, +1 or 0] */
+int luff_progress_take(lua_State *L, struct luff_events *events);
+/** The function that hears of calls that have none of their own; false: nobody does. [-0, +1 or 0] */
+bool luff_progress_push_function(lua_State *L);
+/** Around its calls. */
+void luff_progress_set_busy(lua_State *L, bool runs);
+
 /* ---- one function per file that adds its share to the table on top of the stack ---- */
 
 void luff_image_types(lua_State *L);
@@ -114,6 +127,7 @@ void luff_tree_types(lua_State *L);
 void luff_medium_functions(lua_State *L);
 void luff_write_functions(lua_State *L);
 void luff_copy_functions(lua_State *L);
+void luff_progress_functions(lua_State *L);
 void luff_validate_functions(lua_State *L);
 void luff_edit_functions(lua_State *L);
 void luff_layer_functions(lua_State *L);

@@ -1,16 +1,9 @@
-/* luff.copy: what workers report is kept in a list until the Lua thread comes for it. */
+/* luff.copy. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "bind.h"
-
-struct event {
-	struct luff_event base;
-	enum luff_copy_event_kind kind;
-	struct luff_descriptor descriptor;
-	int64_t bytes, total;
-};
 
 #define SOURCES_MAX 10000
 
@@ -31,65 +24,8 @@ struct copy_call {
 	struct luff_copy_options options;
 	struct luff_platform platform;
 	struct luff_copy_result result;
-	struct luff_events events;
 	struct source sources[];
 };
-
-/* Bytes of one blob that nobody asked for yet are one event. */
-static bool is_same(const struct luff_event *base, const void *arg)
-{
-	const struct event *e = (const struct event *)base;
-	const struct luff_copy_event *event = arg;
-
-	return event->kind == LUFF_COPY_BYTES && e->kind == LUFF_COPY_BYTES &&
-	       luff_digest_equal(&e->descriptor.digest, &event->descriptor->digest);
-}
-
-static void fill(struct luff_event *base, const void *arg)
-{
-	struct event *e = (struct event *)base;
-	const struct luff_copy_event *event = arg;
-
-	e->kind = event->kind;
-	e->descriptor = *event->descriptor;
-	e->bytes += event->bytes;
-	e->total = event->total;
-}
-
-static void on_progress(void *arg, const struct luff_copy_event *event)
-{
-	static const struct luff_event_kind kind = {sizeof(struct event), is_same, fill};
-	struct copy_call *c = arg;
-
-	luff_events_put(&c->events, &kind, event);
-}
-
-/* The oldest event as a table. */
-static int deliver(lua_State *L, struct luff_work *base)
-{
-	static const char *const kinds[] = {"start", "bytes", "done", "skipped", "mounted", "kept"};
-	struct copy_call *c = (struct copy_call *)base;
-	struct event *e = luff_events_take(&c->events), copy;
-
-	if (!e)
-		return 0;
-	copy = *e;
-	free(e);
-	lua_createtable(L, 0, 6);
-	lua_pushstring(L, kinds[copy.kind]);
-	lua_setfield(L, -2, "kind");
-	lua_pushstring(L, copy.descriptor.digest.text);
-	lua_setfield(L, -2, "digest");
-	lua_pushstring(L, copy.descriptor.media_type);
-	lua_setfield(L, -2, "media_type");
-	lua_pushinteger(L, copy.descriptor.size);
-	lua_setfield(L, -2, "size");
-	lua_pushinteger(L, copy.bytes);
-	lua_setfield(L, -2, "bytes");
-	lua_pushinteger(L, copy.total);
-	lua_setfield(L, -2, "total");
-	return 1;
-}
 
 /* A source that cannot be reached leaves no new folder behind. */
 static int make_destination(struct copy_call *c, struct luff_error *err)
@@ -188,7 +124,6 @@ static void copy_release(struct luff_work *base)
 {
 	struct copy_call *c = (struct copy_call *)base;
 
-	luff_events_release(&c->events);
 	for (size_t i = 0; i < c->count; i++)
 		luff_medium_unref(c->sources[i].medium);
 	luff_medium_unref(c->dst);
@@ -316,7 +251,6 @@ static int copy(lua_State *L)
 	c->base.run = copy_run;
 	c->base.finish = copy_finish;
 	c->base.release = copy_release;
-	luff_events_make(&c->events);
 	if (luff_option_platform(&c->platform, L, 3))
 		c->options.platform = &c->platform;
 	c->options.jobs = luff_option_jobs(L, 3);
@@ -328,9 +262,7 @@ static int copy(lua_State *L)
 			luaL_argcheck(L, lua_isfunction(L, -1), 3, "progress must be a function");
 			lua_pushvalue(L, -1);
 			lua_setiuservalue(L, -3, 1);
-			c->base.deliver = deliver;
-			c->options.progress = on_progress;
-			c->options.progress_arg = c;
+			luff_work_tell_progress(&c->base);
 		}
 		lua_pop(L, 1);
 	}

@@ -31,7 +31,9 @@ struct luff_work_state {
 	bool submitted;
 	bool spoiled; /* what it told raised: the error is the user value now */
 	bool telling; /* its function runs, and may wait for other calls */
-	bool done;    /* guarded by `lock` */
+	enum { HEARS_NONE, HEARS_OWN, HEARS_ALL } hears; /* who is told what moves */
+	struct luff_events moved;
+	bool done; /* guarded by `lock` */
 };
 
 /* What a state hears of workers while it waits, and where it does not wait but has a loop of its own. Under `lock`. */
@@ -107,6 +109,7 @@ static void release(struct luff_work *call)
 
 	call->release = NULL;
 	call->deliver = NULL;
+	call->state->hears = HEARS_NONE;
 	if (free_fields)
 		free_fields(call);
 }
@@ -123,8 +126,30 @@ static int call_gc(lua_State *L)
 		luff_pool_wait(&s->job);
 	}
 	release(call);
+	luff_events_release(&s->moved);
 	call->state = NULL;
 	return 0;
+}
+
+void luff_work_tell_progress(struct luff_work *call)
+{
+	call->state->hears = HEARS_OWN;
+}
+
+/* Pushes what the call has to tell next, below that the function that hears it; the number of arguments, 0: nothing. */
+static int next_news(lua_State *L, struct luff_work *call, int at)
+{
+	bool all = call->state->hears == HEARS_ALL;
+	int n;
+
+	if (all && !luff_progress_push_function(L))
+		return 0;
+	if (!all)
+		lua_getiuservalue(L, at, 1);
+	n = call->deliver ? call->deliver(L, call) : luff_progress_take(L, &call->state->moved);
+	if (n == 0)
+		lua_pop(L, 1);
+	return n;
 }
 
 /*
@@ -136,22 +161,25 @@ static void tell(lua_State *L, int at)
 	struct luff_work *call = lua_touserdata(L, at);
 
 	at = lua_absindex(L, at);
-	while (call->deliver && !call->state->spoiled) {
-		int n;
+	while ((call->deliver || call->state->hears) && !call->state->spoiled) {
+		struct luff_work_state *s = call->state;
+		bool all = s->hears == HEARS_ALL;
+		int n = next_news(L, call, at);
 
-		lua_getiuservalue(L, at, 1);
-		n = call->deliver(L, call);
-		if (n == 0) {
-			lua_pop(L, 1);
+		if (n == 0)
 			return;
-		}
-		call->state->telling = true;
+		s->telling = true;
+		if (all)
+			luff_progress_set_busy(L, true);
 		if (lua_pcall(L, n, 0, 0) != LUA_OK) {
+			luff_scope_cancel(&s->scope);
+			luff_pool_wait(&s->job); /* it may still need its user value */
 			lua_setiuservalue(L, at, 1);
-			call->state->spoiled = true;
-			luff_scope_cancel(&call->state->scope);
+			s->spoiled = true;
 		}
-		call->state->telling = false;
+		if (all)
+			luff_progress_set_busy(L, false);
+		s->telling = false;
 	}
 }
 
@@ -320,8 +348,15 @@ int luff_work_go(lua_State *L)
 {
 	struct luff_work *call = luaL_checkudata(L, -1, CALL);
 	struct luff_work_state *s = call->state;
-	bool task = in_task(L), shared = call->deliver || luff_has_askers(L);
+	bool task = in_task(L), shared;
 
+	if (!call->deliver && !s->hears && luff_progress_push_function(L)) {
+		lua_pop(L, 1);
+		s->hears = HEARS_ALL;
+	}
+	if (s->hears)
+		luff_progress_hear(&s->moved, &s->scope);
+	shared = call->deliver || s->hears || luff_has_askers(L);
 	if (!task && shared)
 		need_driver(L);
 	/* who waits for an answer keeps a worker, all of them perhaps, and the answer needs this call */

@@ -133,6 +133,7 @@ static int open_core(lua_State *L)
 	luff_medium_functions(L);
 	luff_write_functions(L);
 	luff_copy_functions(L);
+	luff_progress_functions(L);
 	luff_validate_functions(L);
 	luff_method_tables(L);
 	luff_edit_functions(L);

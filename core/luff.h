@@ -100,6 +100,8 @@ LUFF_API const char *luff_error_name(int code);
 LUFF_API int luff_init(struct luff_error *err);
 LUFF_API void luff_shutdown(void);
 
+struct luff_progress;
+
 /*
  * What calls run under: entered on a thread, inherited by the worker threads that help the calls made there, nested
  * by entering another. Lives in the caller's frame until it is left; every job started under it has ended by then.
@@ -110,6 +112,9 @@ struct luff_scope {
 	/* Optional. One line of trace without its newline ("GET https://… 200 1.2 kB 35 ms"); any thread, no secrets. */
 	void (*log)(void *arg, const char *line);
 	void *log_arg;
+	/* Optional. What moves, of luff_copy() and of whatever else reads or writes blobs; any thread, must not block for long. */
+	void (*progress)(void *arg, const struct luff_progress *event);
+	void *progress_arg;
 };
 LUFF_API void luff_scope_enter(struct luff_scope *scope);
 LUFF_API void luff_scope_leave(struct luff_scope *scope);
@@ -778,23 +783,28 @@ LUFF_API int luff_diff_next(const struct luff_change **out, struct luff_diff *di
 /** NULL is fine. */
 LUFF_API void luff_diff_close(struct luff_diff *diff);
 
-/* ---- Copy ----------------------------------------------------------------------------------------------------------- */
+/* ---- Progress ------------------------------------------------------------------------------------------------------- */
 
-enum luff_copy_event_kind {
-	LUFF_COPY_START,   /* a blob starts to move */
-	LUFF_COPY_BYTES,   /* `bytes` more of it have arrived */
-	LUFF_COPY_DONE,    /* it is there, verified */
-	LUFF_COPY_SKIPPED, /* it was there before */
-	LUFF_COPY_MOUNTED, /* the destination took it over without bytes */
-	LUFF_COPY_KEPT     /* `bytes` of it are there from a copy that broke off */
+enum luff_progress_kind {
+	LUFF_PROGRESS_START,   /* a blob starts to move */
+	LUFF_PROGRESS_BYTES,   /* `bytes` more of it have arrived */
+	LUFF_PROGRESS_DONE,    /* it is there, verified */
+	LUFF_PROGRESS_SKIPPED, /* it was there before */
+	LUFF_PROGRESS_MOUNTED, /* the destination took it over without bytes */
+	LUFF_PROGRESS_KEPT,    /* `bytes` of it are there from a copy that broke off */
+	LUFF_PROGRESS_READ,    /* it was read to its end, verified */
+	LUFF_PROGRESS_LEFT     /* it failed, or nobody wants the rest of it */
 };
 
-struct luff_copy_event {
-	enum luff_copy_event_kind kind;
+/* What the `progress` of a scope hears. Of one copy it comes one call at a time. */
+struct luff_progress {
+	enum luff_progress_kind kind;
 	const struct luff_descriptor *descriptor; /* borrowed for the call */
 	int64_t bytes;
-	int64_t total; /* bytes of all blobs found so far, those that are there included */
+	int64_t total; /* of a copy: bytes of all blobs found so far, those that are there included; else 0 */
 };
+
+/* ---- Copy ----------------------------------------------------------------------------------------------------------- */
 
 /* What becomes of layers that are plain tars. It changes their digests, and those of the manifests above. */
 enum luff_compress {
@@ -815,9 +825,6 @@ struct luff_copy_options {
 	 * whose host settings name.
 	 */
 	bool foreign;
-	/* Optional. From any thread, one call at a time; must not block for long. */
-	void (*progress)(void *arg, const struct luff_copy_event *event);
-	void *progress_arg;
 };
 
 struct luff_copy_result {

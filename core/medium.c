@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/scope.h"
 #include "model/descriptor.h"
 #include "stream/streams.h"
 
@@ -84,6 +85,21 @@ int luff_medium_resolve(struct luff_descriptor *out, char **document_out, struct
 	return 0;
 }
 
+/* A medium may fetch from another one: what that reads is told once, here. */
+static int fetch_untold(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
+			int64_t offset, struct luff_error *err)
+{
+	struct luff_scope hush = {0};
+	int rc;
+
+	if (!luff_scope_hush(&hush))
+		return m->ops->fetch(out, m, d, offset, err);
+	luff_scope_enter(&hush);
+	rc = m->ops->fetch(out, m, d, offset, err);
+	luff_scope_leave(&hush);
+	return rc;
+}
+
 int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 		      int64_t offset, struct luff_error *err)
 {
@@ -94,15 +110,16 @@ int luff_medium_fetch(struct luff_reader **out, struct luff_medium *m, const str
 	if (offset < 0 || offset > d->size)
 		return luff_fail(err, LUFF_EINVAL, "%s: %s has no byte %lld", m->place, d->digest.text,
 				 (long long)offset);
-	rc = m->ops->fetch(&raw, m, d, offset, err);
+	rc = fetch_untold(&raw, m, d, offset, err);
 	if (rc < 0)
 		return rc;
-	if (offset == 0 && luff_reader_verifies(raw, &d->digest, d->size)) {
+	if (offset > 0)
+		return luff_reader_open_exact(out, raw, m, d->size - offset, err);
+	if (luff_reader_verifies(raw, &d->digest, d->size))
 		*out = raw;
-		return 0;
-	}
-	return offset == 0 ? luff_reader_open_verify(out, raw, m, &d->digest, d->size, err)
-			   : luff_reader_open_exact(out, raw, m, d->size - offset, err);
+	else
+		rc = luff_reader_open_verify(out, raw, m, &d->digest, d->size, err);
+	return rc == 0 && !d->manifest && luff_scope_hearer() ? luff_reader_open_told(out, *out, d, err) : rc;
 }
 
 int luff_medium_fetch_part(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
@@ -249,24 +266,74 @@ static void lent_close(struct luff_reader *r)
 
 static const struct luff_reader_ops lent_ops = {.read = lent_read, .close = lent_close, .seek = lent_seek};
 
+static int open_lent(struct luff_reader **out, struct luff_reader *owner, struct luff_error *err)
+{
+	struct lent_reader *lent = calloc(1, sizeof *lent);
+
+	if (!lent)
+		return luff_fail_nomem(err);
+	lent->base.ops = &lent_ops;
+	lent->owner = owner;
+	luff_reader_inherit(&lent->base, owner);
+	*out = &lent->base;
+	return 0;
+}
+
+struct push {
+	const struct luff_descriptor *descriptor;
+	const struct luff_scope *hearer;
+};
+
+static void tell(const struct push *p, enum luff_progress_kind kind, size_t bytes)
+{
+	luff_scope_tell(
+		p->hearer,
+		&(struct luff_progress){.kind = kind, .descriptor = p->descriptor, .bytes = (int64_t)bytes});
+}
+
+static void count_bytes(void *arg, size_t n)
+{
+	tell(arg, LUFF_PROGRESS_BYTES, n);
+}
+
+/* Tells how far it is, as long as somebody listens. `src` stays the caller's. */
+static int push_checked(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
+			struct luff_error *err)
+{
+	LUFF_AUTO(reader) counted = NULL;
+	struct luff_scope hush = {0};
+	struct push p = {d, luff_scope_hush(&hush)};
+	int rc;
+
+	if (d->manifest || !p.hearer)
+		return m->ops->push(m, d, src, err);
+	rc = open_lent(&counted, src, err);
+	if (rc == 0)
+		rc = luff_reader_open_count(&counted, counted, count_bytes, &p, err);
+	if (rc < 0)
+		return rc;
+	tell(&p, LUFF_PROGRESS_START, 0);
+	luff_scope_enter(&hush);
+	rc = m->ops->push(m, d, counted, err);
+	luff_scope_leave(&hush);
+	tell(&p, rc < 0 ? LUFF_PROGRESS_LEFT : LUFF_PROGRESS_DONE, 0);
+	return rc;
+}
+
 int luff_medium_push(struct luff_medium *m, const struct luff_descriptor *d, struct luff_reader *src,
 		     struct luff_error *err)
 {
 	LUFF_AUTO(reader) checked = NULL;
-	struct lent_reader *lent;
 	int rc;
 
 	if (!m->ops->push || m->sealed)
 		return read_only(m, err);
 	if (luff_reader_verifies(src, &d->digest, d->size))
-		return m->ops->push(m, d, src, err);
-	lent = calloc(1, sizeof *lent);
-	if (!lent)
-		return luff_fail_nomem(err);
-	lent->base.ops = &lent_ops;
-	lent->owner = src;
-	rc = luff_reader_open_verify(&checked, &lent->base, NULL, &d->digest, d->size, err);
-	return rc < 0 ? rc : m->ops->push(m, d, checked, err);
+		return push_checked(m, d, src, err);
+	rc = open_lent(&checked, src, err);
+	if (rc == 0)
+		rc = luff_reader_open_verify(&checked, checked, NULL, &d->digest, d->size, err);
+	return rc < 0 ? rc : push_checked(m, d, checked, err);
 }
 
 int luff_medium_push_bytes(struct luff_medium *m, const struct luff_descriptor *d, const void *bytes,

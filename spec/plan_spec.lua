@@ -68,6 +68,34 @@ describe("A dry run", function()
 		assert.equal(2, #support.tags(app))
 	end)
 
+	it("lists repositories that would be there", function()
+		plan.dry_run(function()
+			luff.copy(app .. ":v2", copy .. ":one")
+			luff.copy(app .. ":v2", app .. ":again")
+			luff.copy(app .. ":v2", other:address() .. "/gone:v1")
+			luff.delete(other:address() .. "/gone:v1")
+			for address, name in pairs { [other:address()] = "copy", [server:address()] = "app" } do
+				local names = {}
+				for repository in luff.catalog(address) do
+					names[#names + 1] = repository
+				end
+				assert.same({ name }, names)
+			end
+		end)
+		assert_untouched()
+	end)
+
+	it("knows a folder by all its names", function()
+		local dir = support.scratch()
+		plan.dry_run(function()
+			luff.copy(app .. ":v2", "oci:" .. dir .. "/layout:v1")
+			assert.same({ "v1" }, support.tags("oci:" .. dir .. "/./layout"))
+			luff.copy(app .. ":v2", "oci:" .. dir .. "//layout:v2")
+			assert.same({ "v1", "v2" }, support.tags("oci:" .. dir .. "/layout"))
+		end)
+		assert.falsy(support.exists(dir .. "/layout"))
+	end)
+
 	it("is done later, with what was made on the way", function()
 		luff.copy(app .. ":v2", copy .. ":old")
 		local layout = "oci:" .. support.scratch() .. "/layout"

@@ -94,3 +94,31 @@ void luff_scope_log(const char *fmt, ...)
 	va_end(ap);
 	s->log(s->log_arg, line);
 }
+
+/* ---- Progress ---- */
+
+static void tell_nobody(void *arg, const struct luff_progress *event)
+{
+	(void)arg, (void)event;
+}
+
+const struct luff_scope *luff_scope_hearer(void)
+{
+	const struct luff_scope *s = current;
+
+	while (s && !s->progress)
+		s = s->parent;
+	return s && s->progress != tell_nobody ? s : NULL;
+}
+
+void luff_scope_tell(const struct luff_scope *to, const struct luff_progress *event)
+{
+	if (to)
+		to->progress(to->progress_arg, event);
+}
+
+const struct luff_scope *luff_scope_hush(struct luff_scope *scope)
+{
+	scope->progress = tell_nobody;
+	return luff_scope_hearer();
+}

@@ -15,5 +15,14 @@ int luff_scope_sleep(int64_t ms, struct luff_error *err);
 /** One line of trace, where somebody listens. */
 void luff_scope_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool luff_scope_logs(void);
+/** Who hears what moves: the calling thread's scope or one around it; NULL: nobody. */
+const struct luff_scope *luff_scope_hearer(void);
+/** @param to  NULL is fine */
+void luff_scope_tell(const struct luff_scope *to, const struct luff_progress *event);
+/**
+ * A scope that is about to be entered tells nobody what moves; returns the one around it that does (NULL: none), for who
+ * tells it himself.
+ */
+const struct luff_scope *luff_scope_hush(struct luff_scope *scope);
 
 #endif

@@ -1,4 +1,4 @@
-/* Lists of the write gate: what the medium behind has, without what goes, then what is planned. */
+/* Lists of the write gate: what the medium behind (or a registry) has, without what goes, then what is planned. */
 #include "mediums/gate_lists.h"
 
 #include <search.h>
@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mediums/gate.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
 
@@ -18,7 +19,7 @@ static struct gate *gate_of(struct luff_medium *m)
 
 struct merged_cursor {
 	struct luff_cursor base;
-	struct luff_medium *medium; /* the gate, a reference */
+	struct luff_medium *medium; /* the gate, a reference; NULL of repositories */
 	struct luff_cursor *inner;  /* NULL: at its end, or there is none */
 	struct luff_digest subject; /* of referrers; "": tags */
 	char **planned;             /* what comes behind */
@@ -66,10 +67,22 @@ static bool is_hidden_referrer(struct gate *g, const char *text)
 	return true;
 }
 
+static bool is_hidden(const struct merged_cursor *c, const char *item)
+{
+	struct gate *g = gate_of(c->medium);
+
+	for (size_t i = 0; !g && i < c->count; i++) {
+		if (strcmp(c->planned[i], item) == 0)
+			return true;
+	}
+	if (!g)
+		return false;
+	return c->subject.text[0] ? is_hidden_referrer(g, item) : is_hidden_tag(g, item);
+}
+
 static int merged_next(const char **out, struct luff_cursor *base, struct luff_error *err)
 {
 	struct merged_cursor *c = (struct merged_cursor *)base;
-	struct gate *g = gate_of(c->medium);
 	struct luff_error failure = {0};
 	int rc;
 
@@ -81,7 +94,7 @@ static int merged_next(const char **out, struct luff_cursor *base, struct luff_e
 		}
 		if (rc < 0 || !*out)
 			luff_cursor_close(luff_take(c->inner));
-		else if (!(c->subject.text[0] ? is_hidden_referrer(g, *out) : is_hidden_tag(g, *out)))
+		else if (!is_hidden(c, *out))
 			return 0;
 	}
 	*out = c->at < c->count ? c->planned[c->at++] : NULL;
@@ -99,7 +112,7 @@ static struct merged_cursor *new_merged(struct gate *g, struct luff_error *err)
 		return NULL;
 	}
 	c->base.ops = &merged_ops;
-	c->medium = luff_medium_ref(&g->base);
+	c->medium = g ? luff_medium_ref(&g->base) : NULL;
 	return c;
 }
 
@@ -214,4 +227,43 @@ int luff_gate_referrers(struct luff_cursor **out, struct luff_medium *m, const s
 	else
 		*out = &c->base;
 	return rc;
+}
+
+static bool has_names(const struct luff_record_site *s)
+{
+	const struct luff_record_name *n = s->names;
+
+	while (n && !n->d.digest.text[0])
+		n = n->next;
+	return n != NULL;
+}
+
+int luff_gate_catalog(struct luff_cursor **cursor, const char *registry, struct luff_error *err)
+{
+	struct luff_record *plan = luff_record_current();
+	size_t len = strlen(registry);
+	struct merged_cursor *c;
+	int rc = 0;
+
+	if (!plan)
+		return 0;
+	c = new_merged(NULL, err);
+	if (c) {
+		c->inner = luff_take(*cursor);
+		pthread_mutex_lock(&plan->lock);
+		for (const struct luff_record_site *s = plan->sites; rc == 0 && s; s = s->next) {
+			if (luff_text_starts(s->place, registry) && s->place[len] == '/' && has_names(s))
+				rc = add_planned(c, strdup(s->place + len + 1), err);
+		}
+		pthread_mutex_unlock(&plan->lock);
+	}
+	luff_record_unref(plan);
+	if (c && rc == 0) {
+		*cursor = &c->base;
+		return 0;
+	}
+	if (c)
+		merged_close(&c->base);
+	luff_cursor_close(luff_take(*cursor));
+	return LUFF_ENOMEM;
 }

@@ -2,6 +2,7 @@
 #include "mediums/record.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ static void site_free(struct luff_record_site *s)
 	}
 	tdestroy(s->contents, content_free);
 	free(s->place);
+	free(s->key);
 	free(s);
 }
 
@@ -72,13 +74,43 @@ void luff_planned_free(struct luff_planned *list, size_t count)
 	free(list);
 }
 
-static const struct luff_record_site *find_site(const struct luff_record *p, const char *place)
+/* "oci:./mirror" and "oci:mirror" are one place, and so is what links lead to. malloc'd; NULL: out of memory. */
+static char *key_of(const char *place)
+{
+	static const char *const schemes[] = {"oci:", "oci-archive:", "docker-archive:", "dir:", NULL};
+	LUFF_AUTO(text) parent = NULL;
+	LUFF_AUTO(text) real = NULL;
+	const char *path = NULL, *slash, *name = "";
+	char *key;
+
+	for (int i = 0; !path && schemes[i]; i++)
+		path = luff_text_starts(place, schemes[i]) ? place + strlen(schemes[i]) : NULL;
+	real = path ? realpath(path, NULL) : NULL;
+	if (path && !real) { /* it is not there yet; its folder is */
+		slash = strrchr(path, '/');
+		name = slash ? slash + 1 : path;
+		parent = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+		real = parent ? realpath(parent, NULL) : NULL;
+	}
+	if (!real)
+		return strdup(place);
+	return asprintf(&key, "%.*s%s/%s", (int)(path - place), place, real, name) < 0 ? NULL : key;
+}
+
+static const struct luff_record_site *find_key(const struct luff_record *p, const char *key)
 {
 	const struct luff_record_site *s = p->sites;
 
-	while (s && strcmp(s->place, place) != 0)
+	while (s && key && strcmp(s->key, key) != 0)
 		s = s->next;
-	return s;
+	return key ? s : NULL;
+}
+
+static const struct luff_record_site *find_site(const struct luff_record *p, const char *place)
+{
+	LUFF_AUTO(text) key = key_of(place);
+
+	return find_key(p, key);
 }
 
 /* Under the plan's lock. `from`: NULL, or where the bytes are. */
@@ -292,19 +324,23 @@ bool luff_gate_knows(const char *place)
 
 struct luff_record_site *luff_record_site(struct luff_record *p, const char *place, bool plain_http)
 {
+	LUFF_AUTO(text) key = key_of(place);
 	struct luff_record_site *s;
 
+	if (!key)
+		return NULL;
 	pthread_mutex_lock(&p->lock);
-	s = (struct luff_record_site *)find_site(p, place);
+	s = (struct luff_record_site *)find_key(p, key);
 	if (!s && (s = calloc(1, sizeof *s))) {
 		s->place = strdup(place);
+		s->key = luff_take(key);
 		s->plan = p;
 		s->plain_http = plain_http;
 		s->next = p->sites;
 		if (s->place) {
 			p->sites = s;
 		} else {
-			free(s);
+			site_free(s);
 			s = NULL;
 		}
 	}

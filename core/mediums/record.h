@@ -26,7 +26,8 @@ struct luff_record_name {
 
 /* A place. */
 struct luff_record_site {
-	char *place;
+	char *place;              /* as it was first called */
+	char *key;                /* the same for all names that a place has */
 	struct luff_record *plan; /* borrowed */
 	bool plain_http;
 	void *contents; /* a tree of struct luff_record_content (tsearch) */

@@ -58,35 +58,35 @@ struct copy {
 	struct luff_medium *from; /* that in front of src, or src; a reference */
 	const struct luff_copy_options *options;
 	int jobs;
-	enum luff_compress compress; /* never the default */
-	struct luff_scope scope;     /* cancelled by the first failure, so that the other transfers end */
-	struct list manifests;       /* the root first, then level by level; referrers below their subjects */
-	size_t level;                /* index of the first manifest of the level that is being read */
-	int height;                  /* of the manifests that are being written */
-	bool current;                /* the destination's tag names the root already */
-	bool tagged;                 /* the root is written by its name, after all others, by the caller */
+	enum luff_compress compress;     /* never the default */
+	struct luff_scope scope;         /* cancelled by the first failure, so that the other transfers end */
+	const struct luff_scope *hearer; /* of progress, or NULL */
+	struct list manifests; /* the root first, then level by level; referrers below their subjects */
+	size_t level;          /* index of the first manifest of the level that is being read */
+	int height;            /* of the manifests that are being written */
+	bool current;          /* the destination's tag names the root already */
+	bool tagged;           /* the root is written by its name, after all others, by the caller */
 	struct list blobs;
 	void *seen; /* a tree of struct seen (tsearch) */
 	int64_t document_bytes;
-	pthread_mutex_t lock; /* of everything below, and of calls to progress */
+	pthread_mutex_t lock; /* of everything below, and of calls to the hearer */
 	struct luff_copy_result result;
 	int64_t total;
 };
 
-static void report(struct copy *c, enum luff_copy_event_kind kind, const struct luff_descriptor *d,
+static void report(struct copy *c, enum luff_progress_kind kind, const struct luff_descriptor *d,
 		   int64_t bytes)
 {
-	struct luff_copy_event event = {.kind = kind, .descriptor = d, .bytes = bytes};
+	struct luff_progress event = {.kind = kind, .descriptor = d, .bytes = bytes};
 
 	pthread_mutex_lock(&c->lock);
-	c->result.copied += kind == LUFF_COPY_DONE;
-	c->result.skipped += kind == LUFF_COPY_SKIPPED;
-	c->result.mounted += kind == LUFF_COPY_MOUNTED;
-	c->result.bytes += kind == LUFF_COPY_BYTES ? bytes : 0;
-	c->result.kept += kind == LUFF_COPY_KEPT ? bytes : 0;
+	c->result.copied += kind == LUFF_PROGRESS_DONE;
+	c->result.skipped += kind == LUFF_PROGRESS_SKIPPED;
+	c->result.mounted += kind == LUFF_PROGRESS_MOUNTED;
+	c->result.bytes += kind == LUFF_PROGRESS_BYTES ? bytes : 0;
+	c->result.kept += kind == LUFF_PROGRESS_KEPT ? bytes : 0;
 	event.total = c->total;
-	if (c->options->progress)
-		c->options->progress(c->options->progress_arg, &event);
+	luff_scope_tell(c->hearer, &event);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -372,7 +372,7 @@ static void count_bytes(void *arg, size_t n)
 
 	t->moved += (int64_t)n;
 	if (t->moved > t->told) {
-		report(t->copy, LUFF_COPY_BYTES, t->descriptor, t->moved - t->told);
+		report(t->copy, LUFF_PROGRESS_BYTES, t->descriptor, t->moved - t->told);
 		t->told = t->moved;
 	}
 }
@@ -381,7 +381,7 @@ static void count_bytes(void *arg, size_t n)
 static void tell_kept(struct transfer *t, int64_t kept)
 {
 	if (kept > t->told) {
-		report(t->copy, LUFF_COPY_KEPT, t->descriptor, kept - t->told);
+		report(t->copy, LUFF_PROGRESS_KEPT, t->descriptor, kept - t->told);
 		t->told = kept;
 	}
 }
@@ -455,7 +455,7 @@ static int transfer_blob(struct copy *c, const struct luff_descriptor *d, const 
 	struct luff_error failure = {0};
 	int rc;
 
-	report(c, LUFF_COPY_START, d, 0);
+	report(c, LUFF_PROGRESS_START, d, 0);
 	rc = transfer_from(&transfer, c->from, &failure);
 	/* some registries say "denied" of what they have not */
 	if (urls && !transfer.opened && (rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED))
@@ -463,7 +463,7 @@ static int transfer_blob(struct copy *c, const struct luff_descriptor *d, const 
 	if (rc < 0)
 		*err = failure;
 	else
-		report(c, LUFF_COPY_DONE, d, 0);
+		report(c, LUFF_PROGRESS_DONE, d, 0);
 	return rc;
 }
 
@@ -477,7 +477,7 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 	bool there = false;
 	int rc;
 
-	report(c, LUFF_COPY_START, &node->descriptor, 0);
+	report(c, LUFF_PROGRESS_START, &node->descriptor, 0);
 	rc = luff_convert_layer(d, &fd, c->from, &node->descriptor, c->compress, count_bytes, &transfer, err);
 	if (rc == 0)
 		rc = luff_medium_exists(&there, c->dst, d, err);
@@ -492,7 +492,7 @@ static int compress_blob(struct copy *c, struct node *node, struct luff_error *e
 			rc = luff_medium_push(c->dst, d, r, err);
 	}
 	if (rc == 0)
-		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_DONE, &node->descriptor, 0);
+		report(c, there ? LUFF_PROGRESS_SKIPPED : LUFF_PROGRESS_DONE, &node->descriptor, 0);
 	return rc;
 }
 
@@ -517,7 +517,7 @@ static int move_blob(void *arg, size_t i, struct luff_error *err)
 	if (rc == 0 && !there)
 		rc = luff_medium_mount(&mounted, c->dst, d, c->from, err);
 	if (rc == 0 && (there || mounted))
-		report(c, there ? LUFF_COPY_SKIPPED : LUFF_COPY_MOUNTED, d, 0);
+		report(c, there ? LUFF_PROGRESS_SKIPPED : LUFF_PROGRESS_MOUNTED, d, 0);
 	else if (rc == 0)
 		rc = transfer_blob(c, d, c->blobs.nodes[i].urls, err);
 	luff_flight_leave(&flight);
@@ -812,6 +812,7 @@ int luff_copy_content(struct luff_copy_root *root, struct luff_copy_result *resu
 			"compressed layers change the digest that referrers refer to: copy without one of them");
 	pthread_mutex_init(&c.lock, NULL);
 	c.from = luff_medium_ref(c.src);
+	c.hearer = luff_scope_hush(&c.scope);
 	luff_scope_enter(&c.scope);
 	rc = run(root, &c, dst_name, src->name, err);
 	luff_scope_leave(&c.scope);

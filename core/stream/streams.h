@@ -34,6 +34,9 @@ int luff_reader_rewind(struct luff_reader *r, struct luff_error *err);
 /** Calls fn with the number of bytes of each read, without those that were read before. */
 int luff_reader_open_count(struct luff_reader **out, struct luff_reader *inner,
 			   void (*fn)(void *arg, size_t n), void *arg, struct luff_error *err);
+/** Tells whoever listens (struct luff_scope) how far the reading is. Takes `inner` over, also where it fails. */
+int luff_reader_open_told(struct luff_reader **out, struct luff_reader *inner,
+			  const struct luff_descriptor *d, struct luff_error *err);
 /** Plain bytes of gzip, zstd, xz, bzip2 (all members) or none of them, found by magic number; within luff_limits_set(). */
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
 /**

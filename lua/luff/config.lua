@@ -5,12 +5,13 @@ local options = require "luff.options"
 
 local config = {}
 
---- Applies { hosts = { [name] = settings }, limits =, cache =, on_warning = }; luff.config in meta.lua says what there is.
+--- Applies { hosts = { [name] = settings }, limits =, cache =, on_warning =, on_progress = }; luff.config in meta.lua says what
+-- there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
 		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	options.check(settings, { "hosts", "limits", "cache", "on_warning" }, "setting")
+	options.check(settings, { "hosts", "limits", "cache", "on_warning", "on_progress" }, "setting")
 	if settings.limits then
 		core.set_limits(settings.limits)
 	end
@@ -20,9 +21,11 @@ function config.apply(settings)
 	if settings.cache ~= nil then
 		core.set_cache(settings.cache or nil)
 	end
-	local f = settings.on_warning
-	if f and type(f) ~= "function" then
+	local warning, progress = settings.on_warning, settings.on_progress
+	if warning and type(warning) ~= "function" then
 		fail("invalid", "on_warning is a function of a registry and a text, or false")
+	elseif progress and type(progress) ~= "function" then
+		fail("invalid", "on_progress is a function of an event, or false")
 	end
 	local names = {}
 	for name, host in pairs(settings.hosts or {}) do
@@ -35,8 +38,11 @@ function config.apply(settings)
 	for _, name in ipairs(names) do
 		core.set_host(name, settings.hosts[name])
 	end
-	if f ~= nil then
-		core.on_warning(f or nil)
+	if warning ~= nil then
+		core.on_warning(warning or nil)
+	end
+	if progress ~= nil then
+		core.on_progress(progress or nil)
 	end
 end
 

@@ -84,7 +84,10 @@ function luff.platform() end
 ---on_warning hears what registries have to say to people (Warning headers): each text once from each registry, on one line
 ---without control characters, after the call that met it. What it raises, that call raises. False: nobody hears it. The luff
 ---program begins with one that writes to stderr, the module alone with none.
----@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, cache: false|{ dir: string, max: integer? }|nil, on_warning: false|fun(registry: string, text: string)? }
+---
+---on_progress hears of each blob that is read or written, and how far that is, in whatever is called from now on; of calls that
+---bring a function of their own (`progress` of luff.copy) only that one does. What it raises, ends the call. False: nobody hears it.
+---@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, cache: false|{ dir: string, max: integer? }|nil, on_warning: false|fun(registry: string, text: string)?, on_progress: false|fun(event: luff.ProgressEvent)? }
 function luff.config(settings) end
 
 ---Digest of bytes at hand or of a file.
@@ -161,17 +164,17 @@ function luff.index_of(children, opts) end
 ---Of several sources each keeps its name; their names are set together, when all content is there, and an archive is written once.
 ---@param src luff.name|luff.Image|luff.Index|(luff.name|luff.Image|luff.Index)[] one, or a list of them
 ---@param dst luff.name the source's tag where it names none; a place alone for a list
----@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, names: string[]?, progress: fun(event: luff.CopyEvent)? }? platform: of an index only that image; names: of a list of sources, what each is named at the destination; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
+---@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, names: string[]?, progress: fun(event: luff.ProgressEvent)? }? platform: of an index only that image; names: of a list of sources, what each is named at the destination; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
 
----@class luff.CopyEvent
----@field kind "start"|"bytes"|"kept"|"done"|"skipped"|"mounted"
+---@class luff.ProgressEvent
+---@field kind "start"|"bytes"|"kept"|"done"|"skipped"|"mounted"|"read"|"left" "read": to its end; "left": no more of it is wanted, or it failed
 ---@field digest string
 ---@field media_type string
 ---@field size integer of the blob
 ---@field bytes integer with "bytes": that have come since the last event of this blob; with "kept": that were there from a copy that broke off
----@field total integer bytes of all blobs that the copy found
+---@field total integer bytes of all blobs that the copy found; 0 of what is no copy
 
 ---@class luff.CopyResult
 ---@field digest string what the destination's name stands for now
@@ -1035,7 +1038,7 @@ function mirror.run(opts) end
 ---@field dry_run boolean? says what would be done
 ---@field plain_http boolean?
 ---@field each (fun(entry: table))? called for each tag as it is done
----@field progress (fun(): fun(event: luff.CopyEvent))? called for each copy: what it gives hears how far that is
+---@field progress (fun(): fun(event: luff.ProgressEvent))? called for each copy: what it gives hears how far that is
 
 ---@class luff.MirrorSummary
 ---@field copied integer tags
@@ -1054,7 +1057,7 @@ local bundle = {}
 ---Makes one of images in registries. A file that is there is replaced, when all has come.
 ---@param file string
 ---@param names string[]
----@param opts { since: string?, referrers: boolean?, platform: string?, jobs: integer?, plain_http: boolean?, progress: fun(event: luff.CopyEvent)? }? since: a bundle, or what `luff bundle ls --json` printed of one: only what that has not; referrers: signatures and attestations, too; platform: of indexes only that image; jobs: questions at a time, 8 where absent
+---@param opts { since: string?, referrers: boolean?, platform: string?, jobs: integer?, plain_http: boolean?, progress: fun(event: luff.ProgressEvent)? }? since: a bundle, or what `luff bundle ls --json` printed of one: only what that has not; referrers: signatures and attestations, too; platform: of indexes only that image; jobs: questions at a time, 8 where absent
 ---@return { images: { name: string, digest: string }[], blobs: integer, bytes: integer } # what came
 function bundle.create(file, names, opts) end
 ---What one holds; blobs: all that the images need, also where a bundle before has it.
@@ -1064,7 +1067,7 @@ function bundle.list(file) end
 ---Copies what one holds: docker.io/library/alpine:3 to TO/library/alpine:3. What is there does not move.
 ---@param file string
 ---@param to string a registry, with a prefix perhaps, or "oci:FOLDER"
----@param opts { jobs: integer?, plain_http: boolean?, each: fun(entry: table)?, progress: (fun(): fun(event: luff.CopyEvent))? }? jobs: images at a time, 4 where absent; each: hears of each image as it is done; progress: called for each copy: what it gives hears how far that is
+---@param opts { jobs: integer?, plain_http: boolean?, each: fun(entry: table)?, progress: (fun(): fun(event: luff.ProgressEvent))? }? jobs: images at a time, 4 where absent; each: hears of each image as it is done; progress: called for each copy: what it gives hears how far that is
 ---@return { copied: integer, unchanged: integer, failed: integer, bytes: integer, entries: { name: string, to: string, digest: string, status: string, error: any }[] }
 function bundle.load(file, to, opts) end
 
@@ -1073,7 +1076,7 @@ function bundle.load(file, to, opts) end
 local promote = {}
 
 ---What was checked is what is named. "denied", with all that is wrong in the error's `detail`; nothing is named then.
----@param opts { from: string, to: string|string[], annotations: table<string, string|true>?, labels: table<string, string|true>?, signed: true|string|nil, validate: boolean?, older_than: string|number|nil, newer_than: string|number|nil, check: (fun(object: luff.Image|luff.Index): boolean, string?)?, referrers: boolean?, plain_http: boolean?, progress: (fun(): fun(event: luff.CopyEvent))? } to: names, ":stable" is a tag of the same place; annotations, labels: those that it has to have (true: whatever they say), labels in the config of each image; signed: a signature, or an artifact of that type, has to refer to it; whose it is, is not looked at; validate: luff.validate has to find it sound; older_than, newer_than: ages (luff.time); check: says yes, or no and why; referrers: false: do not come along to other places; progress: called for each copy: what it gives hears how far that is
+---@param opts { from: string, to: string|string[], annotations: table<string, string|true>?, labels: table<string, string|true>?, signed: true|string|nil, validate: boolean?, older_than: string|number|nil, newer_than: string|number|nil, check: (fun(object: luff.Image|luff.Index): boolean, string?)?, referrers: boolean?, plain_http: boolean?, progress: (fun(): fun(event: luff.ProgressEvent))? } to: names, ":stable" is a tag of the same place; annotations, labels: those that it has to have (true: whatever they say), labels in the config of each image; signed: a signature, or an artifact of that type, has to refer to it; whose it is, is not looked at; validate: luff.validate has to find it sound; older_than, newer_than: ages (luff.time); check: says yes, or no and why; referrers: false: do not come along to other places; progress: called for each copy: what it gives hears how far that is
 ---@return { digest: string, names: string[] }
 function promote.run(opts) end
 

@@ -1,8 +1,8 @@
--- What a copy is doing, on stderr: on a terminal one moving line for each running blob and one for all of it,
+-- What moves, of copies or of all calls, on stderr: on a terminal one moving line for each running blob and one for all of it,
 -- elsewhere plain lines, a few; or lines of JSON. Never on stdout.
 --
 --	local progress <close> = require("luff.progress").new()
---	luff.copy(src, dst, { progress = progress:watch() })
+--	luff.copy(src, dst, { progress = progress:watch() }) -- or progress:hear(), and any calls
 local core = require "luff.core"
 local options = require "luff.options"
 local terminal = require "luff.terminal"
@@ -56,6 +56,19 @@ end
 -- asks for more.
 function progress.beside_lines(opts)
 	return (opts.progress or terminal.columns "stderr") and progress.of(opts) or nil
+end
+
+--- And for those that move something before they print what came of it: bars on a terminal, all that is asked for elsewhere.
+function progress.hear(opts)
+	local bars = progress.beside_lines(opts)
+	return bars and bars:hear()
+end
+
+--- Before more is printed. bars: what progress.hear() gave.
+function progress.settle(bars)
+	if bars then
+		bars:close()
+	end
 end
 
 --- opts: stream (a file, stderr), columns (of the terminal; false: none), json (lines of JSON), now (clock in seconds).
@@ -180,7 +193,7 @@ function Progress:paint(...)
 	self.stream:flush()
 end
 
-local words = { done = "copied", skipped = "was there", mounted = "mounted" }
+local words = { done = "copied", skipped = "was there", mounted = "mounted", read = "read" }
 
 -- A line of JSON: what happened to a blob, and how far all of it is. Rates are bytes and times are seconds.
 function Progress:emit(event, blob)
@@ -254,6 +267,9 @@ function Progress:event(copy, event)
 		table.remove(self.running, at)
 		self.moving = self.moving - blob.bytes
 	end
+	if event.total == 0 and (event.kind == "start" or event.kind == "left") then
+		self.found = self.found + (event.kind == "start" and event.size or -event.size)
+	end
 	if not at or event.kind == "start" then
 		blob = {
 			copy = copy, digest = event.digest, size = event.size, bytes = 0, samples = {}, told = now,
@@ -262,6 +278,9 @@ function Progress:event(copy, event)
 		}
 	end
 	if event.kind == "start" then
+		if event.total == 0 and #self.running == 0 then
+			self.painted = math.max(self.painted, now) -- what was read at once needs no picture
+		end
 		self:start(blob, now)
 	elseif event.kind == "kept" and at then
 		blob.bytes, self.moving, blob.samples = blob.bytes + event.bytes, self.moving + event.bytes, {}
@@ -270,7 +289,8 @@ function Progress:event(copy, event)
 		self:advance(blob, event.bytes, now)
 	elseif words[event.kind] then
 		self.settled = self.settled + blob.size
-		if not self.json then
+		-- what is read stays nowhere: on a terminal no line of it does
+		if not self.json and not (self.columns and event.kind == "read") then
 			self:tell(blob, words[event.kind])
 		end
 	end
@@ -303,8 +323,18 @@ function Progress:watch()
 	end
 end
 
+--- Until it is closed, it shows what any call moves.
+function Progress:hear()
+	self.hears, self.before = true, core.on_progress(self:watch())
+	return self
+end
+
 --- Takes the moving lines away; what stays are the lines of the blobs that are done.
 function Progress:close()
+	if self.hears then
+		core.on_progress(self.before)
+		self.hears = nil
+	end
 	self.running = {}
 	shown = shown ~= self and shown or nil
 	if self.drawn > 0 then

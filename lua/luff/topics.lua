@@ -92,8 +92,8 @@ luff apply does the steps, unless a tag that they concern stands for something e
 
 A dry run refuses what has no such gate: logging in and out, extract, export and files of artifacts, serving a
 folder, what a daemon does by itself. luff gc only tells what would go. Not covered: what a script writes by
-io and os, memory: (which ends with the script), the cache and the state of uploads. Catalogs do not show
-repositories that are planned; nor can entries of a layout be deleted by annotation.
+io and os, memory: (which ends with the script), the cache and the state of uploads. Entries of a layout
+cannot be deleted by annotation.
 ]] },
 	{ name = "modules", summary = "what scripts require beside luff itself", text = [[
 Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe it.

@@ -100,18 +100,18 @@ struct events {
 	atomic_int inside;
 };
 
-static void on_event(void *arg, const struct luff_copy_event *event)
+static void on_event(void *arg, const struct luff_progress *event)
 {
 	struct events *e = arg;
 
 	CHECK_INT(atomic_fetch_add(&e->inside, 1), 0); /* one call at a time */
-	e->start += event->kind == LUFF_COPY_START;
-	e->done += event->kind == LUFF_COPY_DONE;
-	e->skipped += event->kind == LUFF_COPY_SKIPPED;
-	e->mounted += event->kind == LUFF_COPY_MOUNTED;
+	e->start += event->kind == LUFF_PROGRESS_START;
+	e->done += event->kind == LUFF_PROGRESS_DONE;
+	e->skipped += event->kind == LUFF_PROGRESS_SKIPPED;
+	e->mounted += event->kind == LUFF_PROGRESS_MOUNTED;
 	e->bytes += event->bytes;
 	e->total = event->total;
-	CHECK(event->descriptor->size > 0 && (event->kind == LUFF_COPY_BYTES) == (event->bytes > 0));
+	CHECK(event->descriptor->size > 0 && (event->kind == LUFF_PROGRESS_BYTES) == (event->bytes > 0));
 	atomic_fetch_sub(&e->inside, 1);
 }
 
@@ -121,13 +121,15 @@ static void copies_once(void)
 		struct pair p = pair_new();
 		struct luff_descriptor root = push_two(p.src->inner, "v1", 1);
 		struct events events = {0};
-		struct luff_copy_options options = {
-			.jobs = jobs, .progress = on_event, .progress_arg = &events};
+		struct luff_scope scope = {.progress = on_event, .progress_arg = &events};
+		struct luff_copy_options options = {.jobs = jobs};
 		struct luff_copy_result result;
 		struct luff_error err;
 		int64_t bytes;
 
+		luff_scope_enter(&scope);
 		OK(copy(&result, &p, "v1", &options, &err));
+		luff_scope_leave(&scope);
 		check_tagged(p.dst->inner, "v1", &root);
 		CHECK_STR(result.root.digest.text, root.digest.text);
 		CHECK_INT(result.copied, 5); /* three layers, two configs */
@@ -144,7 +146,9 @@ static void copies_once(void)
 		/* and once more: nothing moves, nothing is written */
 		pair_reset(&p);
 		events = (struct events){0};
+		luff_scope_enter(&scope);
 		OK(copy(&result, &p, "v1", &options, &err));
+		luff_scope_leave(&scope);
 		CHECK_INT(result.copied + result.bytes + result.manifests + result.mounted, 0);
 		CHECK_INT(result.skipped, 5);
 		CHECK_INT(events.skipped, 5);
@@ -377,12 +381,14 @@ static void mounts(void)
 	struct pair p = pair_new();
 	struct luff_descriptor root = push_two(p.src->inner, "v1", 1);
 	struct events events = {0};
-	struct luff_copy_options options = {.progress = on_event, .progress_arg = &events};
+	struct luff_scope scope = {.progress = on_event, .progress_arg = &events};
 	struct luff_copy_result result;
 	struct luff_error err;
 
 	p.dst->can_mount = true;
-	OK(copy(&result, &p, "v1", &options, &err));
+	luff_scope_enter(&scope);
+	OK(copy(&result, &p, "v1", NULL, &err));
+	luff_scope_leave(&scope);
 	CHECK_INT(result.mounted, 5);
 	CHECK_INT(events.mounted, 5);
 	CHECK_INT(result.copied + result.bytes, 0);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "mediums/gate.h"
 #include "mediums/registry/pages.h"
 #include "mediums/registry/registry.h"
 
@@ -128,7 +129,7 @@ int luff_catalog_open(struct luff_cursor **out, const char *registry, bool plain
 		return rc;
 	}
 	*out = &c->base;
-	return 0;
+	return luff_gate_catalog(out, c->host->name, err);
 }
 
 /* ---- For messages ---- */

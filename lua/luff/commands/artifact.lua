@@ -2,6 +2,7 @@
 local artifact = require "luff.artifact"
 local luff = require "luff"
 local options = require "luff.options"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 -- "FILE" or "FILE:TYPE", as oras's users write it; what is there under the whole word is a file.
@@ -31,6 +32,7 @@ end
 
 -- What both push and attach do.
 local function store(verb, args, opts)
+	local bars <close> = progress.hear(opts)
 	local files = {}
 	for i = 3, #args do
 		files[#files + 1] = parse_file(args[i])
@@ -40,6 +42,7 @@ local function store(verb, args, opts)
 		plain_http = opts.plain_http,
 	})
 	local digest = image:digest()
+	progress.settle(bars)
 	terminal.write(opts.json and luff.json.encode { digest = digest, manifest = image:manifest() } or digest, "\n")
 end
 
@@ -57,7 +60,9 @@ function verbs.attach(args, opts)
 end
 
 function verbs.pull(args, opts)
+	local bars <close> = progress.hear(opts)
 	local done = artifact.pull(args[2], { folder = opts.output, platform = opts.platform, plain_http = opts.plain_http })
+	progress.settle(bars)
 	if opts.json then
 		terminal.write(luff.json.encode(done), "\n")
 		return
@@ -92,9 +97,9 @@ end
 
 -- How many arguments each takes, and which options beside those that all take.
 local rules = {
-	push = { 2, math.huge, type = true, subject = true, annotation = true },
-	attach = { 2, math.huge, type = true, annotation = true },
-	pull = { 2, 2, output = true, platform = true },
+	push = { 2, math.huge, progress = true, type = true, subject = true, annotation = true },
+	attach = { 2, math.huge, progress = true, type = true, annotation = true },
+	pull = { 2, 2, progress = true, output = true, platform = true },
 	tree = { 2, 2, type = true },
 }
 
@@ -110,6 +115,7 @@ return {
 		{ name = "output", short = "o", value = "DIR", help = "pull: into this folder (the current one)" },
 		{ name = "platform", value = "P", help = "pull: of an index, the artifact for it" },
 		{ name = "json", help = "print JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -136,7 +142,7 @@ examples
 		if #args > rule[2] then
 			options.fail("too many arguments for %s", verb)
 		end
-		for _, name in ipairs { "type", "subject", "annotation", "output", "platform" } do
+		for _, name in ipairs { "type", "subject", "annotation", "output", "platform", "progress" } do
 			if opts[name] and not rule[name] then
 				options.fail("%s takes no --%s", verb, name)
 			end

@@ -1,5 +1,6 @@
 -- luff export: an image's files as one tar.
 local luff = require "luff"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 return {
@@ -9,6 +10,7 @@ return {
 	options = {
 		{ name = "output", short = "o", value = "FILE", help = "write there; - and the default are the standard output" },
 		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -26,6 +28,7 @@ examples
 		end
 		local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })
 		terminal.flush()
+		local _ <close> = progress.hear(opts)
 		image:export(target)
 	end,
 }

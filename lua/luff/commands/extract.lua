@@ -1,5 +1,6 @@
 -- luff extract: an image's files as a folder.
 local luff = require "luff"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 return {
@@ -10,6 +11,7 @@ return {
 		{ name = "no-owner", help = "files are yours, also where you are root" },
 		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
 		{ name = "json", help = "print JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -23,7 +25,9 @@ examples
 ]],
 	run = function(args, opts)
 		local image = luff.image(args[1], { platform = opts.platform, plain_http = opts.plain_http })
+		local bars <close> = progress.hear(opts)
 		local done = image:extract(args[2], opts.no_owner and { keep_owner = false } or nil)
+		progress.settle(bars)
 		if opts.json then
 			terminal.write(luff.json.encode(done, { indent = true }), "\n")
 		elseif done.skipped > 0 then

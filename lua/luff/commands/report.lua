@@ -3,6 +3,7 @@ local core = require "luff.core"
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
+local progress = require "luff.progress"
 local report = require "luff.report"
 local terminal = require "luff.terminal"
 
@@ -36,6 +37,7 @@ return {
 		{ name = "output", short = "o", value = "FILE", help = "write it there; else to stdout" },
 		{ name = "repository", help = "NAME is a repository or layout: the page is about all its tags" },
 		{ name = "platform", value = "P", help = "of an index, the image for it (linux/arm64)" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -55,6 +57,7 @@ examples
 		elseif opts.repository and opts.platform then
 			options.fail "--platform is for one image: leave --repository out"
 		end
+		local bars <close> = progress.hear(opts)
 		local text
 		if opts.repository then
 			text = report.repository(args[1], { plain_http = opts.plain_http })
@@ -62,6 +65,7 @@ examples
 			text = report.image(luff.open(args[1], { plain_http = opts.plain_http }), { name = args[1],
 				platform = opts.platform })
 		end
+		progress.settle(bars)
 		if opts.output and opts.output ~= "-" then
 			write_file(opts.output, text)
 		else

@@ -1,5 +1,6 @@
 -- luff validate: whether an image or index is what it says to be.
 local luff = require "luff"
+local progress = require "luff.progress"
 local terminal = require "luff.terminal"
 
 local function count(n, one, many)
@@ -16,6 +17,7 @@ return {
 		{ name = "jobs", short = "j", value = "N", type = "integer", min = 1, max = 64,
 			help = "blobs at a time (4)" },
 		{ name = "json", help = "print JSON" },
+		progress.option,
 		{ name = "plain-http", help = "speak http to the registry" },
 	},
 	help = [[
@@ -32,8 +34,10 @@ examples
   luff validate --json oci:./mirror:v1 | jq -r '.findings[].what'
 ]],
 	run = function(args, opts)
+		local bars <close> = progress.hear(opts)
 		local findings, seen = luff.validate(args[1],
 			{ fast = opts.fast, platform = opts.platform, jobs = opts.jobs, plain_http = opts.plain_http })
+		progress.settle(bars)
 		if opts.json then
 			seen.findings = luff.array(findings)
 			terminal.write(luff.json.encode(seen, { indent = true }), "\n")

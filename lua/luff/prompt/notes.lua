@@ -1,11 +1,12 @@
--- What the prompt notes beside what is typed, while it runs: by which names images were opened, and how far copies are.
+-- What the prompt notes beside what is typed, while it runs: by which names images were opened, and how far calls are.
+local core = require "luff.core"
 local luff = require "luff"
 local progress = require "luff.progress"
 
 local Notes = {}
 Notes.__index = Notes
 
---- The functions of luff that tell it stand in for those that do not, until it is closed. bars: whether copies show how far
+--- The functions of luff that tell it stand in for those that do not, until it is closed. bars: whether calls show how far
 -- they are, on stderr.
 local function start(bars)
 	local self = setmetatable({ names = {}, by_object = setmetatable({}, { __mode = "k" }), functions = {} }, Notes)
@@ -21,17 +22,13 @@ local function start(bars)
 			return found
 		end)
 	end
-	local copy = luff.copy
-	replace("copy", function(from, to, opts)
-		if not bars or type(opts or {}) ~= "table" or opts and opts.progress ~= nil then
-			return copy(from, to, opts)
-		end
-		local with = { progress = self:bar():watch() }
-		for key, value in pairs(opts or {}) do
-			with[key] = value
-		end
-		return copy(from, to, with)
-	end)
+	if bars then
+		self.heard_by = core.on_progress(function(event)
+			self.watch = self.watch or self:bar():watch()
+			self.watch(event)
+		end)
+		self.hears = true
+	end
 	return self
 end
 
@@ -48,7 +45,7 @@ function Notes:keep(object, place)
 	self.names[#self.names + 1] = name
 end
 
--- The one picture of all copies that run.
+-- The one picture of all that moves.
 function Notes:bar()
 	self.bars = self.bars or progress.new()
 	return self.bars
@@ -58,12 +55,16 @@ end
 function Notes:rest()
 	if self.bars then
 		self.bars:close()
-		self.bars = nil
+		self.bars, self.watch = nil, nil
 	end
 end
 
 function Notes:close()
 	self:rest()
+	if self.hears then
+		core.on_progress(self.heard_by)
+		self.hears = nil
+	end
 	for name, f in pairs(self.functions) do
 		if luff[name] == f.now then
 			luff[name] = f.before

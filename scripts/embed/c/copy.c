@@ -23,13 +23,13 @@ struct progress {
 	int64_t there, total;
 };
 
-static void show(void *arg, const struct luff_copy_event *event)
+static void show(void *arg, const struct luff_progress *event)
 {
 	struct progress *p = arg;
 
-	if (event->kind == LUFF_COPY_BYTES || event->kind == LUFF_COPY_KEPT)
+	if (event->kind == LUFF_PROGRESS_BYTES || event->kind == LUFF_PROGRESS_KEPT)
 		p->there += event->bytes;
-	else if (event->kind != LUFF_COPY_START && event->kind != LUFF_COPY_DONE)
+	else if (event->kind != LUFF_PROGRESS_START && event->kind != LUFF_PROGRESS_DONE)
 		p->there += event->descriptor->size; /* it was there, or was mounted */
 	p->total = event->total;
 	fprintf(stderr, "\r%.1f of %.1f MB", (double)p->there / 1e6, (double)p->total / 1e6);
@@ -41,19 +41,21 @@ static int copy(const char *source, const char *destination, struct luff_error *
 	struct luff_medium *src = NULL, *dst = NULL;
 	struct luff_name from, to;
 	struct progress p = {0};
-	struct luff_copy_options options = {.progress = show, .progress_arg = &p};
 	struct luff_copy_result result;
 	int rc = luff_medium_open(&src, &from, source, NULL, err);
 
+	scope.progress = show;
+	scope.progress_arg = &p;
 	if (rc == 0)
 		rc = luff_medium_open(&dst, &to, destination, &create, err);
 	if (rc == 0)
-		rc = luff_copy(&result, dst, &to, src, &from, &options, err);
+		rc = luff_copy(&result, dst, &to, src, &from, NULL, err);
 	if (p.total)
 		fputc('\n', stderr);
 	if (rc == 0)
 		printf("%s: %" PRId64 " blobs copied, %" PRId64 " were there\n", result.root.digest.text,
 		       result.copied, result.skipped);
+	scope.progress = NULL;
 	luff_medium_unref(src);
 	luff_medium_unref(dst);
 	return rc;
