@@ -87,6 +87,77 @@ describe("scripts/patch-base.lua", function()
 	end)
 end)
 
+describe("Scripts for workflows:", function()
+	local server, address
+
+	before_each(function()
+		server = luff.serve {}
+		address = server:address()
+	end)
+
+	after_each(function() server:close() end)
+
+	-- What a script prints, its lines sorted.
+	local function run(...)
+		local lines = {}
+		for line in support.must({ support.program, ... }):gmatch "[^\n]+" do
+			lines[#lines + 1] = line
+		end
+		table.sort(lines)
+		return lines
+	end
+
+	it("carry-bundle.lua writes what is new", function()
+		local dir, app = support.scratch(), address .. "/app"
+		support.make_image(app .. ":v1", { layers = { support.tar { name = "1" } } })
+		run("scripts/carry-bundle.lua", dir, app .. ":v1")
+		local next_image = luff.image(app .. ":v1"):append { files = { more = "x" } }
+		luff.copy(next_image, app .. ":v2")
+		run("scripts/carry-bundle.lua", dir, app .. ":v1", app .. ":v2")
+		local bundle = require "luff.bundle"
+		assert.is_true(bundle.list(dir .. "/2.tar").delta)
+		local other <close> = luff.serve {}
+		bundle.load(dir .. "/1.tar", other:address())
+		bundle.load(dir .. "/2.tar", other:address())
+		assert.same({ "v1", "v2" }, support.tags(other:address() .. "/app"))
+		assert.equal(2, support.luff("scripts/carry-bundle.lua", dir).code)
+	end)
+
+	it("promote-signed.lua makes releases of what is signed", function()
+		local app = address .. "/app"
+		for _, tag in ipairs { "v1.0.0-rc.1", "v1.0.0-rc.2", "v1.1.0-rc.1", "v2.0.0" } do
+			support.make_image(app .. ":" .. tag, { layers = { support.tar { name = tag } },
+				config = { created = "2024-01-01T00:00:00Z" } })
+		end
+		for _, tag in ipairs { "v1.0.0-rc.1", "v1.0.0-rc.2" } do
+			require("luff.artifact").attach(app .. ":" .. tag, { type = "application/vnd.dev.sigstore.bundle.v0.3+json" })
+		end
+		local lines = run("scripts/promote-signed.lua", app)
+		assert.equal("v1.0.0-rc.2\tv1.0.0", lines[1])
+		assert.matches("^v1%.1%.0%-rc%.1\t.*signature", lines[2])
+		assert.equal(luff.resolve(app .. ":v1.0.0-rc.2").digest, luff.resolve(app .. ":v1.0.0").digest)
+		assert.equal("not_found", support.fails(luff.resolve, app .. ":v1.1.0").code)
+	end)
+
+	it("find-package.lua finds packages", function()
+		for name, version in pairs { one = "1.0-1", two = "1.2-1" } do
+			local status = ("Package: openssl\nStatus: install ok installed\nVersion: %s\n\n"):format(version)
+			luff.copy(luff.empty():append { files = { ["/var/lib/dpkg/status"] = status } }, address .. "/team/" .. name .. ":v1")
+		end
+		support.make_image(address .. "/other:v1")
+		assert.same({ "1.0-1\t" .. address .. "/team/one:v1", "1.2-1\t" .. address .. "/team/two:v1" },
+			run("scripts/find-package.lua", address, "openssl"))
+	end)
+
+	it("report-registry.lua writes pages", function()
+		local dir = support.scratch()
+		support.make_image(address .. "/team/app:v1")
+		run("scripts/report-registry.lua", address, dir)
+		assert.matches('href="team_app.html">team/app<', support.read(dir .. "/index.html"), 1, true)
+		assert.matches("v1", support.read(dir .. "/team_app.html"), 1, true)
+	end)
+end)
+
 describe("The README's first script", function()
 	it("mirrors what it says", function()
 		local server <close> = luff.serve {}
