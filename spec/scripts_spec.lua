@@ -142,7 +142,8 @@ describe("Scripts for workflows:", function()
 	it("find-package.lua finds packages", function()
 		for name, version in pairs { one = "1.0-1", two = "1.2-1" } do
 			local status = ("Package: openssl\nStatus: install ok installed\nVersion: %s\n\n"):format(version)
-			luff.copy(luff.empty():append { files = { ["/var/lib/dpkg/status"] = status } }, address .. "/team/" .. name .. ":v1")
+			local image = luff.empty():append { files = { ["/var/lib/dpkg/status"] = status } }
+			luff.copy(image, address .. "/team/" .. name .. ":v1")
 		end
 		support.make_image(address .. "/other:v1")
 		assert.same({ "1.0-1\t" .. address .. "/team/one:v1", "1.2-1\t" .. address .. "/team/two:v1" },

@@ -45,9 +45,11 @@ local function dockerd(dir, words, ...)
 	return argv
 end
 
-local function podman(dir, words)
-	local argv = { table.unpack(words) }
-	for _, word in ipairs { "--root", dir .. "/root", "--runroot", dir .. "/run", "--storage-driver", "vfs",
+-- Podman speaks TLS even to a registry of this machine, unless its settings name that.
+local function podman(dir, words, registry)
+	local argv = { table.unpack(words, 1, #words - 1) }
+	process.write(dir .. "/registries.conf", ('[[registry]]\nlocation = "%s"\ninsecure = true\n'):format(registry))
+	for _, word in ipairs { "env", "CONTAINERS_REGISTRIES_CONF=" .. dir .. "/registries.conf", words[#words], "--root", dir .. "/root", "--runroot", dir .. "/run", "--storage-driver", "vfs",
 		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "system", "service", "--time=0",
 		"unix://" .. dir .. "/d.sock" } do
 		argv[#argv + 1] = word
@@ -56,7 +58,8 @@ local function podman(dir, words)
 end
 
 --- Each is { name =, kind = "docker", "containerd" or "podman", start() }: start gives a daemon, or nil and why not. A daemon
--- has a socket (path) and host (for DOCKER_HOST); it ends with the test, the file or stop().
+-- has a socket (path), host (for DOCKER_HOST) and the address
+-- of a registry that it would speak to without TLS; it ends with the test, the file or stop().
 daemons.list = {
 	{ name = "Docker", kind = "docker", program = "dockerd", words = function(dir, words)
 		return dockerd(dir, words, "--storage-driver=vfs")
@@ -75,8 +78,9 @@ local function start(entry)
 	if not dir then
 		return nil, entry.program .. " is not installed"
 	end
-	local daemon = process.start(entry.words(dir, words))
-	daemon.socket = dir .. "/d.sock"
+	local registry = "127.0.0.1:" .. process.free_port()
+	local daemon = process.start(entry.words(dir, words, registry))
+	daemon.socket, daemon.registry = dir .. "/d.sock", registry
 	daemon.host = "unix://" .. daemon.socket
 	return daemon
 end
