@@ -1,16 +1,13 @@
 /* See mirror.h. */
 #include "server/mirror.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -19,6 +16,7 @@
 #include "mediums/mediums.h"
 #include "server/listed.h"
 #include "server/names.h"
+#include "server/room.h"
 #include "store/backing.h"
 
 #define FRESH_MS (60 * 1000) /* how long a tag is what it was */
@@ -28,8 +26,6 @@
 #define LOCKS 16
 #define FLIGHTS_MAX 64
 #define BLOCK_SIZE (128 << 10)
-#define SMALL                                                                                                \
-	(64 << 10) /* bytes of what never goes: manifests and configs, without which layers are for nobody */
 
 /* A blob that is on its way from the upstream. */
 struct flight {
@@ -56,8 +52,7 @@ struct luff_mirror {
 	bool plain_http;
 	struct luff_repositories *repositories;
 	struct luff_scope *scope;
-	char *root;         /* NULL: in memory */
-	int64_t cap, total; /* bytes of large blobs; cap 0: no end */
+	struct luff_room *room; /* NULL: there is no end of it */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	struct flight *flights;
@@ -249,111 +244,6 @@ static int prepare_manifest(struct luff_call *r, struct luff_mirror *mirror, str
 	return rc;
 }
 
-/* ---- Room: what was not asked for the longest goes ---- */
-
-struct blob {
-	char *path;
-	int64_t size;
-	struct timespec used;
-};
-
-struct blobs {
-	struct blob *items;
-	size_t count, size;
-	int64_t total;
-};
-
-static void add_blob(struct blobs *list, const char *path, const struct stat *st)
-{
-	if (list->count == list->size) {
-		size_t size = list->size ? 2 * list->size : 256;
-		struct blob *items = realloc(list->items, size * sizeof *items);
-
-		if (!items)
-			return;
-		list->items = items;
-		list->size = size;
-	}
-	list->total += st->st_size;
-	list->items[list->count] = (struct blob){strdup(path), st->st_size, st->st_mtim};
-	list->count += list->items[list->count].path != NULL;
-}
-
-static void add_folder(struct blobs *list, const struct luff_mirror *mirror, const char *repository,
-		       const char *algorithm)
-{
-	LUFF_AUTO(text) folder = NULL;
-	struct dirent *entry;
-	DIR *dir;
-
-	if (asprintf(&folder, "%s/%s/blobs/%s", mirror->root, repository, algorithm) < 0)
-		folder = NULL;
-	dir = folder ? opendir(folder) : NULL;
-	while (dir && (entry = readdir(dir))) {
-		LUFF_AUTO(text) path = NULL;
-		struct stat st;
-
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode) || st.st_size <= SMALL)
-			continue;
-		if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-			path = NULL;
-		else
-			add_blob(list, path, &st);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static int by_use(const void *a, const void *b)
-{
-	const struct timespec *x = &((const struct blob *)a)->used, *y = &((const struct blob *)b)->used;
-
-	if (x->tv_sec != y->tv_sec)
-		return x->tv_sec < y->tv_sec ? -1 : 1;
-	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
-}
-
-/* What is read goes on being read: its name alone goes. */
-static void make_room(struct luff_mirror *mirror)
-{
-	LUFF_AUTO(names) names = {0};
-	struct luff_error ignored = {0};
-	struct blobs list = {0};
-
-	if (luff_repositories_list(&names, mirror->repositories, false, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < names.count; i++) {
-		add_folder(&list, mirror, names.items[i], "sha256");
-		add_folder(&list, mirror, names.items[i], "sha512");
-	}
-	if (list.count > 0)
-		qsort(list.items, list.count, sizeof *list.items, by_use);
-	for (size_t i = 0; i < list.count; i++) {
-		if (list.total > mirror->cap && unlink(list.items[i].path) == 0)
-			list.total -= list.items[i].size;
-		free(list.items[i].path);
-	}
-	free(list.items);
-	pthread_mutex_lock(&mirror->lock);
-	mirror->total = list.total;
-	pthread_mutex_unlock(&mirror->lock);
-}
-
-static void count_bytes(struct luff_mirror *mirror, int64_t bytes)
-{
-	bool over;
-
-	if (!mirror->root || mirror->cap == 0 || bytes <= SMALL)
-		return;
-	pthread_mutex_lock(&mirror->lock);
-	mirror->total += bytes;
-	over = mirror->total > mirror->cap;
-	pthread_mutex_unlock(&mirror->lock);
-	if (over)
-		make_room(mirror);
-}
-
 /* ---- Blobs ---- */
 
 static void leave_flight(struct flight *f)
@@ -401,7 +291,7 @@ static void end_flight(struct flight *f, int rc, const struct luff_error *why)
 	pthread_cond_broadcast(&f->moved);
 	pthread_mutex_unlock(&f->lock);
 	if (rc == 0)
-		count_bytes(f->mirror, f->d.size);
+		luff_room_take(f->mirror->room, f->d.size);
 	leave_flight(f);
 }
 
@@ -723,29 +613,6 @@ int luff_mirror_prepare(struct luff_call *r, struct luff_mirror *mirror, struct 
 
 /* ---- The mirror ---- */
 
-/* Room is made in a folder of layouts: elsewhere a limit would be a promise that nobody keeps. */
-static int check_cap(const struct luff_mirror *mirror, struct luff_error *err)
-{
-	LUFF_AUTO(text) marker = NULL;
-
-	if (mirror->cap == 0)
-		return 0;
-	if (!mirror->root)
-		return luff_fail(err, LUFF_EINVAL,
-				 "proxy_max: a mirror in memory lets go of nothing; give it a folder");
-	if (asprintf(&marker, "%s/oci-layout", mirror->root) < 0) {
-		marker = NULL;
-		return luff_fail_nomem(err);
-	}
-	if (access(marker, F_OK) == 0)
-		return luff_fail(
-			err, LUFF_EINVAL,
-			"proxy_max: %s is a layout itself, of which a mirror lets nothing go; give it "
-			"another folder",
-			mirror->root);
-	return 0;
-}
-
 int luff_mirror_new(struct luff_mirror **out, const struct luff_server_options *options,
 		    struct luff_repositories *repositories, struct luff_scope *scope, struct luff_error *err)
 {
@@ -760,23 +627,17 @@ int luff_mirror_new(struct luff_mirror **out, const struct luff_server_options *
 		return luff_fail_nomem(err);
 	mirror->repositories = repositories;
 	mirror->scope = scope;
-	mirror->cap = options->proxy_max;
 	pthread_mutex_init(&mirror->lock, NULL);
 	pthread_cond_init(&mirror->ended, NULL);
 	for (int i = 0; i < LOCKS; i++)
 		pthread_mutex_init(&mirror->asking[i], NULL);
 	rc = parse_upstream(mirror, options->proxy, err);
-	/* absolute, since a script may change its folder while the server runs */
-	if (rc == 0 && options->root && !(mirror->root = realpath(options->root, NULL)))
-		rc = luff_fail_errno(err, errno, "%s", options->root);
-	if (rc == 0)
-		rc = check_cap(mirror, err);
+	if (rc == 0 && options->proxy_max > 0)
+		rc = luff_room_open(&mirror->room, repositories, options->root, options->proxy_max, err);
 	if (rc < 0) {
 		luff_mirror_free(mirror);
 		return rc;
 	}
-	if (mirror->root && mirror->cap > 0)
-		make_room(mirror);
 	*out = mirror;
 	return 0;
 }
@@ -795,6 +656,6 @@ void luff_mirror_free(struct luff_mirror *mirror)
 		pthread_mutex_destroy(&mirror->asking[i]);
 	pthread_cond_destroy(&mirror->ended);
 	pthread_mutex_destroy(&mirror->lock);
-	free(mirror->root);
+	luff_room_close(mirror->room);
 	free(mirror);
 }
