@@ -75,6 +75,8 @@ void luff_work_poke(void);
 /** Raises where the function that is asked about that place ("ghcr.io/org/app", "oci:./dir") is who calls. */
 void luff_check_not_asked(lua_State *L, const char *place);
 void luff_job_open(lua_State *L);
+/** LUFF_ETIMEOUT where the running task has a deadline, and that is over. [-0, +0] */
+int luff_task_check(lua_State *L, struct luff_error *err);
 
 /* ---- events.c ---- */
 

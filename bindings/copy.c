@@ -238,7 +238,7 @@ static void forget_default(struct luff_name *name, const char *text)
 static int copy(lua_State *L)
 {
 	static const char *const options[] = {"platform", "jobs",       "referrers", "compress", "foreign",
-					      "progress", "plain_http", "names",     NULL};
+					      "progress", "plain_http", "names",     "deep",     NULL};
 	struct copy_call *c;
 	bool plain_http;
 	size_t count;
@@ -257,6 +257,7 @@ static int copy(lua_State *L)
 	if (lua_istable(L, 3)) {
 		c->options.referrers = luff_option_bool(L, 3, "referrers");
 		c->options.foreign = luff_option_bool(L, 3, "foreign");
+		c->options.deep = luff_option_bool(L, 3, "deep");
 		c->options.compress = check_compress(L, 3);
 		if (lua_getfield(L, 3, "progress") != LUA_TNIL) {
 			luaL_argcheck(L, lua_isfunction(L, -1), 3, "progress must be a function");

@@ -465,16 +465,21 @@ static int64_t deadline(lua_State *L)
 	return ms;
 }
 
+int luff_task_check(lua_State *L, struct luff_error *err)
+{
+	int64_t until = deadline(L);
+
+	return until && luff_clock_ms() > until ? luff_fail(err, LUFF_ETIMEOUT, "the time is over") : 0;
+}
+
 /* Lua that calls nothing is cancelled, too. Once its time is over, each instruction of it raises, whatever pcall does. */
 static void check_scope(lua_State *L, lua_Debug *debug)
 {
 	struct luff_error err = {0};
-	int64_t until = deadline(L);
 
 	(void)debug;
-	if (until && luff_clock_ms() > until) {
+	if (luff_task_check(L, &err) < 0) {
 		lua_sethook(L, check_scope, LUA_MASKCOUNT, 1);
-		luff_fail(&err, LUFF_ETIMEOUT, "the time is over");
 		luff_raise(L, &err);
 	}
 	if (luff_scope_check(&err) < 0)
@@ -529,7 +534,7 @@ static int mark(lua_State *L)
 static int hurry(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTHREAD);
-	if (LUA_VERSION_NUM > 501)
+	if (!luff_limits_watch(L, lua_tothread(L, 1)) && LUA_VERSION_NUM > 501)
 		lua_sethook(lua_tothread(L, 1), check_scope, LUA_MASKCOUNT, 1);
 	return 0;
 }

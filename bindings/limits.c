@@ -73,7 +73,7 @@ static void check(lua_State *L, lua_Debug *debug)
 
 	(void)debug;
 	limits.steps += lua_gethookcount(L);
-	if (spent(&err)) {
+	if (spent(&err) || luff_task_check(L, &err) < 0) {
 		lua_sethook(L, check, LUA_MASKCOUNT, 1);
 		luff_raise(L, &err);
 	}

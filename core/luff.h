@@ -825,6 +825,7 @@ struct luff_copy_options {
 	 * whose host settings name.
 	 */
 	bool foreign;
+	bool deep; /* also asks for what hangs below a name that stands for it already, at a place that should have all of it */
 };
 
 struct luff_copy_result {

@@ -302,6 +302,7 @@ describe("The program", function()
 		it("comes from each, as JSON does, and each knows what was meant by a slip", function()
 			-- these give bytes as they are, a page, a prompt, or nothing at all
 			local no_json = { blob = true, cat = true, config = true, manifest = true, export = true, completion = true,
+				convert = true,
 				help = true, regbot = true, repl = true, report = true, login = true, logout = true, run = true, serve = true }
 			local list = {}
 			for i, command in ipairs(cli.commands) do

@@ -239,6 +239,18 @@ describe("luff.mirror, on the way,", function()
 		assert.equal("v2", selected { by = "created", newest = 1, deny = "v3" })
 	end)
 
+	it("takes tags and digests by their names, without looking for them", function()
+		local digest = luff.resolve(from .. ":v2").digest
+		local before = support.count(server, "GET", "tags/list")
+		local summary = mirror.run { from = from, to = other:address() .. "/named", tags = { "v1", digest },
+			rename = function(tag) return tag == digest and "two" or tag end }
+		assert.same({ 2, 0 }, { summary.copied, summary.failed })
+		assert.equal("two v1", tags_of(other:address() .. "/named"))
+		assert.equal(before, support.count(server, "GET", "tags/list"))
+		support.fails(mirror.run, { from = from, to = "memory:x", tags = { "v1", semver = "^1" } })
+		support.fails(mirror.run, { from = from, to = "memory:x", tags = { 1 } })
+	end)
+
 	it("goes through many repositories, past those that are broken", function()
 		for i = 1, 3 do
 			luff.copy(from .. ":v2", ("%s/team/app%d:v%d"):format(server:address(), i, i))
@@ -247,6 +259,9 @@ describe("luff.mirror, on the way,", function()
 			rename_repository = function(name) return (name:gsub("^team/", "")) end }
 		assert.same({ 3, 0 }, { summary.copied, summary.failed })
 		assert.equal("v2", tags_of(other:address() .. "/copy/app2"))
+		summary = mirror.run { from = server:address(), to = other:address() .. "/less",
+			repositories = { allow = "team/*", deny = "*/app1" } }
+		assert.same({ 2, 0 }, { summary.copied, summary.failed })
 		local all = other:address() .. "/all"
 		summary = mirror.run { to = all, jobs = 2, repositories = {
 			{ from = server:address() .. "/team/app1" }, { from = server:address() .. "/team/none" },

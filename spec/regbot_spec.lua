@@ -2,15 +2,18 @@
 -- Configurations of regbot: what they hold, and what their scripts do.
 local luff = require "luff"
 local config = require "luff.regbot.config"
+local hosts = require "luff.regbot.hosts"
 local support = require "spec.support"
 
 local function parse(text)
 	local warnings = {}
-	return config.parse(text, "bot.yml", function(line) warnings[#warnings + 1] = line end), warnings
+	local c = config.parse(text, "bot.yml", function(line) warnings[#warnings + 1] = line end)
+	c.hosts = hosts(c.hosts)
+	return c, warnings
 end
 
 local function fails(text)
-	return support.fails(config.parse, text, "bot.yml", function() end).message
+	return support.fails(parse, text).message
 end
 
 describe("A configuration of regbot", function()
@@ -41,8 +44,8 @@ scripts:
 			c.hosts["registry.example:5000"])
 		assert.equal("t", c.hosts["b.example"].credentials().identity_token)
 		assert.equal(2, c.parallel)
-		assert.same({ { name = "one", script = 'log("a")\n', due = "@every 60m", timeout = 5 },
-			{ name = "two", script = "", due = "0 2 * * *", timeout = 3600 } }, c.scripts)
+		assert.same({ { name = "one", script = 'log("a")\n', due = "@every 60m", timeout = 5, place = "bot.yml, line 14" },
+			{ name = "two", script = "", due = "0 2 * * *", timeout = 3600, place = "bot.yml, line ?" } }, c.scripts)
 	end)
 
 	it("tells unknown keys, and what has no use, with their lines", function()

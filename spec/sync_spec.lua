@@ -2,16 +2,21 @@
 -- Configurations of regsync and of skopeo sync: what they hold, and what is copied.
 local luff = require "luff"
 local config = require "luff.sync.config"
+local hosts = require "luff.regbot.hosts"
 local log = require "luff.log"
+local steps = require "luff.sync.steps"
 local support = require "spec.support"
 
 local function parse(text)
 	local warnings = {}
-	return config.parse(text, "sync.yml", function(line) warnings[#warnings + 1] = line end), warnings
+	local description = config.parse(text, "sync.yml", function(line) warnings[#warnings + 1] = line end)
+	local made = steps.make(description)
+	made.hosts = hosts(description.hosts)
+	return made, warnings
 end
 
 local function fails(text)
-	return support.fails(config.parse, text, "sync.yml", function() end).message
+	return support.fails(parse, text).message
 end
 
 describe("A configuration of regsync", function()
@@ -165,6 +170,83 @@ sync:
 		assert.equal(digest "app:v1", digest "copy:v1")
 	end)
 
+	local function has(place, what)
+		local found = luff.try(luff.blob, place .. "@" .. what)
+		if found then
+			found:close()
+		end
+		return found ~= nil
+	end
+
+	it("copies the platforms that are meant", function()
+		local index = support.make_index(host .. "/app:v1", { "linux/amd64", "linux/arm64" })
+		local entries = index:index_manifest().manifests
+		local arm = luff.image(host .. "/app:v1", { platform = "linux/arm64" })
+		local other <close> = luff.serve {}
+		for _ = 1, 2 do
+			local result = run("once", (([[
+sync:
+  - {source: "HOST/app:v1", target: "OTHER/one:v1", type: image, platform: linux/arm64}
+  - {source: "HOST/app:v1", target: "ocidir://DIR/some:v1", type: image, platforms: [linux/arm64]}
+]]):gsub("OTHER", other:address())))
+			assert.equal(0, result.code, result.stderr)
+		end
+		assert.equal(arm:digest(), luff.resolve(other:address() .. "/one:v1").digest)
+		local some = "oci:" .. dir .. "/some"
+		assert.equal(index:digest(), luff.resolve(some .. ":v1").digest)
+		for _, entry in ipairs(entries) do
+			assert.equal(entry.digest == arm:digest(), (pcall(luff.open, some .. "@" .. entry.digest)))
+		end
+	end)
+
+	it("copies what refers to an image, also later, unless fastCheck spares that", function()
+		put("v1", "app:v1", "copy:v1")
+		require "luff.artifact".attach(host .. "/app:v1", { type = "application/x.note" })
+		local function count()
+			local n = 0
+			for _ in luff.referrers(host .. "/copy:v1") do
+				n = n + 1
+			end
+			return n
+		end
+		local step = "sync:\n  - {source: HOST/app:v1, target: HOST/copy:v1, type: image, referrers: true"
+		assert.equal(0, run("once", step .. ", fastCheck: true}\n").code)
+		assert.equal(0, count())
+		assert.equal(0, run("once", step .. "}\n").code)
+		assert.equal(1, count())
+	end)
+
+	it("copies layers that are elsewhere where includeExternal says so", function()
+		support.make_image(host .. "/app:v1", { layers = { { bytes = support.tar { a = "b" },
+			media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar" } } })
+		local layer = luff.image(host .. "/app:v1"):manifest().layers[1].digest
+		local other <close> = luff.serve {}
+		for _, external in ipairs { false, true } do
+			local result = run("once", ("sync:\n  - {source: HOST/app:v1, target: %s/copy%s:v1, type: image, "
+				.. "includeExternal: %s}"):format(other:address(), external and 2 or 1, external))
+			assert.equal(0, result.code, result.stderr)
+			assert.equal(external, has(other:address() .. "/copy" .. (external and 2 or 1), layer))
+		end
+	end)
+
+	it("looks below what is there already where forceRecursive says so", function()
+		local index = support.make_index(host .. "/app:v1", { "linux/amd64", "linux/arm64" })
+		local other <close> = luff.serve {}
+		local target = other:address() .. "/copy"
+		local step = ("sync:\n  - {source: HOST/app:v1, target: %s:v1, type: image, forceRecursive: "):format(target)
+		assert.equal(0, run("once", step .. "true}").code)
+		local lost = index:index_manifest().manifests[2].digest
+		local layer = luff.image(host .. "/app@" .. index:index_manifest().manifests[1].digest):manifest().layers[1].digest
+		luff.delete(target .. "@" .. lost, { force = true })
+		luff.delete(target .. "@" .. layer, { blob = true })
+		local result = run("once", step .. "false}")
+		assert.truthy(result.stdout:find "^unchanged", result.stdout)
+		assert.is_false((pcall(luff.open, target .. "@" .. lost)))
+		result = run("once", step .. "true}")
+		assert.truthy(result.stdout:find "^copied", result.stdout .. result.stderr)
+		assert.same({}, luff.validate(target .. ":v1"))
+	end)
+
 	it("leaves out media types that are not meant", function()
 		put("v1", "app:1.0")
 		local result = run("once", "defaults: {mediaTypes: [application/x.none]}\n" .. app)
@@ -174,7 +256,7 @@ sync:
 
 	it("waits until the source lets requests through", function()
 		put("v1", "app:1.0")
-		local c = config.parse((app:gsub("HOST", host)), "sync.yml", function() end)
+		local c = parse((app:gsub("HOST", host)))
 		c.steps[1].ratelimit = { min = 10, retry = 0.01 }
 		local asked, rate_limit, entries = {}, luff.rate_limit, {}
 		luff.rate_limit = function(name)
@@ -211,6 +293,23 @@ sync:
 		assert.equal(digest "app:1.0", digest "copy:1.0")
 	end)
 
+	it("runs steps at the times of a schedule", function()
+		local time = require "luff.time"
+		local now, sleep, at, seen = time.now, time.sleep, time.parse "2024-05-01T00:00:00Z", {}
+		time.now, time.sleep = function() return at end, function(seconds) at = at + seconds end
+		local ok, err = pcall(require "luff.regbot.serve", { { name = "x", due = "15 */6 * * *" } }, 1, "step", function()
+			seen[#seen + 1] = time.format(at):sub(15)
+			if #seen == 3 then
+				error("enough", 0)
+			end
+			at = at + 60
+		end)
+		time.now, time.sleep = now, sleep
+		assert.same({ false, "enough" }, { ok, err })
+		assert.same({ "15:00Z", "15:00Z", "15:00Z" }, seen)
+		assert.is_true(at >= time.parse "2024-05-01T12:15:00Z")
+	end)
+
 	it("reads skopeo's file", function()
 		put("v1", "team/a:v1", "team/a:v2", "b:1.13.1-perl", "b:1.13.2-perl", "b:1.14", "c:3.11.0", "c:3.12.0", "d:x")
 		local text = ([[
@@ -232,5 +331,28 @@ HOST:
 		assert.equal(2, refused.code)
 		assert.truthy(refused.stderr:find 'line 2: luff does not support "cert%-dir"', refused.stderr)
 		assert.equal(2, run("once", text, "--from-skopeo").code)
+	end)
+
+	it("logs in as skopeo's file says, and hides the password", function()
+		local asked = {}
+		local guarded <close> = luff.serve { authorize = function(request)
+			asked[#asked + 1] = request.user and request.user .. " " .. request.password or nil
+			return request.user == "john"
+		end }
+		local address = guarded:address()
+		luff.config { hosts = { [address] = { user = "john", password = "this is a {{ secret }}" } } }
+		luff.copy("memory:sync:v1", address .. "/app:v1")
+		asked = {}
+		local description = require "luff.sync.skopeo".parse(([[
+HOST:
+  images: {app: [v1]}
+  credentials: {username: john, password: "this is a {{ secret }}"}
+]]):gsub("HOST", address), "sync.yml", error, host .. "/to")
+		luff.config { hosts = hosts(description.hosts) }
+		local entries = {}
+		require "luff.sync".once(steps.make(description), "all", function(entry) entries[#entries + 1] = entry end)
+		assert.same({ "copied", "v1" }, { entries[1].status, entries[1].target })
+		assert.equal("john this is a {{ secret }}", asked[1])
+		assert.is_nil(next(entries, 1))
 	end)
 end)

@@ -40,6 +40,19 @@ describe("luff.template", function()
 		end
 	end)
 
+	it("gives values names", function()
+		for text, want in pairs {
+			["{{ $t := .Ref }}{{ $t.Tag }}{{ with $t }}{{ $n := 7 }}{{ .Tag }}{{ $n }}{{ end }}"] = "v1v17",
+			["{{ $x := 1 }}{{ range .list }}{{ $x := . }}{{ $x }}{{ end }}{{ $x }}"] = "ab1",
+			['{{- $s := printf "%s!" .Ref.Tag -}} {{ $s | upper }}{{ if $s }}{{ $s }}{{ end }}'] = "V1!v1!",
+			["{{ $t := time.Now }}{{ if gt $t.Year 2000 }}{{ le $t.Month 12 }}{{ end }}"] = "true",
+		} do
+			assert.equal(want, template.render(text, data), text)
+		end
+		assert.truthy(support.fails(template.compile, "{{ with .n }}{{ $x := 1 }}{{ end }}{{ $x }}").message
+			:find('no variable "$x"', 1, true))
+	end)
+
 	it("knows times", function()
 		assert.equal(os.date "!%Y%m", template.render('{{ time.Now.Format "200601" }}', {}))
 		assert.equal("Thu Feb 29 12:30:05 PM +0000 2024 2/29 12h", template.render(
@@ -69,7 +82,7 @@ describe("luff.template", function()
 			["{{ define `x` }}"] = "define is not supported", ['{{ "x" 1 }}'] = "no function takes",
 			["{{ .x | .y }}"] = "stands a function",
 			["{{ if .x }}{{ else }}{{ else }}{{ end }}"] = "a second else", ["{{ # }}"] = '"#" has no place',
-			["{{ .x := 1 }}"] = '":"',
+			["{{ .x := 1 }}"] = '":="',
 			[("{{ if .x }}"):rep(200)] = "nested too deep", ["{{" .. ("("):rep(200)] = "not closed",
 			['{{ "\\q" }}'] = "no escape",
 		} do

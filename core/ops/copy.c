@@ -767,7 +767,8 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 	luff_text_copy(out->tag, sizeof out->tag, tag);
 	c->compress = choose_compress(c, dst_name);
 	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
-	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign))
+	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign &&
+		       !c->options->deep))
 		return rc;
 	c->current = current;
 	rc = add(&first, c, &c->manifests, &root, err);

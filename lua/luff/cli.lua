@@ -52,6 +52,7 @@ cli.commands = {
 	"repl",
 	"regbot",
 	"sync",
+	"convert",
 	"gc", "daemon",
 	"completion",
 	"version",

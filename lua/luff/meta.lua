@@ -164,7 +164,7 @@ function luff.index_of(children, opts) end
 ---Of several sources each keeps its name; their names are set together, when all content is there, and an archive is written once.
 ---@param src luff.name|luff.Image|luff.Index|(luff.name|luff.Image|luff.Index)[] one, or a list of them
 ---@param dst luff.name the source's tag where it names none; a place alone for a list
----@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, names: string[]?, progress: fun(event: luff.ProgressEvent)? }? platform: of an index only that image; names: of a list of sources, what each is named at the destination; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
+---@param opts { platform: string?, jobs: integer?, referrers: boolean?, foreign: boolean?, deep: boolean?, compress: ("gzip"|"zstd"|"none")?, plain_http: boolean?, names: string[]?, progress: fun(event: luff.ProgressEvent)? }? platform: of an index only that image; names: of a list of sources, what each is named at the destination; jobs: blobs at a time, 1 to 64, 4 where absent; referrers: also what refers to the manifests that are copied, and to that, and so on; foreign: also layers that may not be distributed, which are left out else: what the source lacks comes from the `urls` of its descriptor, without a login, and from no private address whose host the settings do not name; deep: also where the destination has the name for the same digest already, each manifest and blob below it is asked for, which else is only done where a medium may lack some; compress: layers that are plain tars, by default gzip on their way out of a docker-archive:, which changes digests
 ---@return luff.CopyResult
 function luff.copy(src, dst, opts) end
 
@@ -1018,15 +1018,16 @@ function mirror.run(opts) end
 ---@class luff.MirrorOptions
 ---@field from string? a repository or layout, without a tag
 ---@field to string?
----@field repositories (string|table)[]|nil many: tables with what is said here of from, to, tags and all up to keep, each for one repository; and patterns, then `from` is a registry that lists what it has, and `to` goes in front of a name
+---@field repositories (string|luff.Regex|table)[]|{ allow: any, deny: any }|nil many: tables with what is said here of from, to, tags and all up to keep, each for one repository; and patterns, or allow and deny as luff.select has them, then `from` is a registry that lists what it has, and `to` goes in front of a name
 ---@field rename_repository (fun(name: string): string)? the name at the destination, of those that patterns found
----@field tags luff.select? which; all of them where absent
+---@field tags luff.select|string[]|nil which; all of them where absent. A list names tags and digests, which are not looked for
 ---@field platform string? of indexes, only the image for it
 ---@field platforms string|string[]|nil of indexes, only the images for these: a new index
 ---@field sparse boolean? with platforms: the index as it is, without the other images, where the destination takes that
 ---@field referrers boolean? signatures and attestations, too
 ---@field digest_tags boolean? tags about what is copied (cosign's sha256-<hex>.sig), and else none of these
 ---@field foreign boolean? layers that may not be distributed, too (luff.copy)
+---@field deep boolean? looks below what is there already, too (luff.copy)
 ---@field rename (fun(tag: string): string)|{ [1]: string, [2]: string }|nil the tag at the destination, or a pattern and its replacement (string.gsub)
 ---@field filter (fun(object: luff.Image|luff.Index, entry: table): boolean)? only what it says yes to
 ---@field transform (fun(object: luff.Image|luff.Index, entry: table): luff.Image|luff.Index|false)? what goes there in its place; false: nothing
@@ -1301,6 +1302,22 @@ function template.compile(text, opts) end
 ---@param opts { functions: table<string, function>?, name: string? }?
 ---@return string
 function template.render(text, data, opts) end
+
+---Runs what was written for regbot: `local bot = require "luff.regbot.bot"`. A script is a text, or function(_ENV), whose _ENV has
+---what regbot's scripts know as globals: log, reference, repo, tag, manifest, image, blob. `due` is as luff.schedule has it; `timeout`
+---in seconds. `luff convert` writes programs with it.
+---@class luff.regbot.bot
+local bot = {}
+
+---Each script once, so many at a time. What fails is in the log.
+---@param config { scripts: { name: string, script: string|fun(_ENV: table), timeout: number?, due: string? }[], parallel: integer }
+---@param dry_run boolean?
+---@return integer failed
+function bot.once(config, dry_run) end
+---Each script when it is due, until the program is interrupted.
+---@param config { scripts: table[], parallel: integer }
+---@param dry_run boolean?
+function bot.serve(config, dry_run) end
 
 ---When something is due: `local schedule = require "luff.schedule"`.
 ---@class luff.schedule

@@ -9,8 +9,8 @@ local removal = require "luff.prune.removal"
 local mirror = {}
 
 local known = { "from", "to", "repositories", "rename_repository", "tags", "platform", "platforms", "sparse",
-	"referrers", "digest_tags", "foreign", "jobs", "rename", "filter", "transform", "verify", "prune", "keep", "prune_max",
-	"dry_run", "plain_http", "each", "progress" }
+	"referrers", "digest_tags", "foreign", "deep", "jobs", "rename", "filter", "transform", "verify", "prune", "keep",
+	"prune_max", "dry_run", "plain_http", "each", "progress" }
 
 -- ---- What is meant no more ----------------------------------------------------------------------------------
 
@@ -131,15 +131,17 @@ end
 --
 --	from, to      where from and where to, without tags
 --	repositories  many of them: a list of tables with what is said here of from, to, tags and all up to keep, for each on its
---	              own, and of patterns: then from is a registry that lists what it has, and to what goes in front of a name
+--	              own, and of patterns or { allow =, deny = } (luff.select): then from is a registry that lists what it has, and to
+--	              what goes in front of a name
 --	rename_repository  function(name) to the name at the destination, of those that patterns found
---	tags          which (luff.select); all of them where absent
+--	tags          which (luff.select); all of them where absent. A list names tags and digests, which are not looked for
 --	platform      of indexes, only the image for it
 --	platforms     of indexes, only the images for these: a new index
 --	sparse        with platforms: the index as it is, without the other images, where the destination takes that
 --	referrers     signatures and attestations, too
 --	digest_tags   tags about what is copied (cosign's sha256-<hex>.sig), and else none of these
 --	foreign       layers that may not be distributed, too (luff.copy)
+--	deep          looks below what is there already, too (luff.copy)
 --	rename        function(tag) to the tag at the destination, or { pattern, replacement } as string.gsub has them
 --	filter        function(image or index, entry): only what it says yes to
 --	transform     function(image or index, entry) to the one that goes there in its place, or false

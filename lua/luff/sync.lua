@@ -1,4 +1,4 @@
--- Copies what the steps of a configuration (luff.sync.config, luff.sync.skopeo) say, or tells what there would be to copy.
+-- Copies what steps (luff.sync.steps) say, or tells what there would be to copy.
 local jobs = require "luff.mirror.jobs"
 local log = require "luff.log"
 local luff = require "luff"
@@ -13,24 +13,23 @@ local sync = {}
 
 local name_of = jobs.name
 
-local function new_job(step, from, to)
-	return jobs.list { from = from, to = to, platform = step.platform, platforms = step.platforms,
+local function new_job(step, from, to, more)
+	local job = { from = from, to = to, platform = step.platform, platforms = step.platforms,
 		sparse = step.platforms and true, referrers = step.referrers, digest_tags = step.digest_tags,
-		foreign = step.foreign }[1]
+		foreign = step.foreign, deep = step.deep }
+	for name, value in pairs(more or {}) do
+		job[name] = value
+	end
+	return jobs.list(job)[1]
 end
 
--- One image: its tag or digest, under the target's.
+-- Images that are named: by their tags or digests, or the one under the target's tag or digest.
 local function image_job(step)
 	local from, to = place(step.source), place(step.target)
-	local tag = step.tags and step.tags[1] or from.its_digest or from.its_tag or "latest"
-	local target = step.tags and tag or to.its_digest or to.its_tag or "latest"
-	local job = new_job(step, from.place, to.place)
-	job.select = function() return {} end
-	job.followers = {}
-	if step.digest_tags then
-		jobs.plan(job)
-	end
-	job.entries = { { from = job.from, to = job.to, tag = tag, target = target } }
+	local tag = from.its_digest or from.its_tag or "latest"
+	local job = new_job(step, from.place, to.place, step.names and { tags = step.names } or { tags = { tag },
+		rename = function() return to.its_digest or to.its_tag or "latest" end })
+	jobs.plan(job)
 	return job
 end
 
@@ -149,7 +148,7 @@ local function handle(step, job, entry, action)
 	local ok, err = pcall(function()
 		local status, from, there = compare(step, entry)
 		entry.status, entry.digest = status, from.digest
-		local more = (step.referrers or step.digest_tags) and not step.fast
+		local more = (step.referrers or step.digest_tags or step.deep) and not step.fast
 		local done = status == "left_out" or status == "unchanged" and not more
 		if done or action == "check" then
 			return

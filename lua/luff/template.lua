@@ -6,6 +6,7 @@
 --	"text"  `text`  12  true    values
 --	f x y | g                   functions; what is on the left of | is the last argument of what is on its right
 --	if x … else if y … else … end, with x … else … end, range list … else … end, /* a comment */
+--	$t := x                     a name for a value, up to the end of its block
 --
 -- Functions read no file and no environment; who compiles may give more of them.
 local core = require "luff.core"
@@ -115,7 +116,7 @@ function Parser:words(code, start)
 			kind, value = value and "value", tonumber(value)
 		end
 		if not kind then
-			value = take "(%$?[%a_]?[%w_]*%.[%w_.]*)" or take "(%$)"
+			value = take "(%$?[%a_]?[%w_]*%.[%w_.]*)" or take "(%$[%w_]*)"
 			kind = value and "path"
 		end
 		if not kind then
@@ -123,7 +124,7 @@ function Parser:words(code, start)
 			kind = value and "name"
 		end
 		if not kind then
-			value = take "([|()])"
+			value = take "([|()])" or take "(:=)"
 			kind = value
 		end
 		if not kind then
@@ -139,7 +140,12 @@ function Parser:words(code, start)
 	end
 end
 
--- ---- Expressions: functions of a scope { dot =, root = } ---------------------------------------------------
+-- ---- Expressions: functions of a scope { dot =, root =, named = } ------------------------------------------
+
+-- A scope of its own inside of another one.
+local function within(scope, dot)
+	return { dot = dot, root = scope.root, named = setmetatable({}, { __index = scope.named }) }
+end
 
 local function field(value, name, parser)
 	if value == nil or value == core.null then
@@ -161,13 +167,18 @@ function Parser:path(word)
 		names[#names + 1] = name
 	end
 	local from
-	if base ~= "" and base ~= "$" then
+	local named = base:find "^%$." and base
+	if named and not self.named[named] then
+		self:refuse('no variable "%s"', named)
+	elseif base ~= "" and base ~= "$" and not named then
 		from = self:call(base, {})
 	end
 	return function(scope, ...)
 		local value, rest_args = scope.dot, table.pack(...)
 		if base == "$" then
 			value = scope.root
+		elseif named then
+			value = scope.named[named]
 		elseif from then
 			value = from(scope)
 		end
@@ -231,7 +242,7 @@ function Parser:operand(words, i)
 		after = after + 1
 		if words[after] and words[after].kind == "field" then
 			local path = self:path { value = words[after].value }
-			return function(scope, ...) return path({ dot = inner(scope), root = scope.root }, ...) end, after + 1, true
+			return function(scope, ...) return path(within(scope, inner(scope)), ...) end, after + 1, true
 		end
 		return inner, after
 	elseif word.kind == "value" then
@@ -315,7 +326,7 @@ local function range(value, body, otherwise, scope, put)
 		return type(a) == "number"
 	end)
 	for _, key in ipairs(keys) do
-		body({ dot = value[key], root = scope.root }, put)
+		body(within(scope, value[key]), put)
 	end
 	if #keys == 0 then
 		otherwise(scope, put)
@@ -324,7 +335,8 @@ end
 
 -- Up to end or else; which of them ended it, and its words.
 function Parser:block(inside)
-	local steps = {}
+	local steps, outer = {}, self.named
+	self.named = setmetatable({}, { __index = outer })
 	self.depth = self.depth + 1
 	if self.depth > DEPTH_MAX then
 		self:refuse "nested too deep"
@@ -347,7 +359,7 @@ function Parser:block(inside)
 				if not inside then
 					self:refuse("%s without an if, with or range", word)
 				end
-				self.depth = self.depth - 1
+				self.depth, self.named = self.depth - 1, outer
 				return self:sequence(steps), words
 			end
 			steps[#steps + 1] = self:step(word, words)
@@ -370,6 +382,10 @@ function Parser:step(word, words)
 		return self:branch(word, self:expression(words, 2))
 	elseif word == "template" or word == "define" or word == "block" or word == "break" or word == "continue" then
 		self:refuse("%s is not supported", word)
+	elseif words[2] and words[2].kind == ":=" and words[1].value:find "^%$%a[%w_]*$" then
+		local name, value = words[1].value, self:expression(words, 3)
+		self.named[name] = true
+		return function(scope) scope.named[name] = value(scope) end
 	end
 	local at, value = self.at, self:expression(words, 1)
 	return function(scope, put)
@@ -415,7 +431,7 @@ function Parser:branch(word, value)
 		elseif values.is_empty(result) then
 			otherwise(scope, put)
 		else
-			body(word == "with" and { dot = result, root = scope.root } or scope, put)
+			body(within(scope, word == "with" and result or scope.dot), put)
 		end
 	end
 end
@@ -431,13 +447,13 @@ function template.compile(text, opts)
 	for name, f in pairs(opts.functions or {}) do
 		known[name] = f
 	end
-	local parser = setmetatable({ text = text, at = 1, depth = 0, piece = 1, functions = known,
+	local parser = setmetatable({ text = text, at = 1, depth = 0, piece = 1, named = {}, functions = known,
 		name = opts.name or "template" }, Parser)
 	parser.pieces = parser:split()
 	local body = parser:block()
 	return function(data)
 		local parts, size = {}, 0
-		body({ dot = data, root = data }, function(piece)
+		body({ dot = data, root = data, named = {} }, function(piece)
 			size = size + #piece
 			if size > OUTPUT_MAX then
 				fail("too_large", "%s: gives more than %d bytes", parser.name, OUTPUT_MAX)

@@ -117,6 +117,7 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   artifact    files as artifacts
   diff        what is different between two images
   report      pages of HTML about images and repositories
+  regbot.bot  runs functions that know what scripts of regbot know (luff help convert)
   repl        a prompt in a program of your own
 ]] },
 	{ name = "embed", summary = "luff in other programs with Lua in them", text = [[

@@ -1,4 +1,5 @@
 -- luff regbot: the scripts of a configuration of regclient's regbot.
+local hosts = require "luff.regbot.hosts"
 local loader = require "luff.regbot.loader"
 local log = require "luff.log"
 local luff = require "luff"
@@ -43,7 +44,7 @@ examples
 		log.set { level = opts.level, format = opts.logopt }
 		local config = require("luff.regbot.config").parse(loader.read(opts.config), opts.config,
 			function(text) log.warn(text) end)
-		luff.config { hosts = config.hosts }
+		luff.config { hosts = hosts(config.hosts) }
 		local bot = require "luff.regbot.bot"
 		if action == "once" then
 			return bot.once(config, opts.dry_run) > 0 and 1 or 0

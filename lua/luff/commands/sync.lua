@@ -1,9 +1,11 @@
 -- luff sync: the steps of a configuration of regclient's regsync, or of skopeo sync.
+local hosts = require "luff.regbot.hosts"
 local lines = require "luff.mirror.lines"
 local loader = require "luff.regbot.loader"
 local log = require "luff.log"
 local luff = require "luff"
 local options = require "luff.options"
+local steps = require "luff.sync.steps"
 local sync = require "luff.sync"
 local terminal = require "luff.terminal"
 
@@ -46,7 +48,7 @@ missing or differs. What fails is told and the rest goes on; the exit code is 1 
 
 What is different from regsync: a key that nobody knows is told with its line. hooks (which regsync reads and
 never runs), referrerFilters, referrerSource, referrerTarget, skipDockerConfig: true and what luff regbot
-refuses of creds are refused. forceRecursive, referrerSlow, blobLimit, cacheCount, cacheTime and userAgent
+refuses of creds are refused. referrerSlow, blobLimit, cacheCount, cacheTime and userAgent
 change nothing. A step has platform or platforms, not both. A step that waits for a rate limit is one of the
 parallel ones meanwhile. Regular expressions are PCRE2's. A pre-release is in a semverRange only where the
 range names one. A backup is written only where the target is another image.
@@ -65,7 +67,8 @@ examples
 		log.set { level = opts.level, format = opts.logopt }
 		local reader = require(opts.from_skopeo and "luff.sync.skopeo" or "luff.sync.config")
 		local config = reader.parse(loader.read(opts.config), opts.config, function(text) log.warn(text) end, args[2])
-		luff.config { hosts = config.hosts }
+		luff.config { hosts = hosts(config.hosts) }
+		config = steps.make(config)
 		local summary = { failed = 0, entries = {} }
 		local function report(entry)
 			if not opts.json then

@@ -9,10 +9,20 @@ local select_tags = require "luff.select"
 local jobs = {}
 
 -- What holds for one repository; said for all of them, and again for one.
-local own = { "from", "to", "tags", "platform", "platforms", "sparse", "referrers", "digest_tags", "foreign", "rename",
-	"filter", "transform", "verify", "prune", "keep" }
+local own = { "from", "to", "tags", "platform", "platforms", "sparse", "referrers", "digest_tags", "foreign", "deep",
+	"rename", "filter", "transform", "verify", "prune", "keep" }
 
 local functions = { "filter", "transform" }
+
+-- The tags and digests that are named one by one, where `tags` is a list and no rules.
+local function named(tags)
+	for _, tag in ipairs(tags or {}) do
+		if type(tag) ~= "string" or next(tags, #tags) then
+			fail("invalid", '"tags" is a list of tags and digests, or has rules: { semver = "^1" }')
+		end
+	end
+	return tags and #tags > 0 and tags or nil
+end
 
 local function check(job)
 	for _, name in ipairs { "from", "to" } do
@@ -36,7 +46,8 @@ local function check(job)
 	elseif job.sparse and (not job.platforms or job.transform) then
 		fail("invalid", '"sparse" wants "platforms", and no "transform"')
 	end
-	job.select = select_tags(job.tags or {})
+	job.names = named(job.tags)
+	job.select = select_tags(not job.names and job.tags or {})
 	job.spares = glob.any("keep", job.keep)
 	return job
 end
@@ -54,16 +65,25 @@ local function new_job(opts, special)
 	return check(job)
 end
 
+-- Of patterns, or of rules as tags have them.
+local function selection_of_repositories(patterns)
+	if patterns.allow or patterns.deny then
+		return select_tags(patterns)
+	end
+	return select_tags { allow = patterns }
+end
+
 local function from_catalog(list, opts, patterns)
-	local wanted = glob.any("repositories", patterns)
+	local wanted, names = selection_of_repositories(patterns), {}
 	if type(opts.from) ~= "string" or type(opts.to) ~= "string" then
 		fail("invalid", 'patterns of repositories want "from", a registry, and "to", what goes in front of their names')
 	end
 	for name in luff.catalog(opts.from, { plain_http = opts.plain_http }) do
-		if wanted(name) then
-			local target = opts.rename_repository and opts.rename_repository(name) or name
-			list[#list + 1] = new_job(opts, { from = opts.from .. "/" .. name, to = opts.to .. "/" .. target })
-		end
+		names[#names + 1] = name
+	end
+	for _, name in ipairs(wanted(names)) do
+		local target = opts.rename_repository and opts.rename_repository(name) or name
+		list[#list + 1] = new_job(opts, { from = opts.from .. "/" .. name, to = opts.to .. "/" .. target })
 	end
 end
 
@@ -78,7 +98,12 @@ function jobs.list(opts)
 		return { new_job(opts, {}) }
 	end
 	local list, patterns = {}, {}
-	for _, one in ipairs(type(opts.repositories) == "string" and { opts.repositories } or opts.repositories) do
+	local repositories = type(opts.repositories) == "string" and { opts.repositories } or opts.repositories
+	if repositories.allow or repositories.deny then
+		from_catalog(list, opts, repositories)
+		return list
+	end
+	for _, one in ipairs(repositories) do
 		if type(one) == "table" then
 			options.check(one, own, "option of a repository")
 			list[#list + 1] = new_job(opts, one)
@@ -111,21 +136,28 @@ local function rename(job, tag)
 	return job.rename and job.rename(tag) or tag
 end
 
---- Reads the source's tags: sets job.entries, { tag, target } each, and job.followers, which tags are about which digest.
+-- The tags that are meant, in the order in which they are copied.
+local function wanted(job, tags)
+	local selected = job.select(tags, require("luff.created").ages(job.from, job))
+	return (job.tags or {}).by == "created" and selected or ordered(selected)
+end
+
+--- Reads the source's tags, unless those that are meant are named: sets job.entries, { tag, target } each, and job.followers,
+-- which tags are about which digest.
 function jobs.plan(job)
 	local tags = {}
 	job.entries, job.followers = {}, {}
-	for tag in luff.tags(job.from, { plain_http = job.plain_http }) do
-		local about = job.digest_tags and removal.about(tag)
-		if about then
-			job.followers[tag] = about
-		else
-			tags[#tags + 1] = tag
+	if not job.names or job.digest_tags then
+		for tag in luff.tags(job.from, { plain_http = job.plain_http }) do
+			local about = job.digest_tags and removal.about(tag)
+			if about then
+				job.followers[tag] = about
+			else
+				tags[#tags + 1] = tag
+			end
 		end
 	end
-	local selected = job.select(tags, require("luff.created").ages(job.from, job))
-	local sorted = (job.tags or {}).by == "created" and selected or ordered(selected)
-	for i, tag in ipairs(sorted) do
+	for i, tag in ipairs(job.names or wanted(job, tags)) do
 		job.entries[i] = { from = job.from, to = job.to, tag = tag, target = rename(job, tag) }
 	end
 end

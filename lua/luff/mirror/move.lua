@@ -22,7 +22,7 @@ local function digest_there(job, entry)
 end
 
 local function how_to_copy(job)
-	return { referrers = job.referrers, foreign = job.foreign, plain_http = job.plain_http,
+	return { referrers = job.referrers, foreign = job.foreign, deep = job.deep, plain_http = job.plain_http,
 		progress = job.progress and job.progress() }
 end
 
@@ -102,7 +102,7 @@ local function edit(job, entry)
 		end
 	end
 	local same = digest_there(job, entry) == new:digest()
-	if same or job.dry_run then
+	if same and not job.referrers and not job.deep or job.dry_run then
 		return unmoved(new, same and 0 or 1)
 	end
 	if job.verify then

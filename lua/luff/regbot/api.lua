@@ -330,7 +330,8 @@ function api.globals(run)
 	-- Lua 5.1's, where 5.4 has other names.
 	env.unpack, env.loadstring = table.unpack, load
 	env._G = env
-	return setmetatable(env, { __index = _G })
+	-- a global that is not there is nil, also where luff watches its own scripts
+	return setmetatable(env, { __index = function(_, name) return rawget(_G, name) end })
 end
 
 return api

@@ -11,15 +11,21 @@ local function message_of(err)
 	return type(err) == "table" and err.message or tostring(err)
 end
 
---- Runs one script; true, or false and the error, which is in the log, too.
+-- A script is text, or a function of its globals.
+local function load_script(one, env)
+	if type(one.script) == "function" then
+		return function() return one.script(env) end
+	end
+	local chunk, why = load(one.script, "=" .. one.name, "t", env)
+	return chunk or error(why, 0)
+end
+
+--- Runs one script, { name, script, timeout }; true, or false and the error, which is in the log, too.
 function bot.run(one, dry_run)
 	log.debug("start of a script", { script = one.name })
 	local ok, err = pcall(function()
-		local env = api.globals { name = one.name, dry_run = dry_run }
-		local chunk, why = load(one.script, "=" .. one.name, "t", env)
-		if not chunk then
-			error(why, 0)
-		elseif one.timeout then
+		local chunk = load_script(one, api.globals { name = one.name, dry_run = dry_run })
+		if one.timeout then
 			task.within(one.timeout, chunk)
 		else
 			luff.spawn(chunk):wait()
@@ -33,7 +39,7 @@ function bot.run(one, dry_run)
 	return ok, err
 end
 
---- Each script once, so many at a time as the configuration says; the number of those that failed.
+--- Each script of { scripts =, parallel = } once, so many at a time; the number of those that failed.
 function bot.once(config, dry_run)
 	local failed = 0
 	luff.map(config.scripts, { jobs = config.parallel }, function(one)

@@ -10,7 +10,8 @@ local known = {
 	scripts = { name = true, script = true, interval = true, schedule = true, timeout = true },
 }
 
---- Reads a configuration's text: { hosts =, parallel =, scripts = { { name, script, due, timeout }, … } }.
+--- Reads a configuration's text: { hosts (luff.regbot.hosts takes them), parallel, scripts = { { name, script, due, timeout,
+-- place }, … } }.
 -- name: of its file, for messages; warn: hears of what is ignored.
 function config.parse(text, name, warn)
 	local self, all, hosts, defaults = loader.bot(text, name, warn, known)
@@ -20,7 +21,7 @@ function config.parse(text, name, warn)
 		self:check(of, "scripts")
 		result.scripts[i] = {
 			name = self:get(of, "name", "text") or "script " .. i, script = self:get(of, "script", "text") or "",
-			due = self:due(of) or due, timeout = self:age(of, "timeout") or timeout,
+			due = self:due(of) or due, timeout = self:age(of, "timeout") or timeout, place = self:place(of, "script"),
 		}
 	end
 	return result

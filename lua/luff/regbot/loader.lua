@@ -1,10 +1,11 @@
--- Reads configurations in YAML as regbot and regsync have them: checked by name and line, with logins as settings of luff's.
+-- Reads configurations in YAML as regbot and regsync have them, checked by name and line, into plain descriptions: what is done
+-- with them, and what luff convert prints, is made of the same.
 local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
 local schedule = require "luff.schedule"
-local template = require "luff.template"
 local time = require "luff.time"
+local values = require "luff.regbot.value"
 local yaml = require "luff.yaml"
 
 local loader = {}
@@ -63,31 +64,21 @@ function Loader:check(of, what)
 	end
 end
 
--- A text with what its template makes of the data.
-function Loader:expand(of, key, data)
-	local text = self:get(of, key, "text")
-	return text and template.render(text, data or {}, { functions = loader.functions,
-		name = ("%s, line %s"):format(self.name, self.lines[of][key]) })
+-- Where a member stands.
+function Loader:place(of, key)
+	return ("%s, line %s"):format(self.name, self.lines[of] and self.lines[of][key] or "?")
 end
 
---- What templates in configurations may use beside luff.template's own.
-loader.functions = {
-	env = function(name) return os.getenv(name) or "" end,
-	file = function(path)
-		local file, why = io.open(path, "rb")
-		if not file then
-			fail("not_found", "%s", why)
-		end
-		local text = file:read(1 << 20) or ""
-		file:close()
-		return text
-	end,
-}
+--- A text that may be a template (luff.regbot.value); nil where it is absent.
+function Loader:value(of, key, literal)
+	local text = self:get(of, key, "text")
+	return text and values.new(text, self:place(of, key), literal)
+end
 
 local schemes = { enabled = "https", insecure = "https", disabled = "http" }
 
-local function host_name(text)
-	return (text == "registry-1.docker.io" or text == "index.docker.io") and "docker.io" or text
+local function positive(n)
+	return n and n > 0 and n or nil
 end
 
 function Loader:host(of)
@@ -95,45 +86,51 @@ function Loader:host(of)
 	if tls and not schemes[tls] then
 		self:refuse(of, "tls", 'tls is enabled, insecure or disabled, not "%s"', tls)
 	end
-	local user, token = self:expand(of, "user"), self:expand(of, "token")
-	local chunk, rate, requests = self:get(of, "blobChunk", "number"), self:get(of, "reqPerSec", "number"),
-		self:get(of, "reqConcurrent", "number")
 	return {
-		scheme = schemes[tls], insecure = tls == "insecure" or nil, user = user, password = user and self:expand(of, "pass"),
-		credentials = token and function() return { identity_token = token } end or nil,
-		chunk_size = chunk and chunk > 0 and chunk or nil, rate = rate and rate > 0 and rate or nil,
-		requests = requests and requests > 0 and requests or nil,
+		name = self:value(of, "registry"), scheme = schemes[tls], insecure = tls == "insecure" or nil,
+		user = self:value(of, "user"), password = self:value(of, "pass"), token = self:value(of, "token"),
+		chunk_size = positive(self:get(of, "blobChunk", "number")), rate = positive(self:get(of, "reqPerSec", "number")),
+		requests = positive(self:get(of, "reqConcurrent", "number")),
 	}
 end
 
--- Settings of hosts by their names. Of several mirrors that with the smallest priority comes first.
-function Loader:hosts(list)
-	local hosts, of_name = {}, {}
-	for _, of in ipairs(list) do
-		self:check(of, "creds")
-		local name = host_name(self:expand(of, "registry") or self:refuse(list, 1, '"registry" is missing'))
-		hosts[name], of_name[name] = self:host(of), of
+-- The mirrors of a host, that with the smallest priority first. of_name: what is said of them.
+function Loader:mirrors(of, of_name)
+	local mirrors = {}
+	for i, mirror in ipairs(self:get(of, "mirrors", "table") or {}) do
+		local its = of_name[mirror] or {}
+		local prefix = self:get(its, "pathPrefix", "text")
+		mirrors[i] = { name = mirror .. (prefix and "/" .. prefix or ""), i = i,
+			rank = self:get(its, "priority", "number") or 0 }
 	end
-	local used = {}
-	for name, of in pairs(of_name) do
-		local mirrors = {}
-		for i, mirror in ipairs(self:get(of, "mirrors", "table") or {}) do
-			local its = of_name[mirror] or {}
-			local prefix = self:get(its, "pathPrefix", "text")
+	table.sort(mirrors, function(a, b)
+		if a.rank ~= b.rank then
+			return a.rank < b.rank
+		end
+		return a.i < b.i
+	end)
+	for i, mirror in ipairs(mirrors) do
+		mirrors[i] = mirror.name
+	end
+	return #mirrors > 0 and mirrors or nil
+end
+
+--- Descriptions of hosts: { name, user, password, token (values), scheme, insecure, mirrors, chunk_size, rate, requests } each.
+function Loader:hosts(list)
+	local hosts, of_name, used = {}, {}, {}
+	for i, of in ipairs(list) do
+		self:check(of, "creds")
+		hosts[i] = self:host(of)
+		if not hosts[i].name then
+			self:refuse(of, next(of), '"registry" is missing')
+		end
+		of_name[hosts[i].name.text] = of
+	end
+	for i, of in ipairs(list) do
+		hosts[i].mirrors = self:mirrors(of, of_name)
+		for _, mirror in ipairs(self:get(of, "mirrors", "table") or {}) do
 			used[mirror] = true
-			mirrors[i] = { name = mirror .. (prefix and "/" .. prefix or ""), rank = self:get(its, "priority", "number") or 0,
-				i = i }
 		end
-		table.sort(mirrors, function(a, b)
-			if a.rank ~= b.rank then
-				return a.rank < b.rank
-			end
-			return a.i < b.i
-		end)
-		for i, mirror in ipairs(mirrors) do
-			mirrors[i] = mirror.name
-		end
-		hosts[name].mirrors = #mirrors > 0 and mirrors or nil
 	end
 	for name, of in pairs(of_name) do
 		if self:get(of, "pathPrefix", "text") and not used[name] then
@@ -174,11 +171,11 @@ function loader.open(text, name, warn, known)
 	if type(all) ~= "table" or getmetatable(all) then
 		fail("invalid", "%s: a configuration is a map", name)
 	end
-	known.creds = creds
+	known.creds = known.creds or creds
 	return setmetatable({ name = name, lines = lines, warn = warn, known = known }, Loader), all
 end
 
---- The same, and what regbot's and regsync's have in common: also the settings of hosts and the table of defaults.
+--- The same, and what regbot's and regsync's have in common: also the descriptions of hosts and the table of defaults.
 function loader.bot(text, name, warn, known)
 	local self, all = loader.open(text, name, warn, known)
 	self:check(all, "top")

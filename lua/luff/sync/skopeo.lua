@@ -1,9 +1,9 @@
--- What skopeo sync reads with --src yaml, as steps of luff sync.
+-- What skopeo sync reads with --src yaml, described as luff.sync.config describes regsync's.
 local fail = require "luff.fail"
 local loader = require "luff.regbot.loader"
 local luff = require "luff"
-local regex = require "luff.regex"
-local select_tags = require "luff.select"
+local steps = require "luff.sync.steps"
+local value = require "luff.regbot.value"
 
 local skopeo = {}
 
@@ -13,27 +13,28 @@ local known = {
 	credentials = { username = true, password = true },
 }
 
--- A way to select tags, by what is said of an image.
+-- Rules for tags, by what is said of an image.
 local selections = {
-	["images-by-tag-regex"] = function(text) return select_tags { allow = { regex.new(text) } } end,
-	["images-by-semver"] = function(text) return select_tags { semver = (text:gsub("%s*,%s*", " ")) } end,
+	["images-by-tag-regex"] = function(text) return { allow = { text }, part = true } end,
+	["images-by-semver"] = function(text) return { semver = (text:gsub("%s*,%s*", " ")) } end,
 }
 
-local function host_of(self, of)
+local function host_of(self, all, name, of)
 	local login = self:get(of, "credentials", "table")
 	if login then
 		self:check(login, "credentials")
 	end
-	return { insecure = self:get(of, "tls-verify", "boolean") == false or nil, user = login and self:get(login, "username",
-		"text"), password = login and self:get(login, "password", "text") }
+	return { name = value.new(name, self:place(all, name), true),
+		insecure = self:get(of, "tls-verify", "boolean") == false or nil,
+		user = login and self:value(login, "username", true), password = login and self:value(login, "password", true) }
 end
 
 -- As skopeo does without --scoped: the last part of the name behind the destination.
-local function new_step(host, name, to, more)
-	more.source = host .. "/" .. name
-	more.target = to .. "/" .. name:match "[^/]+$"
-	more.type = more.type or "repository"
-	more.name, more.data = more.source .. " -> " .. more.target, {}
+local function new_step(self, of, host, name, to, more)
+	local place = self:place(of, name)
+	more.source = value.new(host .. "/" .. name, place, true)
+	more.target = value.new(to .. "/" .. name:match "[^/]+$", place, true)
+	more.type = more.names and "image" or "repository"
 	return more
 end
 
@@ -43,34 +44,34 @@ local function check_name(self, of, name)
 	end
 end
 
-local function add_images(self, steps, host, of, to)
+local function add_images(self, list, host, of, to)
 	local images = self:get(of, "images", "table") or {}
-	for name, list in pairs(images) do
+	for name, tags in pairs(images) do
 		check_name(self, images, name)
-		if list == luff.null or type(list) == "table" and #list == 0 then
-			steps[#steps + 1] = new_step(host, name, to, {})
-		elseif type(list) ~= "table" then
+		tags = tags ~= luff.null and tags or {}
+		if type(tags) ~= "table" then
 			self:refuse(images, name, "an image has a list of tags")
 		end
-		for i, tag in ipairs(list ~= luff.null and list or {}) do
+		for i, tag in ipairs(tags) do
 			if type(tag) ~= "string" then
-				self:refuse(list, i, "a tag is a text: put it in quotation marks")
+				self:refuse(tags, i, "a tag is a text: put it in quotation marks")
 			end
-			steps[#steps + 1] = new_step(host, name, to, { type = "image", tags = { tag } })
 		end
+		list[#list + 1] = new_step(self, images, host, name, to, { names = #tags > 0 and tags or nil })
 	end
 end
 
-local function add_selected(self, steps, host, of, to)
+local function add_selected(self, list, host, of, to)
 	for key, selection in pairs(selections) do
 		local images = self:get(of, key, "table") or {}
 		for name in pairs(images) do
 			check_name(self, images, name)
-			local ok, made = pcall(selection, self:get(images, name, "text") or "")
+			local rules = selection(self:get(images, name, "text") or "")
+			local ok, err = pcall(steps.select, rules)
 			if not ok then
-				self:refuse(images, name, "%s", tostring(made))
+				self:refuse(images, name, "%s", tostring(err))
 			end
-			steps[#steps + 1] = new_step(host, name, to, { select = made })
+			list[#list + 1] = new_step(self, images, host, name, to, { tags = { rules } })
 		end
 	end
 end
@@ -79,17 +80,27 @@ end
 function skopeo.parse(text, name, warn, to)
 	local self, all = loader.open(text, name, warn, known)
 	local result = { hosts = {}, steps = {}, parallel = 1 }
+	local names = {}
 	for host in pairs(all) do
 		if type(host) ~= "string" then
 			fail("invalid", "%s: registries are named by texts", name)
 		end
+		names[#names + 1] = host
+	end
+	table.sort(names)
+	for i, host in ipairs(names) do
 		local of = self:get(all, host, "table") or {}
 		self:check(of, "host")
-		result.hosts[host] = host_of(self, of)
+		result.hosts[i] = host_of(self, all, host, of)
 		add_images(self, result.steps, host, of, to)
 		add_selected(self, result.steps, host, of, to)
 	end
-	table.sort(result.steps, function(a, b) return a.name .. (a.tags or { "" })[1] < b.name .. (b.tags or { "" })[1] end)
+	table.sort(result.steps, function(a, b)
+		if a.source.text ~= b.source.text then
+			return a.source.text < b.source.text
+		end
+		return a.source.place < b.source.place
+	end)
 	return result
 end
 

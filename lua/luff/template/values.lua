@@ -68,6 +68,14 @@ function Time:Format(pattern)
 	return table.concat(parts)
 end
 
+-- {{ $t.Year }}, {{ $t.Month }} (a number), …
+for name, pattern in pairs { Year = "^(%d+)", Month = "^%d+-(%d+)", Day = "^%d+-%d+-(%d+)", Hour = "T(%d+)",
+	Minute = ":(%d+)", Second = ":%d+:(%d+)" } do
+	Time[name] = function(self)
+		return math.tointeger(tonumber(time.format(self.seconds):match(pattern)))
+	end
+end
+
 function Time:Unix() return math.tointeger(self.seconds // 1) end
 function Time:UTC() return self end
 function Time:Add(age) return new_time(self.seconds + time.age(age)) end
