@@ -63,13 +63,17 @@ static int set_host(lua_State *L)
 {
 	static const char *const options[] = {"scheme",
 					      "insecure",
+					      "address",
 					      "ca",
 					      "cert",
 					      "key",
+					      "certs",
 					      "socket",
 					      "proxy",
 					      "user",
 					      "password",
+					      "helper",
+					      "helper_server",
 					      "mirrors",
 					      "connect_timeout",
 					      "idle_timeout",
@@ -89,13 +93,17 @@ static int set_host(lua_State *L)
 	luff_check_options(L, 2, options);
 	s.scheme = luff_option_string(L, 2, "scheme");
 	s.insecure = luff_option_bool(L, 2, "insecure");
+	s.address = luff_option_string(L, 2, "address");
 	s.ca = luff_option_string(L, 2, "ca");
 	s.cert = luff_option_string(L, 2, "cert");
 	s.key = luff_option_string(L, 2, "key");
+	s.certs = luff_option_string(L, 2, "certs");
 	s.socket = luff_option_string(L, 2, "socket");
 	s.proxy = luff_option_string(L, 2, "proxy");
 	s.user = luff_option_string(L, 2, "user");
 	s.password = luff_option_string(L, 2, "password");
+	s.helper = luff_option_string(L, 2, "helper");
+	s.helper_server = luff_option_string(L, 2, "helper_server");
 	s.mirrors = option_list(mirrors, L, 2, "mirrors");
 	s.connect_timeout = option_count(L, 2, "connect_timeout");
 	s.idle_timeout = option_count(L, 2, "idle_timeout");
@@ -144,8 +152,17 @@ static int set_cache(lua_State *L)
 	return luff_cache_set(dir, max, &err) < 0 ? luff_raise(L, &err) : 0;
 }
 
+static int look_for_logins(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TBOOLEAN);
+	luff_logins_look(lua_toboolean(L, 1));
+	return 0;
+}
+
 void luff_settings_functions(lua_State *L)
 {
+	lua_pushcfunction(L, look_for_logins);
+	lua_setfield(L, -2, "look_for_logins");
 	lua_pushcfunction(L, set_cache);
 	lua_setfield(L, -2, "set_cache");
 	lua_pushcfunction(L, set_limits);

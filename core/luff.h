@@ -237,13 +237,21 @@ struct luff_login;
 struct luff_settings {
 	const char *scheme; /* "http" or "https"; default: http for loopback hosts, https for all others */
 	bool insecure;      /* take any certificate */
-	const char *ca;     /* PEM file of the authorities to trust beside those in the system's folder */
-	const char *cert;   /* PEM file: the client's certificate; needs its key */
-	const char *key;    /* PEM file; default: it is in the certificate's file */
+	const char *
+		address; /* "host[:port]" that the host is found at, whatever its name; TLS is with that one */
+	/* Each of the three is the path of a PEM file, or the PEM itself ("-----BEGIN …"). */
+	const char *ca;   /* authorities to trust beside those in the system's folder */
+	const char *cert; /* the client's certificate; needs its key */
+	const char *key;  /* default: it is where the certificate is */
+	const char *
+		certs; /* folder with these as certs.d has them: *.crt, *.cert and its *.key; what is said above goes first */
 	const char *socket; /* path of the Unix socket that the host listens on */
 	const char *proxy;  /* URL; "" is none; default: as the environment says */
 	const char *user;   /* with password; they go before all files and helpers */
 	const char *password;
+	const char *
+		helper; /* NAME of the credential helper (docker-credential-NAME) that knows the login; before user */
+	const char *helper_server; /* what the helper calls the host; default: as docker does */
 	/*
 	 * Optional. Knows the login of the host, before all others: fills members of *out (free() releases them), or none where
 	 * it knows nothing. Called when the host first wants a login, and again when it refuses that one. From any thread, and it
@@ -274,6 +282,9 @@ struct luff_settings {
  */
 LUFF_API int luff_settings_set(const char *host, const struct luff_settings *settings,
 			       struct luff_error *err);
+
+/** Whether logins are looked for where docker, podman and skopeo keep them (default), or settings alone know them. From now on. */
+LUFF_API void luff_logins_look(bool look);
 
 /* How far compressed layers may unpack, so that a small file does not fill a disk. Zero is the default. */
 struct luff_limits {

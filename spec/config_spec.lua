@@ -31,6 +31,9 @@ describe("luff.config", function()
 			["scheme"] = { hosts = { ["a.example"] = { scheme = "ftp" } } },
 			["/no/such"] = { hosts = { ["a.example"] = { ca = "/no/such" } } },
 			["without its cert"] = { hosts = { ["a.example"] = { key = "/etc/hostname" } } },
+			["no address"] = { hosts = { ["a.example"] = { address = "b" } } },
+			["a host alone"] = { hosts = { ["a.example"] = { address = "b.example/c" } } },
+			["certs /no/such"] = { hosts = { ["a.example"] = { certs = "/no/such" } } },
 			["belong together"] = { hosts = { ["a.example"] = { user = "me" } } },
 			["NUL"] = { hosts = { ["a.example\0x"] = {} } },
 			["no mirror"] = { hosts = { ["a.example"] = { mirrors = { "b.example", "c" } } } },
@@ -67,6 +70,36 @@ describe("luff.config", function()
 			set(docker.address, whole())
 			local image = support.make_image(docker.address .. "/app:v1")
 			assert.equal(image, luff.open(docker.address .. "/app:v1"))
+		end)
+
+		it("takes what is in the files, and folders of them, too", function()
+			local settings = whole()
+			for _, name in ipairs { "ca", "cert", "key" } do
+				settings[name] = support.read(settings[name])
+			end
+			set(docker.address, settings)
+			local image = support.make_image(docker.address .. "/text:v1")
+			assert.equal(image, luff.open(docker.address .. "/text:v1"))
+			settings.ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+			set(docker.address, settings)
+			assert.equal("network", support.fails(luff.open, docker.address .. "/text:v1").code)
+
+			local folder = support.scratch()
+			for from, to in pairs { ["ca.crt"] = "ca.crt", ["client.cert"] = "me.cert", ["client.key"] = "me.key" } do
+				support.must { "cp", certificates .. "/" .. from, folder .. "/" .. to }
+			end
+			set(docker.address, { scheme = "https", certs = folder })
+			assert.equal(image, luff.open(docker.address .. "/text:v1"))
+		end)
+
+		it("finds a host at another address, and proves that one", function()
+			local settings = whole()
+			settings.address = docker.address:gsub("^.*:", "localhost:")
+			set("registry.example:7000", settings)
+			local image = support.make_image("registry.example:7000/far:v1")
+			assert.equal(image, luff.open("registry.example:7000/far:v1"))
+			set(docker.address, whole())
+			assert.equal(image:digest(), luff.resolve(docker.address .. "/far:v1").digest)
 		end)
 
 		it("trusts nobody that it is not told of", function()
@@ -118,6 +151,53 @@ describe("luff.config", function()
 			assert.truthy(result.stderr:find(message, 1, true), result.stderr)
 			assert.truthy(result.stderr:find(home .. "/luff/config.lua", 1, true), result.stderr)
 		end
+	end)
+
+	it("finds hosts at other addresses, each with its own login", function()
+		local users = {}
+		local server <close> = luff.serve { authorize = function(request)
+			users[request.user or ""] = true
+			return request.user ~= nil
+		end }
+		for _, name in ipairs { "one", "two" } do
+			set(name .. ".example", { address = server:address(), user = name, password = "x" })
+			luff.push_blob(name .. ".example/app", name)
+		end
+		assert.same({ one = true, two = true, [""] = users[""] }, users)
+		local err = support.fails(luff.open, "one.example/app:none")
+		assert.truthy(err.message:find("one.example/app:none", 1, true), err.message)
+	end)
+
+	it("asks a helper for the login, or nobody", function()
+		local dir = support.scratch()
+		support.write(dir .. "/docker-credential-specs", ([[
+#!/bin/sh
+cat >>%s/asked
+echo >>%s/asked
+printf '{"Username":"me","Secret":"x"}'
+]]):format(dir, dir))
+		support.must { "chmod", "+x", dir .. "/docker-credential-specs" }
+		support.write(dir .. "/config.json", '{"credsStore":"specs"}')
+		support.write(dir .. "/script.lua", [[
+local seen = {}
+local server <close> = luff.serve { authorize = function(request)
+	seen[#seen + 1] = request.user
+	return request.user ~= nil
+end }
+luff.config { logins = false, hosts = { [server:address()] = { helper = arg[1], helper_server = arg[2] } } }
+print(pcall(luff.push_blob, server:address() .. "/app", "x"), seen[1], server:address())
+]])
+		local env = { HOME = dir, DOCKER_CONFIG = dir, DOCKER_AUTH_CONFIG = false, REGISTRY_AUTH_FILE = false,
+			XDG_RUNTIME_DIR = dir, XDG_CONFIG_HOME = dir, PATH = dir .. ":" .. os.getenv "PATH" }
+		local result = support.luff({ dir .. "/script.lua" }, { env = env })
+		assert.truthy(result.stdout:find "^false\tnil\t", result.stdout .. result.stderr)
+		assert.is_false(support.exists(dir .. "/asked"))
+		result = support.luff({ dir .. "/script.lua", "specs" }, { env = env })
+		local address = result.stdout:match "^true\tme\t(.*)\n"
+		assert.equal(address .. "\n", support.read(dir .. "/asked"), result.stdout .. result.stderr)
+		os.remove(dir .. "/asked")
+		result = support.luff({ dir .. "/script.lua", "specs", "https://elsewhere.example/" }, { env = env })
+		assert.equal("https://elsewhere.example/\n", support.read(dir .. "/asked"), result.stderr)
 	end)
 
 	it("logs in", function()

@@ -332,6 +332,9 @@ creds:
   - {registry: c.example, user: me, pass: '{{ env "C" | default "geheim4" }}'}
   - {registry: d.example, user: '{{ env "D" }}', pass: '{{ file "/run/secrets/d" | trimSpace }}', reqPerSec: 0.5}
   - {registry: e.example, token: '{{ env "E" | trimSpace }}', mirrors: [a.example]}
+  - {registry: f.example, hostname: "g.example:1", credHelper: docker-credential-x, regcert: "-----BEGIN C\nA",
+    clientKey: geheim5}
+defaults: {skipDockerConfig: true}
 sync: []
 ]], "x.yml", function(line) warnings[#warnings + 1] = line end)
 		assert.is_nil(script:find "geheim", script)
@@ -339,11 +342,12 @@ sync: []
 			'["a.example:5000"] = {', 'password = secret "A_EXAMPLE_5000_PASSWORD"', 'secret "A_EXAMPLE_5000_TOKEN"',
 			'secret "B_EXAMPLE_PASSWORD"', 'secret "C_EXAMPLE_PASSWORD"', 'user = os.getenv "D"',
 			'password = read("/run/secrets/d"):match "^%s*(.-)%s*$"', "rate = 0.5", 'fill("{{ env \\"E\\" | trimSpace }}")',
-			'mirrors = { "a.example" }',
+			'mirrors = { "a.example" }', 'address = "g.example:1"', 'helper = "x"', 'ca = "-----BEGIN C\\nA"',
+			'key = secret "F_EXAMPLE_KEY"', "logins = false }",
 		} do
 			assert.truthy(script:find(wanted, 1, true), wanted .. "\n" .. script)
 		end
-		assert.equal(4, #warnings)
+		assert.equal(5, #warnings)
 		assert.truthy(table.concat(warnings, "\n"):find("x.yml, line 2: a password stands there as it is", 1, true))
 		support.write(dir .. "/script.lua", script)
 		local result = support.luff("run", dir .. "/script.lua")

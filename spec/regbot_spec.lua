@@ -8,7 +8,7 @@ local support = require "spec.support"
 local function parse(text)
 	local warnings = {}
 	local c = config.parse(text, "bot.yml", function(line) warnings[#warnings + 1] = line end)
-	c.hosts = hosts(c.hosts)
+	c.logins, c.hosts = hosts(c).logins, hosts(c).hosts
 	return c, warnings
 end
 
@@ -48,6 +48,26 @@ scripts:
 			{ name = "two", script = "", due = "0 2 * * *", timeout = 3600, place = "bot.yml, line ?" } }, c.scripts)
 	end)
 
+	it("says where registries are, whom they trust and who knows their logins", function()
+		local c, warnings = parse [[
+creds:
+  - registry: a.example
+    hostname: b.example:5000
+    regcert: |
+      -----BEGIN CERTIFICATE-----
+      x
+    clientCert: "-----BEGIN CERTIFICATE-----\ny"
+    clientKey: '{{ "-----BEGIN KEY-----" }}'
+  - {registry: c.example, credHelper: docker-credential-ecr-login, credHost: https://d.example, credExpire: 1h}
+defaults: {skipDockerConfig: true}
+]]
+		assert.equal(1, #warnings)
+		assert.same({ address = "b.example:5000", ca = "-----BEGIN CERTIFICATE-----\nx\n",
+			cert = "-----BEGIN CERTIFICATE-----\ny", key = "-----BEGIN KEY-----" }, c.hosts["a.example"])
+		assert.same({ helper = "ecr-login", helper_server = "https://d.example" }, c.hosts["c.example"])
+		assert.is_false(c.logins)
+	end)
+
 	it("tells unknown keys, and what has no use, with their lines", function()
 		local _, warnings = parse "scripts:\n  - name: a\n    intervall: 5m\ndefaults:\n  blobLimit: 5\nfoo: 1\n"
 		table.sort(warnings)
@@ -58,11 +78,12 @@ scripts:
 
 	it("is refused where luff cannot do what it says", function()
 		for text, message in pairs {
-			["creds:\n - registry: a\n   hostname: b"] = 'bot.yml, line 3: luff does not support "hostname"',
+			["creds:\n - registry: a\n   apiOpts: {disableHead: 'true'}"] = 'bot.yml, line 3: luff does not support "apiOpts"',
+			["creds:\n - {registry: a, credHelper: pass}"] = "line 2: a credHelper is docker-credential-NAME",
+			["creds:\n - {registry: a, credHost: b}"] = 'line 2: "credHost" is for a credHelper',
 			["creds:\n - {registry: a, pathPrefix: x}"] = "line 2: luff supports a pathPrefix of mirrors alone",
 			["creds:\n - {registry: a, tls: on}"] = "tls is enabled, insecure or disabled",
 			["version: 2"] = "line 1: luff knows version 1",
-			["defaults:\n  skipDockerConfig: true"] = 'line 2: luff does not support "skipDockerConfig"',
 			["scripts:\n - schedule: x"] = "line 2: the schedule", ["scripts:\n - timeout: x"] = "line 2: an age is",
 			["- a"] = "a configuration is a map", ["creds: 1"] = '"creds" is a table',
 			["creds:\n - {registry: '{{ x }}'}"] = "no function",

@@ -65,6 +65,17 @@ static int connect_timeout(const struct luff_connection *c)
 								    : LUFF_CONNECTION_TIMEOUT;
 }
 
+/* A path, or the PEM itself, which outlives the handle. A libcurl that takes no PEM fails when it connects. */
+static void set_pem(struct luff_connection *c, CURLoption path, CURLoption blob, const char *text)
+{
+	struct curl_blob bytes = {.data = (void *)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
+
+	if (!luff_settings_is_pem(text))
+		luff_curl.easy_setopt(c->easy, path, text);
+	else if (luff_curl.easy_setopt(c->easy, blob, &bytes) != CURLE_OK)
+		luff_curl.easy_setopt(c->easy, path, "/nonexistent");
+}
+
 static void set_settings(struct luff_connection *c, const struct luff_settings *s)
 {
 	CURL *easy = c->easy;
@@ -74,12 +85,12 @@ static void set_settings(struct luff_connection *c, const struct luff_settings *
 		luff_curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 	if (s->ca) {
-		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, s->ca);
+		set_pem(c, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB, s->ca);
 		c->all_authorities = true; /* there is no other way to try */
 	}
 	if (s->cert) {
-		luff_curl.easy_setopt(easy, CURLOPT_SSLCERT, s->cert);
-		luff_curl.easy_setopt(easy, CURLOPT_SSLKEY, s->key ? s->key : s->cert);
+		set_pem(c, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, s->cert);
+		set_pem(c, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB, s->key ? s->key : s->cert);
 	}
 	if (s->socket)
 		luff_curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, s->socket);

@@ -19,6 +19,7 @@
 #define REQUESTS_MAX 1000
 #define RATE_MAX 100000
 #define BANDWIDTH_MAX 1e12
+#define TEXTS 12        /* and NULL */
 #define ORIGINS_MAX 256 /* remembered; servers choose where redirects lead */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -28,9 +29,11 @@ static struct luff_settings_kept *found; /* for an origin, with what certs.d has
 /* ---- Kept settings ---- */
 
 /* The members that are texts. */
-static const char **const *texts_of(struct luff_settings *s, const char **at[8])
+static const char **const *texts_of(struct luff_settings *s, const char **at[TEXTS])
 {
-	const char **all[] = {&s->scheme, &s->ca, &s->cert, &s->key, &s->socket, &s->proxy, &s->user, NULL};
+	const char **all[TEXTS] = {&s->scheme,        &s->address, &s->ca,    &s->cert, &s->key,
+				   &s->certs,         &s->socket,  &s->proxy, &s->user, &s->helper,
+				   &s->helper_server, NULL};
 
 	memcpy(at, all, sizeof all);
 	return at;
@@ -45,12 +48,12 @@ static void wipe(char *secret)
 
 void luff_settings_unref(struct luff_settings_kept *k)
 {
-	const char **at[8];
+	const char **at[TEXTS];
 
 	if (!k || atomic_fetch_sub(&k->refs, 1) != 1)
 		return;
 	for (const char **const *p = texts_of(&k->settings, at); *p; p++)
-		free((char *)**p);
+		wipe((char *)**p); /* a key may be among them */
 	wipe((char *)k->settings.password);
 	for (const char *const *m = k->settings.mirrors; m && *m; m++)
 		free((char *)*m);
@@ -88,7 +91,7 @@ struct luff_settings_kept *luff_settings_new(const char *host, const struct luff
 {
 	LUFF_AUTO(settings) k = calloc(1, sizeof *k);
 	struct luff_settings from = *s;
-	const char **at[8], **theirs[8];
+	const char **at[TEXTS], **theirs[TEXTS];
 	bool whole;
 
 	if (!k)
@@ -174,9 +177,14 @@ int luff_settings_check_host(char out[LUFF_NAME_MAX + 1], const char *text, cons
 	return 0;
 }
 
+bool luff_settings_is_pem(const char *text)
+{
+	return strstr(text, "-----BEGIN ") != NULL;
+}
+
 static int check_file(const char *host, const char *what, const char *path, struct luff_error *err)
 {
-	if (path && access(path, R_OK) < 0)
+	if (path && !luff_settings_is_pem(path) && access(path, R_OK) < 0)
 		return luff_fail_errno(err, errno, "%s: %s %s", host, what, path);
 	return 0;
 }
@@ -200,6 +208,16 @@ static int check_numbers(const char *host, const struct luff_settings *s, struct
 	return 0;
 }
 
+static int check_address(const char *host, const char *address, struct luff_error *err)
+{
+	char name[LUFF_NAME_MAX + 1];
+	int rc = luff_settings_check_host(name, address, "address", err);
+
+	return rc == 0 && strchr(address, '/')
+		       ? luff_fail(err, LUFF_EINVAL, "%s: its address is a host alone, not %s", host, address)
+		       : rc;
+}
+
 static int check(const char *host, const struct luff_settings *s, struct luff_error *err)
 {
 	char mirror[LUFF_NAME_MAX + 1];
@@ -212,6 +230,8 @@ static int check(const char *host, const struct luff_settings *s, struct luff_er
 		return luff_fail(err, LUFF_EINVAL, "%s: a key without its cert", host);
 	if (!s->user != !s->password)
 		return luff_fail(err, LUFF_EINVAL, "%s: user and password belong together", host);
+	if (s->address)
+		rc = check_address(host, s->address, err);
 	for (; rc == 0 && s->mirrors && s->mirrors[n]; n++)
 		rc = luff_settings_check_host(mirror, s->mirrors[n], "mirror", err);
 	if (rc == 0 && n > MIRRORS_MAX)
@@ -222,6 +242,8 @@ static int check(const char *host, const struct luff_settings *s, struct luff_er
 		rc = check_file(host, "ca", s->ca, err);
 	if (rc == 0)
 		rc = check_file(host, "cert", s->cert, err);
+	if (rc == 0)
+		rc = check_file(host, "certs", s->certs, err);
 	return rc < 0 ? rc : check_file(host, "key", s->key, err);
 }
 
@@ -287,17 +309,11 @@ static int compare_names(const struct dirent **a, const struct dirent **b)
 }
 
 /* The first authority (*.crt) and the first client certificate (*.cert with its *.key), where there is none so far. */
-static void read_folder(struct certificates *c, const char *base, const char *below, const char *host)
+static void read_folder(struct certificates *c, const char *folder)
 {
 	struct dirent **names = NULL;
-	LUFF_AUTO(text) folder = NULL;
-	int n;
+	int n = scandir(folder, &names, NULL, compare_names);
 
-	if (!base || !*base || asprintf(&folder, "%s%s/%s", base, below, host) < 0) {
-		folder = NULL;
-		return;
-	}
-	n = scandir(folder, &names, NULL, compare_names);
 	for (int i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
 		size_t len = strlen(name);
@@ -313,15 +329,29 @@ static void read_folder(struct certificates *c, const char *base, const char *be
 	free(names);
 }
 
+static void read_below(struct certificates *c, const char *base, const char *below, const char *host)
+{
+	LUFF_AUTO(text) folder = NULL;
+
+	if (!base || !*base)
+		return;
+	if (asprintf(&folder, "%s%s/%s", base, below, host) < 0)
+		folder = NULL;
+	else
+		read_folder(c, folder);
+}
+
 static void add_certificates(struct luff_settings *s, struct certificates *c, const char *host)
 {
 	const char *config = getenv("XDG_CONFIG_HOME");
 	bool given = config && *config;
 
-	read_folder(c, given ? config : getenv("HOME"),
-		    given ? "/containers/certs.d" : "/.config/containers/certs.d", host);
-	read_folder(c, "/etc", "/containers/certs.d", host);
-	read_folder(c, "/etc", "/docker/certs.d", host);
+	if (s->certs)
+		read_folder(c, s->certs);
+	read_below(c, given ? config : getenv("HOME"),
+		   given ? "/containers/certs.d" : "/.config/containers/certs.d", host);
+	read_below(c, "/etc", "/containers/certs.d", host);
+	read_below(c, "/etc", "/docker/certs.d", host);
 	s->ca = s->ca ? s->ca : c->ca;
 	if (!s->cert && c->cert && c->key) {
 		s->cert = c->cert;
@@ -343,12 +373,18 @@ bool luff_settings_host(char out[LUFF_NAME_MAX + 1], const char *origin)
 	return whole && !strchr(out, '/');
 }
 
-/* The lock is held. A name with the default port may be written either way. */
+/* The lock is held. A name with the default port may be written either way; another name may have it as its address. */
 static const struct luff_settings_kept *find_said(const char *name, const char *origin)
 {
 	const struct luff_settings_kept *k = *find(&said, name);
 
-	return k ? k : *find(&said, strstr(origin, "://") + 3);
+	if (!k)
+		k = *find(&said, strstr(origin, "://") + 3);
+	if (k)
+		return k;
+	for (k = said; k && (!k->settings.address || strcmp(k->settings.address, name) != 0); k = k->next)
+		;
+	return k;
 }
 
 bool luff_settings_name(const char *url)

@@ -37,6 +37,8 @@ bool luff_settings_name(const char *url);
  */
 int luff_settings_check_host(char out[LUFF_NAME_MAX + 1], const char *text, const char *what,
 			     struct luff_error *err);
+/** Whether a text is PEM itself, and no path of it. */
+bool luff_settings_is_pem(const char *text);
 /** Both take NULL. */
 struct luff_settings_kept *luff_settings_ref(struct luff_settings_kept *k);
 void luff_settings_unref(struct luff_settings_kept *k);

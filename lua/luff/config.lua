@@ -5,13 +5,13 @@ local options = require "luff.options"
 
 local config = {}
 
---- Applies { hosts = { [name] = settings }, limits =, cache =, on_warning =, on_progress = }; luff.config in meta.lua says what
--- there is.
+--- Applies { hosts = { [name] = settings }, limits =, cache =, logins =, on_warning =, on_progress = }; luff.config in meta.lua
+-- says what there is.
 function config.apply(settings)
 	if type(settings) ~= "table" then
 		fail("invalid", "settings are a table: { hosts = { … } }")
 	end
-	options.check(settings, { "hosts", "limits", "cache", "on_warning", "on_progress" }, "setting")
+	options.check(settings, { "hosts", "limits", "cache", "logins", "on_warning", "on_progress" }, "setting")
 	if settings.limits then
 		core.set_limits(settings.limits)
 	end
@@ -20,6 +20,9 @@ function config.apply(settings)
 	end
 	if settings.cache ~= nil then
 		core.set_cache(settings.cache or nil)
+	end
+	if settings.logins ~= nil then
+		core.look_for_logins(settings.logins)
 	end
 	local warning, progress = settings.on_warning, settings.on_progress
 	if warning and type(warning) ~= "function" then

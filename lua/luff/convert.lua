@@ -43,7 +43,7 @@ function convert.script(text, name, warn, destination)
 	local needs = {}
 	if kind == "regbot" then
 		local description = require("luff.regbot.config").parse(text, name, warn)
-		local said = hosts(description.hosts, needs, warn)
+		local said = hosts(description, needs, warn)
 		local definitions = expression.definitions(needs)
 		if needs.template then
 			definitions = 'local template = require "luff.template"\n\n' .. definitions
@@ -53,7 +53,7 @@ function convert.script(text, name, warn, destination)
 	end
 	local reader = require(kind == "skopeo" and "luff.sync.skopeo" or "luff.sync.config")
 	local description = reader.parse(text, name, warn, destination)
-	local said = hosts(description.hosts, needs, warn)
+	local said = hosts(description, needs, warn)
 	local parts = require "luff.convert.steps"(description, needs)
 	table.insert(parts, 1, said)
 	table.insert(parts, 1, expression.definitions(needs))

@@ -48,13 +48,17 @@ function luff.platform() end
 ---@class luff.HostSettings
 ---@field scheme "http"|"https"|nil default: http for loopback hosts, https for all others
 ---@field insecure boolean? take any certificate
----@field ca string? PEM file of the authorities to trust beside those in the system's folder
----@field cert string? PEM file: the client's certificate
----@field key string? PEM file of its key; default: it is in the certificate's file
+---@field address string? "host[:port]" that it is found at, whatever its name; TLS is with that one
+---@field ca string? the authorities to trust beside those in the system's folder: the path of a PEM file, or the PEM itself
+---@field cert string? the client's certificate, likewise
+---@field key string? its key, likewise; default: it is where the certificate is
+---@field certs string? folder with these as certs.d has them: *.crt, *.cert and its *.key
 ---@field socket string? path of the Unix socket that the host listens on
 ---@field proxy string? URL; "" is none; default: as the environment says
 ---@field user string? with password; they go before all files and helpers
 ---@field password string?
+---@field helper string? NAME of the credential helper (docker-credential-NAME) that knows the login; before user
+---@field helper_server string? what the helper calls the host; default: as docker does
 ---@field credentials (fun(host: string): luff.Credentials?)? knows the login, before all others; called when the host first wants one, and once more when it refuses that one. Nil: the others are asked. It must not wait for the same host
 ---@field mirrors string[]? "host[:port][/prefix]": asked first, in this order, for manifests and blobs that are read; never pushed to
 ---@field connect_timeout integer? seconds; default 30
@@ -81,13 +85,15 @@ function luff.platform() end
 ---the next time: at most `max` bytes, 10 GiB where absent, beyond which what was not used for longest goes. Names are still asked
 ---for. Any number of programs may share it. False: no cache any more.
 ---
+---`logins = false`: nobody looks for logins where docker, podman and skopeo keep them; `hosts` alone knows them.
+---
 ---on_warning hears what registries have to say to people (Warning headers): each text once from each registry, on one line
 ---without control characters, after the call that met it. What it raises, that call raises. False: nobody hears it. The luff
 ---program begins with one that writes to stderr, the module alone with none.
 ---
 ---on_progress hears of each blob that is read or written, and how far that is, in whatever is called from now on; of calls that
 ---bring a function of their own (`progress` of luff.copy) only that one does. What it raises, ends the call. False: nobody hears it.
----@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, cache: false|{ dir: string, max: integer? }|nil, on_warning: false|fun(registry: string, text: string)?, on_progress: false|fun(event: luff.ProgressEvent)? }
+---@param settings { hosts: table<string, luff.HostSettings>?, limits: { unpacked: integer?, ratio: integer? }?, cache: false|{ dir: string, max: integer? }|nil, logins: boolean?, on_warning: false|fun(registry: string, text: string)?, on_progress: false|fun(event: luff.ProgressEvent)? }
 function luff.config(settings) end
 
 ---Digest of bytes at hand or of a file.

@@ -60,9 +60,11 @@ static int host_new(struct luff_host **out, const char *name, const char *url,
 static void find_url(char url[URL_SIZE], const char *name, bool plain_http,
 		     const struct luff_settings_kept *settings)
 {
-	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name;
-	const char *scheme = plain_http || luff_url_is_loopback(name) ? "http" : "https";
+	const char *endpoint = strcmp(name, "docker.io") == 0 ? "registry-1.docker.io" : name, *scheme;
 
+	if (settings && settings->settings.address)
+		endpoint = settings->settings.address;
+	scheme = plain_http || luff_url_is_loopback(endpoint) ? "http" : "https";
 	if (!plain_http && settings && settings->settings.scheme)
 		scheme = settings->settings.scheme;
 	snprintf(url, URL_SIZE, "%s://%s", scheme, endpoint);

@@ -23,9 +23,14 @@ static bool has_password(const struct luff_host *h)
 	return h->settings && h->settings->settings.user;
 }
 
+static bool has_helper(const struct luff_host *h)
+{
+	return h->settings && h->settings->settings.helper;
+}
+
 bool luff_keyring_is_said(const struct luff_host *h)
 {
-	return h->given || has_function(h) || has_password(h);
+	return h->given || has_function(h) || has_helper(h) || has_password(h);
 }
 
 /* ---- The settings' function ---- */
@@ -106,6 +111,14 @@ static void forget_answer(struct luff_host *h, const struct luff_credentials *re
 	pthread_mutex_unlock(&h->lock);
 }
 
+static int ask_helper(struct luff_credentials *out, const struct luff_host *h, struct luff_error *err)
+{
+	const struct luff_settings *s = &h->settings->settings;
+	const char *server = strcmp(h->name, "docker.io") == 0 ? LUFF_CREDENTIALS_HUB : h->name;
+
+	return luff_helper_get(out, s->helper, s->helper_server ? s->helper_server : server, err);
+}
+
 /* ---- All of them ---- */
 
 /* "library/nginx" of "repository:library/nginx:pull …"; "" of any other. free() it. */
@@ -127,6 +140,12 @@ int luff_keyring_find(struct luff_credentials *out, struct luff_host *h, const c
 		return luff_credentials_copy(out, h->given, err);
 	if (has_function(h)) {
 		int rc = ask_function(out, h, err);
+
+		if (rc < 0 || !luff_credentials_empty(out))
+			return rc;
+	}
+	if (has_helper(h)) {
+		int rc = ask_helper(out, h, err);
 
 		if (rc < 0 || !luff_credentials_empty(out))
 			return rc;

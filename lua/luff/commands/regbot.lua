@@ -20,14 +20,14 @@ once runs each script, server runs them when their schedule or interval says, ch
 configuration. The exit code is 1 where a script failed; the others run. A script that is over its timeout
 ends, whatever it does.
 
-What is different from regbot: a key that nobody knows is told with its line. hostname, credHelper, credHost,
-regcert, clientCert, clientKey and apiOpts of creds, skipDockerConfig: true and a pathPrefix of what is no
-mirror are refused; hosts can be set up in luff's own settings (luff help settings). blobLimit, blobMax,
-credExpire, repoAuth and userAgent change nothing. --dry-run holds for every write. parallel is how many
-scripts run at a time. Scripts are Lua 5.4: 10 / 2 is 5.0, there is no setfenv. Times are RFC 3339. An
-edited field is stored by export() under either of its names. image.copy with platforms writes an index of
-those alone. forceRecursive changes nothing: what is there is verified anyway. blob.get keeps no connection.
-No module json or semver comes along.
+What is different from regbot: a key that nobody knows is told with its line. apiOpts of creds and a
+pathPrefix of what is no mirror are refused; a credHelper is docker-credential-NAME, on PATH. Where two names
+have one hostname, certificates are those of the name that is the same, else of either. skipDockerConfig holds
+for podman's logins, too, and not for certs.d. A registry on this machine is spoken to by http unless tls says
+otherwise. blobLimit, blobMax, credExpire, repoAuth and userAgent change nothing. --dry-run holds for every
+write. parallel is how many scripts run at a time. Scripts are Lua 5.4: 10 / 2 is 5.0, there is no setfenv.
+Times are RFC 3339. An edited field is stored by export() under either of its names. image.copy with platforms
+writes an index of those alone. blob.get keeps no connection. No module json or semver comes along.
 
 examples
   luff regbot once -c regbot.yml --dry-run
@@ -42,9 +42,8 @@ examples
 			options.fail "the configuration is missing: -c FILE"
 		end
 		log.set { level = opts.level, format = opts.logopt }
-		local config = require("luff.regbot.config").parse(loader.read(opts.config), opts.config,
-			function(text) log.warn(text) end)
-		luff.config { hosts = hosts(config.hosts) }
+		local config = require("luff.regbot.config").parse(loader.read(opts.config), opts.config, log.warn)
+		luff.config(hosts(config))
 		local bot = require "luff.regbot.bot"
 		if action == "once" then
 			return bot.once(config, opts.dry_run) > 0 and 1 or 0

@@ -47,13 +47,13 @@ interval says, check only tells. Prints a line for each tag: copied, unchanged o
 missing or differs. What fails is told and the rest goes on; the exit code is 1 then.
 
 What is different from regsync: a key that nobody knows is told with its line. hooks (which regsync reads and
-never runs), referrerFilters, referrerSource, referrerTarget, skipDockerConfig: true and what luff regbot
-refuses of creds are refused. referrerSlow, blobLimit, cacheCount, cacheTime and userAgent
-change nothing. A step has platform or platforms, not both. A step that waits for a rate limit is one of the
-parallel ones meanwhile. Regular expressions are PCRE2's. A pre-release is in a semverRange only where the
-range names one. A backup is written only where the target is another image.
+never runs), referrerFilters, referrerSource, referrerTarget and what luff regbot refuses of creds are refused.
+referrerSlow, blobLimit, cacheCount, cacheTime and userAgent change nothing. A step has platform or platforms,
+not both. A step that waits for a rate limit is one of the parallel ones meanwhile. Regular expressions are
+PCRE2's. A pre-release is in a semverRange only where the range names one. A backup is written only where the
+target is another image.
 
-Of skopeo's file cert-dir is refused, names go behind DESTINATION by their last part, as without --scoped, and
+Of skopeo's file names go behind DESTINATION by their last part, as without --scoped, and
 tls-verify: false is https whose certificates nobody looks at, not http.
 
 examples
@@ -66,8 +66,8 @@ examples
 		check(args, opts)
 		log.set { level = opts.level, format = opts.logopt }
 		local reader = require(opts.from_skopeo and "luff.sync.skopeo" or "luff.sync.config")
-		local config = reader.parse(loader.read(opts.config), opts.config, function(text) log.warn(text) end, args[2])
-		luff.config { hosts = hosts(config.hosts) }
+		local config = reader.parse(loader.read(opts.config), opts.config, log.warn, args[2])
+		luff.config(hosts(config))
 		config = steps.make(config)
 		local summary = { failed = 0, entries = {} }
 		local function report(entry)

@@ -40,6 +40,10 @@ local function secret(value, host, what, needs, say)
 	return "secret " .. writer.text(name)
 end
 
+local function plain(text)
+	return text and writer.text(text)
+end
+
 local function list(texts)
 	local items = {}
 	for i, text in ipairs(texts or {}) do
@@ -56,6 +60,9 @@ local function settings(host, name, needs, say)
 	local token = secret(host.token, name, "TOKEN", needs, say)
 	return writer.table({
 		{ "scheme", host.scheme and writer.text(host.scheme) }, { "insecure", host.insecure and "true" },
+		{ "address", plain(host.address) }, { "ca", text_of(host.ca, needs, true) },
+		{ "cert", text_of(host.cert, needs, true) }, { "key", secret(host.key, name, "KEY", needs, say) },
+		{ "certs", plain(host.certs) }, { "helper", plain(host.helper) }, { "helper_server", plain(host.helper_server) },
 		{ "user", text_of(host.user, needs, true) },
 		{ "password", host.user and secret(host.password, name, "PASSWORD", needs, say) },
 		{ "credentials", token and ("function() return { identity_token = %s } end"):format(token) },
@@ -64,16 +71,20 @@ local function settings(host, name, needs, say)
 	}, 1, #name + 8)
 end
 
---- Lua that says what a description says of hosts; "" where that is nothing.
+--- Lua that says what a description says of hosts and logins; "" where that is nothing.
 -- needs: as luff.convert.expression tells it; say: hears of secrets that the script needs from elsewhere.
-return function(hosts, needs, say)
+return function(description, needs, say)
 	local members = {}
-	for _, host in ipairs(hosts) do
+	for _, host in ipairs(description.hosts) do
 		local name = host.name:fixed()
 		local set = settings(host, name or host.name.text, needs, say)
 		if set ~= "{}" then
 			members[#members + 1] = ("[%s] = %s"):format(name and writer.text(name) or text_of(host.name, needs), set)
 		end
 	end
-	return #members == 0 and "" or "luff.config { hosts = " .. writer.block(members, 0) .. " }\n"
+	local all = #members > 0 and "hosts = " .. writer.block(members, 0)
+	if description.logins == false then
+		all = (all and all .. ", " or "") .. "logins = false"
+	end
+	return all and "luff.config { " .. all .. " }\n" or ""
 end

@@ -277,7 +277,7 @@ function api.globals(run)
 			local index = luff.open(what)
 			what = index.filter and index.index_manifest and index:filter { platform = opts.platforms } or index
 		end
-		luff.copy(what, name_of(to), { foreign = opts.includeExternal or nil })
+		luff.copy(what, name_of(to), { foreign = opts.includeExternal or nil, deep = opts.forceRecursive or nil })
 		if opts.digestTags then
 			digest_tags(from, to)
 		end

@@ -6,17 +6,18 @@ local config = {}
 local known = {
 	top = { version = true, creds = true, defaults = true, scripts = true },
 	defaults = { interval = true, schedule = true, timeout = true, parallel = true, blobLimit = "ignored",
-		skipDockerConfig = "refused", userAgent = "ignored" },
+		skipDockerConfig = true, userAgent = "ignored" },
 	scripts = { name = true, script = true, interval = true, schedule = true, timeout = true },
 }
 
---- Reads a configuration's text: { hosts (luff.regbot.hosts takes them), parallel, scripts = { { name, script, due, timeout,
--- place }, … } }.
+--- Reads a configuration's text: { hosts, logins (luff.regbot.hosts takes them), parallel, scripts = { { name, script, due,
+-- timeout, place }, … } }.
 -- name: of its file, for messages; warn: hears of what is ignored.
 function config.parse(text, name, warn)
 	local self, all, hosts, defaults = loader.bot(text, name, warn, known)
 	local due, timeout = self:due(defaults), self:age(defaults, "timeout")
-	local result = { hosts = hosts, scripts = {}, parallel = math.max(self:get(defaults, "parallel", "number") or 1, 1) }
+	local result = { hosts = hosts, logins = self:logins(defaults), scripts = {},
+		parallel = math.max(self:get(defaults, "parallel", "number") or 1, 1) }
 	for i, of in ipairs(self:get(all, "scripts", "table") or {}) do
 		self:check(of, "scripts")
 		result.scripts[i] = {

@@ -1,4 +1,4 @@
--- The hosts of a configuration as luff.config wants them.
+-- What a configuration says of hosts as luff.config wants it.
 local fail = require "luff.fail"
 
 --- "docker.io" for the other names that people give it.
@@ -16,19 +16,21 @@ local function settings(host)
 	return {
 		scheme = host.scheme, insecure = host.insecure, user = user, password = user and (filled(host.password) or ""),
 		credentials = token and function() return { identity_token = token } end or nil,
-		chunk_size = host.chunk_size, rate = host.rate, requests = host.requests, mirrors = host.mirrors,
+		address = host.address, ca = filled(host.ca), cert = filled(host.cert), key = filled(host.key), certs = host.certs,
+		helper = host.helper, helper_server = host.helper_server, mirrors = host.mirrors,
+		chunk_size = host.chunk_size, rate = host.rate, requests = host.requests,
 	}
 end
 
---- { [name] = settings } of a list of hosts as luff.regbot.loader describes them.
-return function(list)
+--- { hosts = { [name] = settings }, logins = } of a description (luff.regbot.config, luff.sync.config).
+return function(description)
 	local hosts = {}
-	for _, host in ipairs(list) do
+	for _, host in ipairs(description.hosts) do
 		local name = name_of(host.name:fill())
 		if name == "" then
 			fail("invalid", "%s: \"registry\" is empty", host.name.place)
 		end
 		hosts[name] = settings(host)
 	end
-	return hosts
+	return { hosts = hosts, logins = description.logins }
 end

@@ -16,8 +16,8 @@ local creds = {
 	registry = true, user = true, pass = true, token = true, tls = true, mirrors = true, priority = true,
 	pathPrefix = true,
 	blobChunk = true, reqPerSec = true, reqConcurrent = true, repoAuth = "ignored", blobMax = "ignored",
-	credExpire = "ignored", hostname = "refused", credHelper = "refused", credHost = "refused", regcert = "refused",
-	clientCert = "refused", clientKey = "refused", apiOpts = "refused",
+	credExpire = "ignored", hostname = true, credHelper = true, credHost = true, regcert = true, clientCert = true,
+	clientKey = true, apiOpts = "refused",
 }
 
 local Loader = {}
@@ -52,8 +52,7 @@ function Loader:check(of, what)
 	table.sort(names)
 	for key, value in pairs(of) do
 		local rule = self.known[what][key]
-		if rule == "refused" and value ~= luff.null and value ~= "" and value ~= false
-			and not (key == "hostname" and value == of.registry) then
+		if rule == "refused" and value ~= luff.null and value ~= "" and value ~= false then
 			self:refuse(of, key, 'luff does not support "%s"', tostring(key))
 		elseif rule == "ignored" then
 			self.warn(("%s, line %s: \"%s\" makes no difference to luff"):format(self.name, self.lines[of][key], key))
@@ -81,12 +80,23 @@ local function positive(n)
 	return n and n > 0 and n or nil
 end
 
+-- NAME of docker-credential-NAME.
+function Loader:helper(of)
+	local program = self:get(of, "credHelper", "text")
+	return program and (program:match "^docker%-credential%-([%w._-]+)$"
+		or self:refuse(of, "credHelper", 'a credHelper is docker-credential-NAME, and on PATH, not "%s"', program))
+end
+
 function Loader:host(of)
-	local tls = self:get(of, "tls", "text")
+	local tls, helper = self:get(of, "tls", "text"), self:helper(of)
 	if tls and not schemes[tls] then
 		self:refuse(of, "tls", 'tls is enabled, insecure or disabled, not "%s"', tls)
+	elseif self:get(of, "credHost", "text") and not helper then
+		self:refuse(of, "credHost", '"credHost" is for a credHelper')
 	end
 	return {
+		address = self:get(of, "hostname", "text"), ca = self:value(of, "regcert"), cert = self:value(of, "clientCert"),
+		key = self:value(of, "clientKey"), helper = helper, helper_server = self:get(of, "credHost", "text"),
 		name = self:value(of, "registry"), scheme = schemes[tls], insecure = tls == "insecure" or nil,
 		user = self:value(of, "user"), password = self:value(of, "pass"), token = self:value(of, "token"),
 		chunk_size = positive(self:get(of, "blobChunk", "number")), rate = positive(self:get(of, "reqPerSec", "number")),
@@ -115,7 +125,8 @@ function Loader:mirrors(of, of_name)
 	return #mirrors > 0 and mirrors or nil
 end
 
---- Descriptions of hosts: { name, user, password, token (values), scheme, insecure, mirrors, chunk_size, rate, requests } each.
+--- Descriptions of hosts: { name, user, password, token, ca, cert, key (values), address, helper, helper_server, certs, scheme,
+-- insecure, mirrors, chunk_size, rate, requests } each.
 function Loader:hosts(list)
 	local hosts, of_name, used = {}, {}, {}
 	for i, of in ipairs(list) do
@@ -186,6 +197,13 @@ function loader.bot(text, name, warn, known)
 	local defaults = self:get(all, "defaults", "table") or {}
 	self:check(defaults, "defaults")
 	return self, all, self:hosts(self:get(all, "creds", "table") or {}), defaults
+end
+
+--- What luff.config takes as `logins`, of a table of defaults.
+function Loader:logins(defaults)
+	if self:get(defaults, "skipDockerConfig", "boolean") then
+		return false
+	end
 end
 
 --- The text of a configuration's file; "-" is stdin.

@@ -23,7 +23,7 @@ local filters = { allow = true, deny = true, semverRange = true }
 local known = {
 	top = { version = true, creds = true, defaults = true, sync = true },
 	defaults = with_own { parallel = true, blobLimit = "ignored", cacheCount = "ignored", cacheTime = "ignored",
-		skipDockerConfig = "refused", userAgent = "ignored" },
+		skipDockerConfig = true, userAgent = "ignored" },
 	sync = with_own { source = true, target = true, type = true, tags = true, tagSets = true, repos = true,
 		platform = true, platforms = true },
 	tags = filters, tagSets = filters, repos = { allow = true, deny = true }, ratelimit = { min = true, retry = true },
@@ -119,7 +119,7 @@ local function new_step(self, of, defaults)
 	return step
 end
 
---- Reads a configuration's text: { hosts (luff.regbot.hosts takes them), parallel, steps }.
+--- Reads a configuration's text: { hosts, logins (luff.regbot.hosts takes them), parallel, steps }.
 -- name: of its file, for messages; warn: hears of what is ignored.
 --
 -- A step: type ("registry", "repository" or "image"), source, target, backup (values: luff.regbot.value), names (a list of tags
@@ -129,7 +129,8 @@ end
 function config.parse(text, name, warn)
 	local self, all, hosts, of = loader.bot(text, name, warn, known)
 	local defaults = common(self, of)
-	local result = { hosts = hosts, steps = {}, parallel = math.max(self:get(of, "parallel", "number") or 1, 1) }
+	local result = { hosts = hosts, logins = self:logins(of), steps = {},
+		parallel = math.max(self:get(of, "parallel", "number") or 1, 1) }
 	for i, step in ipairs(self:get(all, "sync", "table") or {}) do
 		result.steps[i] = new_step(self, step, defaults)
 	end

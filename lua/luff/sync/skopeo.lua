@@ -9,7 +9,7 @@ local skopeo = {}
 
 local known = {
 	host = { images = true, ["images-by-tag-regex"] = true, ["images-by-semver"] = true, credentials = true,
-		["tls-verify"] = true, ["cert-dir"] = "refused" },
+		["tls-verify"] = true, ["cert-dir"] = true },
 	credentials = { username = true, password = true },
 }
 
@@ -25,7 +25,7 @@ local function host_of(self, all, name, of)
 		self:check(login, "credentials")
 	end
 	return { name = value.new(name, self:place(all, name), true),
-		insecure = self:get(of, "tls-verify", "boolean") == false or nil,
+		certs = self:get(of, "cert-dir", "text"), insecure = self:get(of, "tls-verify", "boolean") == false or nil,
 		user = login and self:value(login, "username", true), password = login and self:value(login, "password", true) }
 end
 
