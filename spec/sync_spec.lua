@@ -281,6 +281,15 @@ sync:
 		assert.equal(2, select(2, result.stderr:gsub("luff: ", "")), result.stderr)
 	end)
 
+	it("ends at the first failure where that is wanted", function()
+		put("v1", "app:1.0")
+		local result = run("once", "sync:\n - {source: HOST/none:v1, target: HOST/x:v1, type: image}\n" .. app:sub(7),
+			"--abort-on-error", "--json")
+		assert.equal(1, result.code)
+		assert.equal(1, luff.json.decode(result.stdout).failed)
+		assert.is_nil(luff.try(luff.resolve, host .. "/copy:1.0"))
+	end)
+
 	it("copies what is missing at once, and the rest when it is due", function()
 		put("v1", "app:1.0", "app:1.1")
 		put("v2", "copy:1.0")

@@ -36,6 +36,7 @@ return {
 	options = {
 		{ name = "config", short = "c", value = "FILE", help = "the configuration, or -" },
 		{ name = "missing", help = "once: only tags that the target does not have" },
+		{ name = "abort-on-error", help = "end at the first failure" },
 		{ name = "from-skopeo", help = "the file is skopeo's; DESTINATION goes in front of its names" },
 		{ name = "json", help = "print what was done as JSON" },
 		{ name = "level", value = "LEVEL", help = "of the log: debug, info, warn or error (info)" },
@@ -47,11 +48,11 @@ interval says, check only tells. Prints a line for each tag: copied, unchanged o
 missing or differs. What fails is told and the rest goes on; the exit code is 1 then.
 
 What is different from regsync: a key that nobody knows is told with its line. hooks (which regsync reads and
-never runs), referrerFilters, referrerSource, referrerTarget and what luff regbot refuses of creds are refused.
-referrerSlow, blobLimit, cacheCount, cacheTime and userAgent change nothing. A step has platform or platforms,
-not both. A step that waits for a rate limit is one of the parallel ones meanwhile. Regular expressions are
-PCRE2's. A pre-release is in a semverRange only where the range names one. A backup is written only where the
-target is another image.
+never runs), referrerFilters, referrerSource, referrerTarget and what luff regbot refuses of creds are
+refused. referrerSlow, blobLimit, cacheCount, cacheTime and userAgent change nothing. A step has platform or
+platforms, not both. A step that waits for a rate limit is one of the parallel ones meanwhile. Regular
+expressions are PCRE2's. A pre-release is in a semverRange only where the range names one. A backup is written
+only where the target is another image.
 
 Of skopeo's file names go behind DESTINATION by their last part, as without --scoped, and
 tls-verify: false is https whose certificates nobody looks at, not http.
@@ -70,20 +71,30 @@ examples
 		luff.config(hosts(config))
 		config = steps.make(config)
 		local summary = { failed = 0, entries = {} }
+		local aborted = {}
 		local function report(entry)
 			if not opts.json then
 				lines.show(entry, true)
 			end
 			if args[1] ~= "server" then
 				summary.entries[#summary.entries + 1] = entry
-				summary.failed = summary.failed + (entry.status == "failed" and 1 or 0)
+			end
+			if entry.status == "failed" then
+				summary.failed = summary.failed + 1
+				if opts.abort_on_error then
+					error(aborted, 0)
+				end
 			end
 		end
+		local ok, err
 		if args[1] == "server" then
 			io.stdout:setvbuf "line"
-			sync.serve(config, report)
+			ok, err = pcall(sync.serve, config, report)
 		else
-			sync.once(config, args[1] == "check" and "check" or opts.missing and "missing" or "all", report)
+			ok, err = pcall(sync.once, config, args[1] == "check" and "check" or opts.missing and "missing" or "all", report)
+		end
+		if not ok and err ~= aborted then
+			error(err, 0)
 		end
 		if opts.json then
 			terminal.write(lines.json(summary), "\n")
