@@ -60,7 +60,7 @@ describe("copy", function()
 		support.make_image("oci:" .. dir .. "/from:v1")
 		local before = support.tree(dir)
 		for code, names in pairs {
-			network = { ("127.0.0.1:%d/app:v1"):format(support.free_port()), "new/deep:v1" },
+			network = { "127.0.0.1:1/app:v1", "new/deep:v1" },
 			not_found = { "oci:" .. dir .. "/from:v2", "new:v1" },
 			invalid_name = { "oci:" .. dir .. "/from:v1", "new:a b" },
 		} do

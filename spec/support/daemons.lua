@@ -49,7 +49,8 @@ end
 local function podman(dir, words, registry)
 	local argv = { table.unpack(words, 1, #words - 1) }
 	process.write(dir .. "/registries.conf", ('[[registry]]\nlocation = "%s"\ninsecure = true\n'):format(registry))
-	for _, word in ipairs { "env", "CONTAINERS_REGISTRIES_CONF=" .. dir .. "/registries.conf", words[#words], "--root", dir .. "/root", "--runroot", dir .. "/run", "--storage-driver", "vfs",
+	for _, word in ipairs { "env", "CONTAINERS_REGISTRIES_CONF=" .. dir .. "/registries.conf", words[#words],
+		"--root", dir .. "/root", "--runroot", dir .. "/run", "--storage-driver", "vfs",
 		"--cgroup-manager", "cgroupfs", "--events-backend", "none", "system", "service", "--time=0",
 		"unix://" .. dir .. "/d.sock" } do
 		argv[#argv + 1] = word
