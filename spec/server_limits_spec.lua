@@ -266,7 +266,7 @@ describe("the embedded registry", function()
 			local bytes = ("0123456789"):rep(100000)
 			local slow = client(server, ([[my $s = connect_it(); $s->autoflush(1); my $b = "0123456789" x 10000;
 				print $s "POST /v2/app/blobs/uploads/?digest=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
-				for (1 .. 10) { print $s $b; print "part\n"; select(undef, undef, undef, 0.2) }
+				for (1 .. 10) { print $s $b; print "part\n"; select(undef, undef, undef, 0.05) }
 				my $a = <$s>; print "answer: $a"; while (<$s>) { print; last if /^\r$/ }]]):format(luff.digest(bytes)))
 			local idle = client(server, [[my $s = connect_it(); print $s "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"; $s->flush;
 				while (<$s>) { last if /^\r$/ } read($s, my $x, 2); print "there\n"; read($s, $x, 1); print "ended\n"]])

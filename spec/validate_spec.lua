@@ -159,6 +159,10 @@ describe("luff.validate", function()
 		{ "a path that leads out", nil, "bad_format layer 1", "", { support.tar { ["../../etc/passwd"] = "x" } } },
 		{ "a hard link to nothing", nil, "bad_format layers", "",
 			{ support.archive.tar { { path = "a", type = "hardlink", link = "b" } } } },
+		{ "a path that is there twice", nil, "bad_format layer 1", "",
+			{ support.tar_of { { "a/b", "1" }, { "a/.wh.b" }, { "./a//b", "2" } } } },
+		{ "paths that are there several times", nil, "bad_format layer 1", "",
+			{ support.tar_of { { "a", "1" }, { "b" }, { "a" }, { "b" }, { "a" } } } },
 		{ "a file in a file", nil, "bad_format layers", "", { support.tar { a = "1" }, support.tar { ["a/b"] = "2" } } },
 	}
 	for _, fault in ipairs(faults) do
@@ -168,6 +172,11 @@ describe("luff.validate", function()
 			assert.equal(fault[3], brief(name))
 		end)
 	end
+
+	it("says which paths are there more than once", function()
+		local found = luff.validate((image(nil, { support.tar_of { { "a", "1" }, { "b" }, { "a" }, { "b" }, { "a" } } })))
+		assert.equal("a and others are in it more than once, 3 entries too many", found[1].what)
+	end)
 
 	it("counts as many diff IDs as a config can have in no time", function()
 		local ids = {}

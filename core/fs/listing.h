@@ -69,6 +69,9 @@ int luff_listing_add(bool *added, struct luff_listing *l, const struct luff_entr
 /** The place of the record that was added last. */
 int luff_listing_add_place(struct luff_listing *l, const struct luff_place *place, const char *digest,
 			   struct luff_error *err);
+/** How many records have the path of another one; the number of one of the first such path. */
+int luff_listing_repeats(size_t *count_out, uint32_t *first_out, const struct luff_listing *l,
+			 struct luff_error *err);
 void luff_listing_close(struct luff_listing *listing);
 
 static inline const char *luff_listing_text(const struct luff_listing *l, uint32_t at)

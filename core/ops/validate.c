@@ -226,6 +226,29 @@ static int drain(struct luff_medium *m, const struct luff_descriptor *d, struct 
 	return rc;
 }
 
+/* @param l  of a layer that is a sound tar else */
+static int check_repeats(struct luff_report *r, const struct luff_listing *l, const char *thing,
+			 struct luff_error *err)
+{
+	const struct luff_record *first;
+	char shown[256], path[LUFF_PATH_MAX + 8];
+	const char *folder;
+	uint32_t number;
+	size_t count;
+	int rc = luff_listing_repeats(&count, &number, l, err);
+
+	if (rc < 0 || count == 0)
+		return rc;
+	first = &l->records[number];
+	folder = luff_listing_text(l, first->folder);
+	snprintf(path, sizeof path, "%s%s%s", folder, *folder ? "/" : "", luff_listing_text(l, first->name));
+	luff_text_printable(shown, sizeof shown, *path ? path : ".");
+	return count == 1 ? luff_report_add(r, LUFF_EFORMAT, thing, err, "%s is in it more than once", shown)
+			  : luff_report_add(r, LUFF_EFORMAT, thing, err,
+					    "%s and others are in it more than once, %zu entries too many",
+					    shown, count);
+}
+
 static int check_tar(struct layers *l, size_t i, struct luff_layer *layer, enum luff_packing said,
 		     const char *thing, struct luff_error *err)
 {
@@ -248,7 +271,7 @@ static int check_tar(struct layers *l, size_t i, struct luff_layer *layer, enum 
 	if (rc == 0 && known && !luff_digest_equal(&id, &probe.diff_id))
 		rc = luff_report_add(r, LUFF_EDIGEST, number, err, "the config says %s, the layer is %s",
 				     id.text, probe.diff_id.text);
-	return rc;
+	return rc < 0 ? rc : check_repeats(r, probe.listing, thing, err);
 }
 
 static int check_layer(void *arg, size_t i, struct luff_error *err)
