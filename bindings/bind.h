@@ -332,6 +332,8 @@ int luff_image_save(lua_State *L);
 
 /** Looks at the limits on that new coroutine, too, and counts it; false where there are none. May raise. [-0, +0] */
 bool luff_limits_watch(lua_State *L, lua_State *thread);
+/** Raises where the process, which has objects behind Lua's, is larger than memory's limit allows. [-0, +0] */
+void luff_limits_look(lua_State *L);
 
 /* ---- json.c ---- */
 

@@ -1,11 +1,15 @@
 /* Boxes, errors and option tables: the parts of the binding that every other file stands on. */
+#include <errno.h>
 #include <string.h>
 
 #include "bind.h"
 
 void *luff_box(lua_State *L, size_t size, const char *type)
 {
-	void *box = lua_newuserdatauv(L, size, 1);
+	void *box;
+
+	luff_limits_look(L);
+	box = lua_newuserdatauv(L, size, 1);
 
 	memset(box, 0, size);
 	luaL_setmetatable(L, type);
@@ -35,7 +39,9 @@ static int error_text(lua_State *L)
 int luff_raise(lua_State *L, const struct luff_error *err)
 {
 	lua_createtable(L, 0, 3);
-	lua_pushstring(L, luff_error_name(err->code));
+	/* who read what goes out has enough of it (lua/luff/terminal.lua) */
+	lua_pushstring(L, err->code == LUFF_EIO && err->sys_errno == EPIPE ? "closed"
+									   : luff_error_name(err->code));
 	lua_setfield(L, -2, "code");
 	lua_pushstring(L, err->msg);
 	lua_setfield(L, -2, "message");

@@ -3,7 +3,9 @@
  * instruction of Lua raises, in whatever coroutine, so that no pcall goes on. A thread watches the time: it cancels what waits, and
  * ends the process where a C function (a pattern that backtracks) does not come back. One run for a process.
  */
+#include <fcntl.h>
 #include <lualib.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,13 +21,18 @@
 #define STEP 1000                /* instructions between two looks at the limits; a coroutine costs as much */
 #define GRACE_SECONDS 3          /* for what is cancelled to end by itself */
 #define TIMEOUT_EXIT 5           /* the program's exit code for it */
-#define OTHER_MEMORY (1LL << 30) /* that is not Lua's: buffers, threads */
+#define OTHER_MEMORY (1LL << 30) /* of address space that is not Lua's: buffers, threads */
+#define AROUND_LUA                                                                                           \
+	(128LL << 20) /* bytes of the process beside Lua's: buffers, and what objects of luff hold */
 
 static struct {
 	bool used;
 	lua_Alloc allocate;
 	void *allocate_arg;
 	int64_t memory, memory_max; /* bytes; max 0: no limit */
+	int64_t resident_max;       /* bytes of the process; 0: no limit */
+	bool full;                  /* they were more */
+	int statm;
 	int64_t steps, steps_max;
 	int64_t seconds;
 	int64_t until; /* of luff_clock_ms() */
@@ -33,6 +40,8 @@ static struct {
 	int expired; /* atomic: the time is over */
 	int running; /* atomic, too */
 } limits;
+
+static void check(lua_State *L, lua_Debug *debug);
 
 static bool is_running(void)
 {
@@ -62,9 +71,41 @@ static bool spent(struct luff_error *err)
 	else if (limits.steps_max && limits.steps > limits.steps_max)
 		luff_fail(err, LUFF_ELIMIT, "the script took more than %lld instructions",
 			  (long long)limits.steps_max);
+	else if (limits.full)
+		luff_fail(err, LUFF_ELIMIT, "not enough memory");
 	else
 		return false;
 	return true;
+}
+
+/* Bytes of the process that are in memory; 0: nobody says. */
+static int64_t resident(void)
+{
+	long long pages = 0;
+	char text[128];
+	ssize_t n = limits.statm < 0 ? -1 : pread(limits.statm, text, sizeof text - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%*s %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* Documents and readers are small to Lua, and large behind it. */
+void luff_limits_look(lua_State *L)
+{
+	struct luff_error err = {0};
+
+	if (!is_running() || !limits.resident_max || resident() <= limits.resident_max)
+		return;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	malloc_trim(0);
+	limits.full = resident() > limits.resident_max;
+	if (limits.full) {
+		lua_sethook(L, check, LUA_MASKCOUNT, 1);
+		spent(&err);
+		luff_raise(L, &err);
+	}
 }
 
 static void check(lua_State *L, lua_Debug *debug)
@@ -126,6 +167,8 @@ static void limit_memory(lua_State *L, int64_t bytes)
 	limits.allocate = lua_getallocf(L, &limits.allocate_arg);
 	limits.memory = (int64_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024 + lua_gc(L, LUA_GCCOUNTB, 0);
 	limits.memory_max = bytes;
+	limits.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	limits.resident_max = resident() + bytes + AROUND_LUA;
 	lua_setallocf(L, allocate, NULL);
 	/* the rest of the process, roughly: what a registry sends is kept outside of Lua's memory */
 	if (getrlimit(RLIMIT_DATA, &all) == 0 && all.rlim_cur > (rlim_t)(bytes + OTHER_MEMORY)) {
@@ -188,7 +231,7 @@ static int limited(lua_State *L)
 	rc = lua_pcall(L, lua_gettop(L) - 2, 0, 1);
 	lua_sethook(L, NULL, 0, 0);
 	__atomic_store_n(&limits.running, 0, __ATOMIC_RELAXED);
-	limits.memory_max = 0;
+	limits.memory_max = limits.resident_max = 0;
 	over = spent(&err);
 	lua_pushboolean(L, rc == LUA_OK && !over);
 	if (rc == LUA_OK && !over)

@@ -359,6 +359,8 @@ describe("The program", function()
 				["copy --platfrom x a b"] = "unknown option --platfrom (did you mean --platform?)",
 				["--verbos"] = "unknown option --verbos (did you mean --verbose?)",
 				["-x"] = "unknown option -x",
+				["copy --dry-run a b"] = "--dry-run goes before the command: luff --dry-run COMMAND …",
+				["copy -n a b"] = "-n goes before the command: luff -n COMMAND …",
 				["copy a"] = "too few arguments; usage: luff copy [options] SOURCE... DESTINATION",
 				["digest a b"] = "too many arguments; usage: luff digest [--platform P] [--json] NAME",
 				["copy --jobs 0 a b"] = '--jobs wants a number from 1 to 64, not "0"',
@@ -434,6 +436,11 @@ describe("The program", function()
 		it("says nothing where its reader has gone", function()
 			local result = shell("{ $LUFF help; echo $? >&3; } 3>&2 | true")
 			assert.truthy(result.stderr:find "^%d+\n$", result.stderr)
+			for _, words in ipairs { "export random:layers=1,size=3000000",
+				"pull -q random:layers=1,size=3000000 -", "copy -q random:layers=1,size=3000000 oci-archive:-" } do
+				result = shell("{ $LUFF " .. words .. "; echo $? >&2; } | head -c 100 >/dev/null")
+				assert.equal("141\n", result.stderr)
+			end
 		end)
 
 		it("ends so where a script prints or a registry tells its address", function()

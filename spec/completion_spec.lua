@@ -93,7 +93,7 @@ describe("completion", function()
 		end
 		describe("of " .. name, function()
 			it("knows commands and their aliases", function()
-				assert.same({ "completion", "config", "copy" }, complete "luff co")
+				assert.same({ "completion", "config", "convert", "copy" }, complete "luff co")
 				assert.same({ "save" }, complete "luff sa")
 			end)
 

@@ -36,6 +36,11 @@ describe("luff.find", function()
 		return table.concat(list, " ")
 	end
 
+	it("refuses what is no digest", function()
+		local err = support.fails(find.run, { from = "127.0.0.1:1/app", digest = "sha256:abc" })
+		assert.equal('"sha256:abc" is no digest', err.message)
+	end)
+
 	it("knows what is the same", function()
 		assert.equal("deb latest", found { digest = app .. ":latest" })
 		assert.equal("apk", found { digest = luff.resolve(app .. ":apk").digest })

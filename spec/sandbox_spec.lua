@@ -110,6 +110,31 @@ describe("Limits", function()
 end)
 
 describe("The sandbox", function()
+	it("counts what luff holds behind Lua's objects", function()
+		local server <close> = luff.serve {}
+		local name = server:address() .. "/app:v1"
+		support.make_image(name)
+		local result = sandbox(([[
+			local image, t, big = luff.image(%q), {}, ("x"):rep(3000000)
+			for i = 1, 400 do
+				t[i] = image:annotate { a = big .. i }
+			end
+		]]):format(name), { "--memory", "64M", "--read", server:address() })
+		assert.equal(6, result.code, result.stderr)
+		assert.truthy(result.stderr:find "not enough memory", result.stderr)
+	end)
+
+	it("can run dry", function()
+		local server <close> = luff.serve {}
+		local name = server:address() .. "/app"
+		support.make_image(name .. ":v1")
+		local script = support.write(support.scratch() .. "/a.lua", ("luff.tag(%q, 'v2')"):format(name .. ":v1"))
+		local result = support.luff("--dry-run", "run", "--sandbox", "--write", server:address(), script)
+		assert.equal(0, result.code, result.stderr)
+		assert.truthy(result.stderr:find(name .. ":v2", 1, true), result.stderr)
+		assert.same({ "v1" }, support.tags(name))
+	end)
+
 	it("has no files, programs, bytecode or foreign modules", function()
 		passes [[
 			for _, name in ipairs { "io", "debug", "package", "dofile", "loadfile" } do

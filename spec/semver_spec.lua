@@ -46,6 +46,9 @@ describe("luff.semver", function()
 			["<=1.2"] = "1.2.7 0.1",
 			["1.2 || >=3,<4"] = "1.2.1 3.1",
 			[">=1.2 !=1.3.0"] = "1.2 1.3.1",
+			["1.2 - 1.5"] = "1.2.0 1.5.9",
+			["1.2.3 - 1.5.1"] = "1.2.3 1.5.1",
+			[">=1.x"] = "1.0 2.0", [">1.2.x"] = "1.3", ["!=1.2"] = "1.1.9 1.3.0",
 			[">= 1.2.0-rc.1"] = "1.2.0-rc.1 1.2.0-rc.2 1.2.0 3",
 		} do
 			local inside = semver.range(range)
@@ -56,6 +59,8 @@ describe("luff.semver", function()
 		for range, expected in pairs {
 			["1"] = "0.9 2 latest", ["1.2"] = "1.3 1.1.9", ["=1.2.3"] = "1.2.3.1 1.2.4", ["^1.2.3"] = "1.2.2 2.0.0",
 			["^0.2.3"] = "0.3.0", ["^0.0.3"] = "0.0.4", ["~1.2.3"] = "1.3.0", [">1.2"] = "1.2 1.2.9", ["<=1.2"] = "1.3",
+			["1.2 - 1.5"] = "1.1.9 1.6.0", ["1.2.3 - 1.5.1"] = "1.2.2 1.5.2", ["!=1.2"] = "1.2 1.2.3",
+			[">1.2.x"] = "1.2.9",
 			[">=1.2 !=1.3.0"] = "1.3", ["*"] = "1.0-rc1 main", [">=1.0"] = "2.0-rc1",
 			[">=1.2.0-rc.2"] = "1.2.0-rc.1 1.3.0-rc.5",
 		} do
@@ -69,7 +74,7 @@ describe("luff.semver", function()
 	it("says what is wrong with a range", function()
 		for text, message in pairs { [""] = '"*" means all', ["1 ||"] = '"*" means all',
 			["latest"] = '"latest" is no version',
-			["=>1"] = 'at "=>1"', [">=1.x"] = "stands alone", ["1 - 2 -"] = '"-" is no version' } do
+			["=>1"] = 'at "=>1"', [">*"] = "leaves nothing", ["1.*.3"] = '"1.*.3" is no version', ["1 - 2 -"] = '"-" is no version' } do
 			local err = support.fails(semver.range, text)
 			assert.equal("invalid", err.code)
 			assert.truthy(err.message:find(message, 1, true), err.message)

@@ -52,8 +52,10 @@ describe("luff.yaml", function()
 		assert.equal(1, value.b.x)
 	end)
 
-	it("lets the last of two keys of one name win", function()
-		assert.equal('{"a":2}', json "a: 1\na: 2")
+	it("refuses a key that is there twice, but where one stands in for what is merged", function()
+		local err = fails "b: 1\na:\n  x: 1\n  y: 2\n  x: 3"
+		assert.truthy(err.message:find "line 5, column 1: a key that the map has already: x$")
+		assert.equal('{"base":{"x":1},"more":{"x":2}}', json "base: &b {x: 1}\nmore:\n  x: 2\n  <<: *b")
 	end)
 
 	it("marks null and lists as JSON's", function()
@@ -109,7 +111,11 @@ describe("luff.yaml", function()
 		assert.truthy(fails(table.concat(deep, "\n")).message:find "nested too deep")
 		assert.truthy(fails("a: &a {b: 1, c: 2}\n" .. ("k: {<<: *a}\n"):rep(150000)).message:find "more than 262144")
 		assert.truthy(fails("[" .. ("a,"):rep(1 << 19) .. "]").message:find "more than 262144")
-		assert.truthy(fails("k: &k {" .. ("a: b,"):rep(3000) .. "}\nl: {" .. ("<<: *k,"):rep(200) .. "}").message
+		local members = {}
+		for i = 1, 3000 do
+			members[i] = ("a%d: b"):format(i)
+		end
+		assert.truthy(fails("k: &k {" .. table.concat(members, ",") .. "}\nl: {" .. ("<<: *k,"):rep(200) .. "}").message
 			:find "more than 262144")
 	end)
 end)

@@ -425,11 +425,52 @@ static int on_start(struct build *b, const yaml_event_t *e, int shape, struct lu
 	return 0;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+	const struct luff_yaml_item *x = *(const struct luff_yaml_item *const *)a,
+				    *y = *(const struct luff_yaml_item *const *)b;
+	int order = memcmp(x->key, y->key, x->key_len < y->key_len ? x->key_len : y->key_len);
+
+	if (order == 0 && x->key_len != y->key_len)
+		order = x->key_len < y->key_len ? -1 : 1;
+	return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* A map's own keys, apart from those that it merges, are all different (YAML 1.2, 3.2.1.3). */
+static int check_keys(const struct build *b, const struct level *level, struct luff_error *err)
+{
+	const struct luff_yaml_node *n = level->node;
+	size_t own = n->count - level->merged;
+	const struct luff_yaml_item **keys;
+	int rc = 0;
+
+	if (n->kind != LUFF_YAML_MAP || own < 2)
+		return 0;
+	keys = malloc(own * sizeof(struct luff_yaml_item *));
+	if (!keys)
+		return luff_fail_nomem(err);
+	for (size_t i = 0; i < own; i++)
+		keys[i] = &n->items[level->merged + i];
+	qsort(keys, own, sizeof(struct luff_yaml_item *), compare_keys);
+	for (size_t i = 1; i < own && rc == 0; i++) {
+		yaml_mark_t at = {.line = (size_t)keys[i]->line - 1};
+
+		if (keys[i]->key_len == keys[i - 1]->key_len &&
+		    memcmp(keys[i]->key, keys[i - 1]->key, keys[i]->key_len) == 0)
+			rc = refuse_word(err, b, &at, "a key that the map has already:", keys[i]->key);
+	}
+	free(keys);
+	return rc;
+}
+
 static int on_end(struct build *b, struct luff_error *err)
 {
-	struct luff_yaml_node *n = b->levels[--b->depth].node;
+	const struct level *level = &b->levels[--b->depth];
+	struct luff_yaml_node *n = level->node;
 	yaml_event_t at = {.start_mark = {.line = (size_t)n->line - 1, .column = (size_t)n->column - 1}};
 
+	if (check_keys(b, level, err) < 0)
+		return err->code;
 	n->weight++;
 	n->open = false;
 	return place(b, n, &at, err);

@@ -144,7 +144,7 @@ function cli.command(name, others)
 end
 
 function cli.command_options(command)
-	local all = { table.unpack(command.options or {}) }
+	local all = { before = cli.options, table.unpack(command.options or {}) }
 	return table.move(common, 1, #common, #all + 1, all)
 end
 

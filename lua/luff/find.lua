@@ -139,7 +139,12 @@ function find.run(opts)
 		fail("invalid", '"from" is missing: a repository or layout, without a tag')
 	end
 	local digest = opts.digest
-	if digest and not digest:find "^sha%d+:%x+$" then
+	local algorithm, hex = tostring(digest):match "^(sha%d+):(.*)$"
+	if algorithm == "sha256" or algorithm == "sha512" then
+		if #hex ~= (algorithm == "sha256" and 64 or 128) or hex:find "[^0-9a-f]" then
+			fail("invalid", '"%s" is no digest', digest)
+		end
+	elseif digest then
 		digest = luff.resolve(digest, { plain_http = opts.plain_http }).digest
 	end
 	local names = {}

@@ -107,6 +107,7 @@ end
 --- Sorts words[first…] into options and arguments; a later option wins over an earlier one.
 -- Options may stand anywhere; "--" ends them, "-" is an argument. With stop_at_argument the first argument ends them too:
 -- what follows belongs to somebody else.
+-- declared.before: options that belong in front of all these words, for who writes them here.
 -- Returns the options by name (with "_" for "-") and the list of arguments.
 function options.parse(declared, words, first, stop_at_argument)
 	local opts, args = {}, {}
@@ -130,11 +131,18 @@ function options.parse(declared, words, first, stop_at_argument)
 		end
 	end
 
+	local function misplaced(key, word, typed)
+		if find(declared.before or {}, key, word) then
+			options.fail("%s goes before the command: luff %s COMMAND …", typed, typed)
+		end
+	end
+
 	local function long(word)
 		local name, text = word:match("^%-%-([^=]+)=(.*)$")
 		name = name or word:sub(3)
 		local option = find(declared, "name", name)
 		if not option then
+			misplaced("name", name, "--" .. name)
 			local names = {}
 			for _, o in ipairs(declared) do
 				names[#names + 1] = o.name
@@ -152,7 +160,8 @@ function options.parse(declared, words, first, stop_at_argument)
 		local at = 2
 		while at <= #word do
 			local letter = word:sub(at, at)
-			local option = find(declared, "short", letter) or options.fail("unknown option -%s", letter)
+			local option = find(declared, "short", letter) or misplaced("short", letter, "-" .. letter)
+				or options.fail("unknown option -%s", letter)
 			local rest = word:sub(at + 1)
 			if option.value then
 				set(option, "-" .. letter, rest ~= "" and rest or nil)

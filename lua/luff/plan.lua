@@ -6,6 +6,9 @@ local terminal = require "luff.terminal"
 
 local plan = {}
 
+-- A sandbox takes core's functions away while a plan is made.
+local begin, finish, array, encode = core.plan_begin, core.plan_end, core.array, core.encode
+
 local FILE_MAX = 512 * 1024 * 1024 -- bytes of a plan's document
 
 local function path_of(folder)
@@ -19,17 +22,17 @@ function plan.begin(folder)
 		file:close()
 		fail("exists", "%s: there is a plan already", folder)
 	end
-	core.plan_begin(folder)
+	begin(folder)
 end
 
 --- Ends it; returns the steps. With a folder the plan is written there.
 function plan.finish(folder)
-	local steps = core.array(core.plan_end())
+	local steps = array(finish())
 	if folder then
 		-- whoever sees the document sees all of it
 		local path = path_of(folder)
 		local file, message = io.open(path .. ".new", "w")
-		local written = file and file:write(core.encode({ version = 1, steps = steps }, { indent = true }), "\n")
+		local written = file and file:write(encode({ version = 1, steps = steps }, { indent = true }), "\n")
 		local closed = file and file:close()
 		if not written or not closed or not os.rename(path .. ".new", path) then
 			fail("io", "%s: cannot write the plan%s", folder, message and ": " .. message or "")
@@ -44,7 +47,7 @@ function plan.dry_run(f, opts, ...)
 	plan.begin(folder)
 	local ok, err = pcall(f, ...)
 	if not ok then
-		core.plan_end()
+		finish()
 		error(err, 0)
 	end
 	return plan.finish(folder)
@@ -101,7 +104,7 @@ end
 --- As the program runs dry: f gives an exit code, or ends it by os.exit. Shows the plan on stderr, unless that failed.
 function plan.run(folder, f, ...)
 	local exit, finished = os.exit, false
-	local function finish(fine)
+	local function conclude(fine)
 		if finished then
 			return
 		end
@@ -109,17 +112,17 @@ function plan.run(folder, f, ...)
 		if fine then
 			io.stderr:write(plan.describe(plan.finish(folder)))
 		else
-			core.plan_end()
+			finish()
 			io.stderr:write "luff: it failed: there is no plan\n"
 		end
 	end
 	function os.exit(code, close) -- luacheck: ignore
-		finish(code == nil or code == true or code == 0)
+		conclude(code == nil or code == true or code == 0)
 		exit(code, close)
 	end
 	plan.begin(folder)
 	local ok, result = pcall(f, ...)
-	finish(ok and result == 0)
+	conclude(ok and result == 0)
 	if not ok then
 		error(result, 0)
 	end

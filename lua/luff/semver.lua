@@ -108,7 +108,9 @@ local tests = {
 	["<"] = function(v, limit) return compare(v, limit) < 0 end,
 	["<="] = function(v, limit) return compare(v, limit) <= 0 end,
 	["="] = function(v, limit) return compare(v, limit) == 0 end,
-	["!="] = function(v, limit) return compare(v, limit) ~= 0 end,
+	["!="] = function(v, limit, upper)
+		return upper and (compare(v, limit) < 0 or compare(v, upper) >= 0) or not upper and compare(v, limit) ~= 0
+	end,
 }
 
 -- How many numbers a caret keeps: up to the first that is not zero.
@@ -121,10 +123,13 @@ local function caret(version)
 	return #version
 end
 
--- One comparator to { operator, version } pairs that all have to hold.
+-- One comparator to a list of { operator, version } that all have to hold; "!=" may have the end of what it excludes.
 local function comparators(range, operator, spelled)
 	local wild = spelled:gsub("%.[xX*]$", ""):gsub("%.[xX*]$", "")
 	if wild:find "^[xX*]$" then
+		if operator == "<" or operator == ">" or operator == "!=" then
+			fail("invalid", '"%s%s" leaves nothing (in the range "%s")', operator, spelled, range)
+		end
 		return {}
 	end
 	local version = semver.parse(wild) or fail("invalid", '"%s" is no version (in the range "%s")', spelled, range)
@@ -138,8 +143,8 @@ local function comparators(range, operator, spelled)
 			return { { "=", version } }
 		end
 		return { { ">=", version }, { "<", after(version, #version) } }
-	elseif wild ~= spelled then
-		fail("invalid", '"%s%s": a wildcard stands alone, without an operator (in the range "%s")', operator, spelled, range)
+	elseif operator == "!=" and #version < 3 and not version.prerelease then
+		return { { "!=", version, after(version, #version) } }
 	elseif operator == ">" and #version < 3 and not version.prerelease then
 		return { { ">=", after(version, #version) } }
 	elseif operator == "<=" and #version < 3 and not version.prerelease then
@@ -148,9 +153,13 @@ local function comparators(range, operator, spelled)
 	return { { operator, version } }
 end
 
--- One alternative of a range: comparators with spaces or commas between.
+-- One alternative of a range: comparators with spaces or commas between, or "1.2 - 1.5", both ends included.
 local function alternative(range, text)
 	local list, from = {}, 1
+	local low, high = text:match "^%s*([^%s<>=!~^]+)%s+%-%s+([^%s<>=!~^]+)%s*$"
+	if low then
+		text = (">=%s <=%s"):format(low, high)
+	end
 	while true do
 		from = text:find("[^%s,]", from)
 		if not from then
@@ -171,7 +180,7 @@ local function holds(list, version)
 	local spoken = not version.prerelease
 	for _, comparator in ipairs(list) do
 		local operator, limit = comparator[1], comparator[2]
-		if not tests[operator](version, limit) then
+		if not tests[operator](version, limit, comparator[3]) then
 			return false
 		end
 		spoken = spoken or limit.prerelease and compare_numbers(version, limit) == 0
@@ -180,7 +189,7 @@ local function holds(list, version)
 end
 
 --- A function that says whether a version, or a text that spells one, is in the range: "^1.25", "~1.2", ">=1.25 <2", "1.x",
--- "1.2 || 3". A text that spells no version is in no range.
+-- "1.2 - 1.5", "1.2 || 3". A text that spells no version is in no range.
 function semver.range(text)
 	local alternatives = {}
 	for part in (text .. "||"):gmatch "(.-)||" do

@@ -106,6 +106,7 @@ local rules = {
 return {
 	summary = "push and pull files, attach them to images",
 	usage = "push|pull|attach|tree [options] NAME [FILE[:TYPE]…]",
+	words = { "push", "pull", "attach", "tree" },
 	arguments = { 2, 10000 },
 	options = {
 		{ name = "type", value = "T", help = "push, attach: what the artifact is; tree: only such" },

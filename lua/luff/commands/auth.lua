@@ -7,6 +7,7 @@ local terminal = require "luff.terminal"
 return {
 	summary = "print the login for a registry or repository",
 	usage = "get [--json] REGISTRY[/REPOSITORY]",
+	words = { "get" },
 	arguments = { 2, 2 },
 	options = {
 		{ name = "json", help = "print JSON, which it does anyway" },

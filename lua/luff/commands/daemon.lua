@@ -66,6 +66,7 @@ end
 return {
 	summary = "have Docker or Podman pull, push or prune",
 	usage = "pull|push NAME… | prune [--all]",
+	words = { "pull", "push", "prune" },
 	arguments = { 1, math.huge },
 	options = {
 		{ name = "platform", value = "P", help = "pull: of an image of several, this one" },

@@ -63,6 +63,7 @@ local actions = {
 return {
 	summary = "make and change indexes of images",
 	usage = "list|create|append|remove|filter [options] NAME …",
+	words = { "list", "create", "append", "remove", "filter" },
 	arguments = { 1, 1000 },
 	options = {
 		command.to,

@@ -8,6 +8,7 @@ local options = require "luff.options"
 return {
 	summary = "run the scripts of a configuration of regbot",
 	usage = "once|server|check -c FILE [--dry-run]",
+	words = { "once", "server", "check" },
 	arguments = { 1, 1 },
 	options = {
 		{ name = "config", short = "c", value = "FILE", help = "the configuration, or -" },

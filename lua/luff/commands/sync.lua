@@ -32,6 +32,7 @@ end
 return {
 	summary = "copy what a configuration of regsync or skopeo sync says",
 	usage = "once|server|check -c FILE [DESTINATION]",
+	words = { "once", "server", "check" },
 	arguments = { 1, 2 },
 	options = {
 		{ name = "config", short = "c", value = "FILE", help = "the configuration, or -" },
