@@ -219,6 +219,46 @@ describe("containers-storage:", function()
 			assert.equal("bad_format", support.fails(luff.open, place .. "app:v1").code)
 		end)
 
+		it("is where storage.conf says", function()
+			make()
+			local conf = dir .. "/storage.conf"
+			local function found(text)
+				if text then
+					support.write(conf, text)
+				end
+				return support.luff({ "ls", "containers-storage:" },
+					{ env = { CONTAINERS_STORAGE_CONF = conf, HOME = dir, USER = "somebody" } })
+			end
+			for _, text in ipairs {
+				('[storage]\ndriver = "overlay"\ngraphroot = "%s" # here\n'):format(dir),
+				("# all of it\r\n [ storage ] # \r\n\tgraphroot='%s'\r\nrunroot = \"/x\"\r\n"):format(dir),
+				'[storage]\ndriver = ""\ngraphroot = "${HOME}/$NONE/.."\n[storage.options]\ngraphroot = 7\n',
+				('[other]\ngraphroot = [\n"]"]\n[storage]\nlist = [\n  "graphroot = x",\n]\ngraphroot = "%s"'):format(dir),
+			} do
+				if text:find "NONE" then
+					support.must { "mkdir", dir .. "/$NONE" }
+				end
+				local result = found(text)
+				assert.equal(0, result.code, text .. result.stderr)
+				assert.equal("localhost/app:v1\n", result.stdout)
+			end
+			for line, text in pairs {
+				["line 2"] = "[storage]\ngraphroot = 7", ["line 3"] = '[storage]\n\ndriver = "overlay',
+				["line 4"] = "[storage]\n\n\ndriver =",
+				["driver is there twice"] = '[storage]\ndriver = "vfs"\ndriver = "vfs"',
+				["no path from the root on"] = '[storage]\ngraphroot = "some/where"',
+				["several lines"] = '[x]\ny = """\n[storage]\ngraphroot = "/z"\n"""',
+				["line 1"] = 'graphroot = \'\'\'/\'\'\'',
+			} do
+				local result = found(text)
+				assert.equal(6, result.code, text)
+				assert.truthy(result.stderr:find(line, 1, true) and result.stderr:find(conf, 1, true), result.stderr)
+			end
+			local result = found('[storage]\ndriver = "btrfs"\ngraphroot = "' .. dir .. '"')
+			assert.equal(1, result.code)
+			assert.truthy(result.stderr:find("btrfs", 1, true), result.stderr)
+		end)
+
 		it("is there, with a driver that is known", function()
 			make()
 			assert.equal("not_found", support.fails(luff.open, "containers-storage:[" .. dir .. "/none]app").code)

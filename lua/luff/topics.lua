@@ -32,6 +32,9 @@ both. In layouts and archives the first colon ends the path, @0 is the first of 
 is the only image there is. An index stands for the image of this machine's platform where one image is
 wanted; --platform chooses another.
 
+What podman keeps is where storage.conf says: $CONTAINERS_STORAGE_CONF, the user's, or the system's;
+containers-storage:[overlay@/FOLDER]NAME says it itself.
+
 Registries are spoken to by https, by http where the host is loopback or --plain-http says so.
 ]] },
 	{ name = "coming", summary = "from crane, skopeo or regctl: what their commands are here", text = coming.text() },

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "mediums/mediums.h"
 #include "mediums/storage/split.h"
+#include "mediums/storage/spot.h"
 #include "model/descriptor.h"
 #include "store/docker.h"
 #include "store/inside.h"
@@ -624,58 +625,6 @@ static const struct luff_medium_ops storage_ops = {
 
 /* ---- opening ---- */
 
-/* "[overlay@/var/lib/containers/storage+/run/containers:options]" as skopeo has it; what is left out is found. */
-struct spot {
-	char *driver, *root; /* driver NULL: it is seen from the folder */
-};
-
-static void spot_release(struct spot *spot)
-{
-	free(spot->driver);
-	free(spot->root);
-}
-
-static int default_root(struct spot *out, struct luff_error *err)
-{
-	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-	int n;
-
-	if (geteuid() == 0)
-		n = asprintf(&out->root, "/var/lib/containers/storage");
-	else if (data && *data)
-		n = asprintf(&out->root, "%s/containers/storage", data);
-	else
-		n = asprintf(&out->root, "%s/.local/share/containers/storage", home ? home : "");
-	if (n < 0)
-		out->root = NULL;
-	return n < 0 ? luff_fail_nomem(err) : 0;
-}
-
-/* @param rest_out  what is behind it */
-static int parse_spot(struct spot *out, const char **rest_out, const char *text, struct luff_error *err)
-{
-	const char *end = *text == '[' ? strchr(text, ']') : NULL, *at, *root = text + 1;
-
-	*rest_out = end ? end + 1 : text;
-	if (*text != '[')
-		return default_root(out, err);
-	if (!end)
-		return luff_fail(err, LUFF_ENAME, "containers-storage: the bracket is not closed");
-	at = memchr(root, '@', (size_t)(end - root));
-	if (at) {
-		out->driver = strndup(root, (size_t)(at - root));
-		root = at + 1;
-		if (!out->driver)
-			return luff_fail_nomem(err);
-	}
-	if (*root != '/')
-		return luff_fail(
-			err, LUFF_ENAME,
-			"containers-storage: write [overlay@/FOLDER]NAME, with a path from the root on");
-	out->root = strndup(root, strcspn(root, "+:]"));
-	return out->root ? 0 : luff_fail_nomem(err);
-}
-
 static int choose_driver(struct storage *s, const char *wanted, struct luff_error *err)
 {
 	static const char *const known[] = {"overlay", "vfs"};
@@ -693,7 +642,8 @@ static int choose_driver(struct storage *s, const char *wanted, struct luff_erro
 		      : luff_fail(err, LUFF_ENOTFOUND, "no images of the drivers overlay or vfs");
 }
 
-static int open_storage(struct luff_medium **out, const struct spot *spot, struct luff_error *err)
+static int open_storage(struct luff_medium **out, const struct luff_storage_spot *spot,
+			struct luff_error *err)
 {
 	struct storage *s = calloc(1, sizeof *s);
 	int rc;
@@ -723,10 +673,10 @@ static int open_storage(struct luff_medium **out, const struct spot *spot, struc
 int luff_storage_open(struct luff_medium **out, struct luff_name *name_out, const char *text,
 		      const char *digest, struct luff_error *err)
 {
-	struct spot spot = {.root = NULL};
+	struct luff_storage_spot spot = {.root = NULL};
 	LUFF_AUTO(text) name = NULL;
 	const char *rest;
-	int rc = parse_spot(&spot, &rest, text, err);
+	int rc = luff_storage_spot_parse(&spot, &rest, text, err);
 
 	if (rc == 0) {
 		name = strndup(rest, digest ? (size_t)(digest - rest) : strlen(rest));
@@ -738,6 +688,6 @@ int luff_storage_open(struct luff_medium **out, struct luff_name *name_out, cons
 		rc = luff_digest_parse(&name_out->digest, digest + 1, err);
 	if (rc == 0)
 		rc = open_storage(out, &spot, err);
-	spot_release(&spot);
+	luff_storage_spot_release(&spot);
 	return rc;
 }
