@@ -210,7 +210,7 @@ modules: all
 	@set -e; for v in $(other_luas); do $(again) LUA_VERSION=$$v; done
 
 # Everything, or one file: T=spec/copy_spec.lua, T=spec/c/json.c
-test-run: all $(if $(filter-out %versions_spec.lua %hosts_spec.lua,$(T)),,modules) $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter %.c,$(T))),$(units))
+test-run: all $(if $(and $(filter-out %versions_spec.lua %hosts_spec.lua,$(T)),$(filter lua5.4,$(LUA))),,modules) $(if $(T),$(patsubst spec/c/%.c,$(BUILD)/unit/%,$(filter %.c,$(T))),$(units))
 	@BUILD='$(BUILD)' LUA='$(LUA)' CC='$(CC)' SANITIZE='$(SANITIZE)' spec/support/run $(T)
 
 check-asan: deps deps-test
@@ -311,7 +311,8 @@ help:
 	@echo '                  LUA_VERSION=5.3: build/lua5.3/luff.so, the module for that Lua; likewise 5.1, 5.5, luajit'
 	@echo 'make deps         install the packages that are missing'
 	@echo 'make demo         see what luff does; IMAGE=docker.io/library/alpine:3 does it with that image'
-	@echo 'make test         all specs; T=spec/copy_spec.lua or T=spec/c/json.c runs one'
+	@echo 'make test         all specs; T=spec/copy_spec.lua or T=spec/c/json.c runs one; LUA=luajit, lua5.3 or lua5.1: those that'
+	@echo '                  can run there'
 	@echo 'make check-asan   all specs under the address, undefined and leak sanitizers; check-tsan: threads'
 	@echo 'make fuzz T=NAME  one fuzz target for SECONDS=30; check-fuzz: each of them for 5'
 	@echo 'make doc          the reference of commands and Lua, build/reference.md'

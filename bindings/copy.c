@@ -135,10 +135,11 @@ int luff_option_jobs(lua_State *L, int i)
 	struct luff_error err = {.code = LUFF_EINVAL,
 				 .msg = "option \"jobs\" must be a whole number from 1 to 64"};
 	lua_Integer jobs = 0;
+	int whole = 0;
 
 	if (lua_istable(L, i) && lua_getfield(L, i, "jobs") != LUA_TNIL) {
-		jobs = lua_type(L, -1) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
-		if (jobs < 1 || jobs > 64)
+		jobs = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &whole) : 0;
+		if (!whole || jobs < 1 || jobs > 64)
 			luff_raise(L, &err);
 	}
 	if (lua_istable(L, i))

@@ -57,6 +57,9 @@ describe("luff.time", function()
 	end)
 
 	it("waits, and lets other tasks go on", function()
+		if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+			pending "tasks of Lua 5.1 run one after the other"
+		end
 		local order = {}
 		luff.map({ 0.2, 0.01 }, function(seconds)
 			time.sleep(seconds)

@@ -93,7 +93,7 @@ end
 
 --- Whether bytes are a text that can be shown line by line.
 function diff.is_text(bytes)
-	return utf8.len(bytes) ~= nil and not bytes:find "[\0-\8\14-\26\28-\31]"
+	return utf8.len(bytes) ~= nil and not bytes:find "[\1-\8\14-\26\28-\31]" and not bytes:find("\0", 1, true)
 end
 
 --- The hunks of a unified diff with three lines around each change: lines with " ", "-", "+" or "@@" in front. "" where

@@ -23,7 +23,8 @@ regex.is = core.is_regex
 
 -- Behind the character at `at`, so that an empty match is not found again.
 local function advance(text, at)
-	return utf8.len(text, at, at) and utf8.offset(text, 2, at) or at + 1
+	return text:match("^[\194-\223][\128-\191]()", at) or text:match("^[\224-\239][\128-\191][\128-\191]()", at)
+		or text:match("^[\240-\244][\128-\191][\128-\191][\128-\191]()", at) or at + 1
 end
 
 -- The matches one by one, as find gives them, and a table whose `from` is where the last of them was looked for.

@@ -7,7 +7,7 @@ local function ask(...)
 	servers = servers or process.talk { "perl", "spec/support/canned.pl" }
 	servers.to:write(table.concat({ ... }, " "), "\n")
 	servers.to:flush()
-	return assert(servers.from:read "l", "canned.pl has ended")
+	return assert(servers.from:read "*l", "canned.pl has ended")
 end
 
 local reasons = {
@@ -48,7 +48,8 @@ return function(rules, opts)
 	for i, rule in ipairs(rules) do
 		process.write(dir .. "/" .. i, answer_of(rule))
 		lines[i] = ("%d\t%s\t%s\t%s\t%s\n"):format(i, rule[1], rule[2], rule.when or "-",
-			("%s %s %s %s"):format(rule.once and "once", rule.hang and "hang", rule.early and "early", rule.late and "late"))
+			("%s %s %s %s"):format(rule.once and "once" or "-", rule.hang and "hang" or "-", rule.early and "early" or "-",
+				rule.late and "late" or "-"))
 	end
 	process.write(dir .. "/rules", table.concat(lines))
 	local address = ask("open", dir, opts and opts.socket)

@@ -36,7 +36,7 @@ end
 
 function process.read(path)
 	local file = assert(io.open(path, "rb"))
-	local text = file:read("a")
+	local text = file:read("*a")
 	file:close()
 	return text
 end
@@ -56,7 +56,7 @@ end
 -- First line of a shell command's output; for mktemp, find and the like.
 function process.sh(command)
 	local pipe = assert(io.popen(command, "r"))
-	local text = pipe:read("a")
+	local text = pipe:read("*a")
 	local ok = pipe:close()
 	return ok and (text:gsub("\n$", "")) or nil
 end
@@ -69,13 +69,23 @@ function process.sleep(seconds)
 	end
 end
 
+-- What calls f when nobody has it any more, also at the end.
+local function at_end(f)
+	local proxy = newproxy and newproxy(true)
+	if proxy then
+		getmetatable(proxy).__gc = f
+		return proxy
+	end
+	return setmetatable({}, { __gc = f })
+end
+
 -- One folder for all that this process makes, gone when it ends.
 local base, folders = nil, 0
 
 local function make_folder()
 	if not base then
 		local dir = assert(process.sh("mktemp -d " .. process.quote((os.getenv("TMPDIR") or "/tmp") .. "/luff-spec.XXXXXX")))
-		base = setmetatable({ dir = dir }, { __gc = function() os.execute("rm -rf " .. process.quote(dir)) end })
+		base = { dir = dir, guard = at_end(function() os.execute("rm -rf " .. process.quote(dir)) end) }
 	end
 	folders = folders + 1
 	local dir = base.dir .. "/" .. folders
