@@ -372,6 +372,23 @@ sync: []
 		assert.equal(3, support.luff("convert", dir .. "/none.yml").code)
 	end)
 
+	it("takes nothing of a configuration for Lua but scripts of regbot, each a function", function()
+		local hostile = "x\n]] os.exit(7) --[["
+		local script = convert.script(luff.json.encode {
+			creds = { { registry = "a.example", user = hostile, pass = "p" } },
+			sync = { { source = "ocidir://" .. hostile, target = "ocidir://x", type = "repository", schedule = "0\n2 * * *",
+				backup = "{{ `" .. hostile .. "` }}", tags = { allow = { "x\n\\]\\] os.exit\\(7\\)" } } } },
+		}, hostile .. ".yml", function() end)
+		local chunk = assert(load((script:gsub("^[^\n]*", ""))))
+		local closed = setmetatable({ os = { getenv = function() return "x" end, exit = error } }, { __index = _G })
+		debug.setupvalue(chunk, 1, closed)
+		closed.require = function(name)
+			return name == "luff" and { config = function() end, map = function() end } or require(name)
+		end
+		assert.equal(0, select(2, pcall(chunk)))
+		assert.truthy(support.fails(convert.script, "scripts: [{name: x, script: 'end os.exit(7) do'}]", "x", function() end))
+	end)
+
 	it("asks nobody and reads nothing else", function()
 		local script = convert.script([[
 creds: [{registry: '{{ env "NOWHERE" }}', user: a, pass: '{{ file "/nowhere" }}'}]

@@ -83,6 +83,7 @@ defaults: {skipDockerConfig: true}
 			["creds:\n - {registry: a, credHost: b}"] = 'line 2: "credHost" is for a credHelper',
 			["creds:\n - {registry: a, pathPrefix: x}"] = "line 2: luff supports a pathPrefix of mirrors alone",
 			["creds:\n - {registry: a, tls: on}"] = "tls is enabled, insecure or disabled",
+			["defaults:\n  parallel: 1.5"] = "line 2: parallel is a whole number, not 1.5",
 			["version: 2"] = "line 1: luff knows version 1",
 			["scripts:\n - schedule: x"] = "line 2: the schedule", ["scripts:\n - timeout: x"] = "line 2: an age is",
 			["- a"] = "a configuration is a map", ["creds: 1"] = '"creds" is a table',

@@ -69,6 +69,9 @@ local tail = [[
 What is different: luff copies an index with all its images unless --platform says otherwise, has no
 --insecure-policy and no --all, speaks http with --plain-http, prints the digest of what it wrote, and
 sends all else to stderr. Exit codes tell what went wrong (luff help exit-codes).
+
+Configurations of regbot, regsync and skopeo sync do as they are (luff help regbot, sync), and become scripts
+(luff help convert).
 ]]
 
 --- As luff help shows it.

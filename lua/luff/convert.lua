@@ -3,6 +3,7 @@
 local expression = require "luff.convert.expression"
 local fail = require "luff.fail"
 local hosts = require "luff.convert.hosts"
+local writer = require "luff.convert.writer"
 local yaml = require "luff.yaml"
 
 local convert = {}
@@ -39,7 +40,7 @@ end
 -- destination: what goes in front of names of skopeo's; nil for the others.
 function convert.script(text, name, warn, destination)
 	local kind = destination and "skopeo" or kind_of(text, name)
-	local head = ("#!/usr/bin/env luff\n-- What %s says, by luff convert.\n"):format((name:gsub("%c", "?")))
+	local head = "#!/usr/bin/env luff\n" .. writer.comment(("What %s says, by luff convert."):format(name))
 	local needs = {}
 	if kind == "regbot" then
 		local description = require("luff.regbot.config").parse(text, name, warn)

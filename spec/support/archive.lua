@@ -7,13 +7,26 @@ local function field(text, size)
 	return text:sub(1, size) .. ("\0"):rep(size - #text)
 end
 
+-- Eight bytes, the highest first.
+local function eight(n)
+	if string.pack then
+		return (">i8"):pack(n)
+	end
+	local bytes = {}
+	for i = 8, 1, -1 do
+		bytes[i] = string.char(n % 256)
+		n = math.floor(n / 256)
+	end
+	return table.concat(bytes)
+end
+
 -- Octal digits, or to the base of 256 where they do not fit.
 local function number(n, size)
 	if math.type(n) == "integer" and n >= 0 and n < 8 ^ (size - 1) then
 		return ("%0" .. size - 1 .. "o\0"):format(n)
 	end
 	local fill = n < 0 and "\255" or "\0"
-	return (n < 0 and "\255" or "\128") .. (fill:rep(4) .. (">i8"):pack(n)):sub(1 - size)
+	return (n < 0 and "\255" or "\128") .. (fill:rep(4) .. eight(n)):sub(1 - size)
 end
 
 --- One ustar header (POSIX.1-2017, pax "ustar Interchange Format"); e.flag goes before e.type, e.raw replaces bytes:

@@ -123,7 +123,7 @@ local function filter(of, data, tag, needs)
 	end
 	if rate then
 		needs.wait_for_rate = true
-		parts[#parts + 1] = ("\twait_for_rate(object, entry, %d, %d)\n"):format(rate.min, rate.retry)
+		parts[#parts + 1] = ("\twait_for_rate(object, entry, %.14g, %.14g)\n"):format(rate.min, rate.retry)
 	end
 	if backup then
 		parts[#parts + 1] = ('\tif old then\n\t\tluff.copy(entry.to .. "@" .. old, %s)\n\tend\n'):format(
@@ -187,7 +187,7 @@ local function add_step(items, of, filters, needs)
 	end
 	for _, set in ipairs(of.tags or { false }) do
 		local tags = of.names and list(of.names) or tag and list { tag } or set and rules(set, needs)
-		items[#items + 1] = ("-- %s%s\n\t"):format(of.source.place, of.due and "; as a server " .. of.due or "")
+		items[#items + 1] = writer.comment(of.source.place .. (of.due and "; as a server " .. of.due or "")) .. "\t"
 			.. writer.block({
 				{ "from", from }, { "to", to },
 				{ "repositories", of.type == "registry"

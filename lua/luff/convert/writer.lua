@@ -14,6 +14,11 @@ function writer.text(text)
 	return (("%q"):format(text):gsub("\\\n", "\\n"):gsub("\\9", "\\t"))
 end
 
+--- A comment, on one line whatever the text holds.
+function writer.comment(text)
+	return "-- " .. text:gsub("%c+", " ") .. "\n"
+end
+
 --- A name on the left of "=" in a table.
 function writer.key(name)
 	if name:find "^[%a_][%w_]*$" and not keywords[name] then

@@ -17,7 +17,7 @@ function config.parse(text, name, warn)
 	local self, all, hosts, defaults = loader.bot(text, name, warn, known)
 	local due, timeout = self:due(defaults), self:age(defaults, "timeout")
 	local result = { hosts = hosts, logins = self:logins(defaults), scripts = {},
-		parallel = math.max(self:get(defaults, "parallel", "number") or 1, 1) }
+		parallel = self:parallel(defaults) }
 	for i, of in ipairs(self:get(all, "scripts", "table") or {}) do
 		self:check(of, "scripts")
 		result.scripts[i] = {

@@ -199,6 +199,12 @@ function loader.bot(text, name, warn, known)
 	return self, all, self:hosts(self:get(all, "creds", "table") or {}), defaults
 end
 
+--- How many scripts or steps at a time, of a table of defaults.
+function Loader:parallel(defaults)
+	local n = self:get(defaults, "parallel", "number") or 1
+	return math.max(math.tointeger(n) or self:refuse(defaults, "parallel", "parallel is a whole number, not %s", n), 1)
+end
+
 --- What luff.config takes as `logins`, of a table of defaults.
 function Loader:logins(defaults)
 	if self:get(defaults, "skipDockerConfig", "boolean") then

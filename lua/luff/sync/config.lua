@@ -130,7 +130,7 @@ function config.parse(text, name, warn)
 	local self, all, hosts, of = loader.bot(text, name, warn, known)
 	local defaults = common(self, of)
 	local result = { hosts = hosts, logins = self:logins(of), steps = {},
-		parallel = math.max(self:get(of, "parallel", "number") or 1, 1) }
+		parallel = self:parallel(of) }
 	for i, step in ipairs(self:get(all, "sync", "table") or {}) do
 		result.steps[i] = new_step(self, step, defaults)
 	end
