@@ -74,7 +74,8 @@ describe("luff.semver", function()
 	it("says what is wrong with a range", function()
 		for text, message in pairs { [""] = '"*" means all', ["1 ||"] = '"*" means all',
 			["latest"] = '"latest" is no version',
-			["=>1"] = 'at "=>1"', [">*"] = "leaves nothing", ["1.*.3"] = '"1.*.3" is no version', ["1 - 2 -"] = '"-" is no version' } do
+			["=>1"] = 'at "=>1"', [">*"] = "leaves nothing", ["1.*.3"] = '"1.*.3" is no version',
+			["1 - 2 -"] = '"-" is no version' } do
 			local err = support.fails(semver.range, text)
 			assert.equal("invalid", err.code)
 			assert.truthy(err.message:find(message, 1, true), err.message)
