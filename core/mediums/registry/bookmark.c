@@ -1,22 +1,19 @@
 /* See bookmark.h. Whoever holds the lock on a file owns it; the lock ends with its process, however that ends. */
 #include "mediums/registry/bookmark.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/hash.h"
+#include "base/private.h"
 #include "base/text.h"
 #include "http/url.h"
 
-#define AGE_MAX ((time_t)7 * 24 * 60 * 60) /* seconds; registries forget uploads by then */
+#define AGE_MAX ((int64_t)7 * 24 * 60 * 60) /* seconds; registries forget uploads by then */
 #define FILE_MAX (LUFF_URL_MAX + 2 * LUFF_NAME_MAX + 256)
 #define SUFFIX ".upload"
 
@@ -25,52 +22,6 @@ struct luff_bookmark {
 	char *path;
 	char *head; /* the first line, which tells what is uploaded */
 };
-
-/* "$XDG_STATE_HOME/luff/uploads", made where it is missing; NULL where there is no place for it. */
-static char *find_folder(void)
-{
-	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	bool given = state && *state == '/';
-	char *path = NULL;
-
-	if ((!given && (!home || *home != '/')) ||
-	    asprintf(&path, "%s%s/luff/uploads", given ? state : home, given ? "" : "/.local/state") < 0)
-		return NULL;
-	for (char *p = path + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		mkdir(path, 0700);
-		*p = '/';
-	}
-	mkdir(path, 0700);
-	return path;
-}
-
-/* What is too old to be of use. */
-static void sweep(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	time_t now = time(NULL);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		const char *end = strstr(entry->d_name, SUFFIX);
-		struct stat st;
-
-		if (end && !end[strlen(SUFFIX)] &&
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    now - st.st_mtime > AGE_MAX)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static bool is_ours(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
-}
 
 static void bookmark_free(struct luff_bookmark *b)
 {
@@ -87,7 +38,7 @@ struct luff_bookmark *luff_bookmark_open(const char *host, const char *repositor
 					 const struct luff_digest *digest)
 {
 	LUFF_AUTO(bookmark) b = calloc(1, sizeof *b);
-	LUFF_AUTO(text) folder = find_folder();
+	LUFF_AUTO(text) folder = luff_private_folder("XDG_STATE_HOME", "/.local/state", "luff/uploads");
 	struct luff_error ignored = {0};
 	struct luff_digest name;
 
@@ -103,9 +54,9 @@ struct luff_bookmark *luff_bookmark_open(const char *host, const char *repositor
 		b->path = NULL;
 		return NULL;
 	}
-	sweep(folder);
+	luff_private_sweep(folder, SUFFIX, AGE_MAX, 0);
 	b->fd = open(b->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (b->fd < 0 || !is_ours(b->fd) || flock(b->fd, LOCK_EX | LOCK_NB) < 0)
+	if (b->fd < 0 || !luff_private_is_ours(b->fd) || flock(b->fd, LOCK_EX | LOCK_NB) < 0)
 		return NULL;
 	return luff_take(b);
 }
