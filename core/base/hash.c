@@ -100,23 +100,37 @@ void luff_hash_update(struct luff_hash *h, const void *bytes, size_t len)
 #endif
 }
 
+static void finish(unsigned char out[64], struct luff_hash *h)
+{
+#ifdef LUFF_HASH_WOLFSSL
+	if (h->algorithm == LUFF_SHA512)
+		wc_Sha512Final(&state_of(h)->sha512, out);
+	else
+		wc_Sha256Final(&state_of(h)->sha256, out);
+#else
+	if (h->algorithm == LUFF_SHA512)
+		SHA512_Final(out, &state_of(h)->sha512);
+	else
+		SHA256_Final(out, &state_of(h)->sha256);
+#endif
+}
+
 void luff_hash_final(struct luff_digest *out, struct luff_hash *h)
 {
 	unsigned char bytes[64];
 
-#ifdef LUFF_HASH_WOLFSSL
-	if (h->algorithm == LUFF_SHA512)
-		wc_Sha512Final(&state_of(h)->sha512, bytes);
-	else
-		wc_Sha256Final(&state_of(h)->sha256, bytes);
-#else
-	if (h->algorithm == LUFF_SHA512)
-		SHA512_Final(bytes, &state_of(h)->sha512);
-	else
-		SHA256_Final(bytes, &state_of(h)->sha256);
-#endif
+	finish(bytes, h);
 	memcpy(out->text, h->algorithm == LUFF_SHA512 ? "sha512:" : "sha256:", 7);
 	luff_text_hex(out->text + 7, bytes, h->algorithm == LUFF_SHA512 ? 64 : 32);
+}
+
+void luff_hash_final_sha256(unsigned char out[32], struct luff_hash *h)
+{
+	unsigned char bytes[64];
+
+	assert(h->algorithm == LUFF_SHA256);
+	finish(bytes, h);
+	memcpy(out, bytes, 32);
 }
 
 const char *luff_hash_provider(void)

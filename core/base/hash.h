@@ -28,6 +28,8 @@ void luff_hash_copy(struct luff_hash *out, const struct luff_hash *h);
 void luff_hash_update(struct luff_hash *h, const void *bytes, size_t len);
 /** h must be initialised anew afterwards. */
 void luff_hash_final(struct luff_digest *out, struct luff_hash *h);
+/** The same as the 32 bytes of a SHA-256. */
+void luff_hash_final_sha256(unsigned char out[32], struct luff_hash *h);
 /** "libcrypto 3.0.19" or "wolfSSL 5.7.2": for `luff version -v`. */
 const char *luff_hash_provider(void);
 

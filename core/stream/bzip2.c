@@ -85,4 +85,4 @@ static void close_state(void *state)
 	free(state);
 }
 
-const struct luff_codec luff_codec_bzip2 = {begins, open_state, step, close_state};
+const struct luff_codec luff_codec_bzip2 = {begins, open_state, step, NULL, close_state};

@@ -20,12 +20,26 @@ struct luff_codec {
 	int (*open)(void **state_out, struct luff_error *err);
 	/* Goes on with a member; `*ended` is set at its end, and the next step begins another. */
 	int (*step)(bool *ended, void *state, struct luff_codec_io *io, struct luff_error *err);
+	/*
+	 * Optional. As step, but where a block begins it may stop, which *back then says: its bits before where the input is now, all
+	 * plain bytes before it having come out. Else that is -1.
+	 */
+	int (*step_to_block)(int64_t *back, bool *ended, void *state, struct luff_codec_io *io,
+			     struct luff_error *err);
 	void (*close)(void *state);
 };
 
 extern const struct luff_codec luff_codec_isal, luff_codec_gzip, luff_codec_zstd, luff_codec_xz,
 	luff_codec_bzip2;
 
+/**
+ * A state of luff_codec_gzip in the middle of a member, where a block begins.
+ *
+ * @param window  the `len` plain bytes before it
+ * @param bits    of the first byte of input, its highest, that are the block's; 0: all of them
+ */
+int luff_codec_gzip_resume(void **state_out, const unsigned char *window, size_t len, int bits,
+			   struct luff_error *err);
 /** Whether ISA-L unpacks gzip here; else zlib does. */
 bool luff_codec_isal_loads(void);
 

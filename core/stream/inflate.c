@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "stream/codec.h"
+#include "stream/points.h"
 #include "stream/streams.h"
 
 #define INPUT_SIZE ((size_t)64 << 10)
@@ -21,10 +22,12 @@ struct inflate_reader {
 	const struct luff_codec *codec; /* NULL: plain */
 	void *state;
 	bool started;
-	bool inside;           /* of a member, which has begun and not ended */
-	bool ended;            /* the inner reader has */
-	int64_t packed, plain; /* bytes so far, in and out */
-	size_t begin, end;     /* unread input is in[begin, end) */
+	bool inside;                     /* of a member, which has begun and not ended */
+	bool ended;                      /* the inner reader has */
+	struct luff_points_maker *maker; /* borrowed; NULL: no points are made */
+	int64_t taken;                   /* bytes of the inner reader */
+	int64_t packed, plain;           /* bytes so far, in and out */
+	size_t begin, end;               /* unread input is in[begin, end) */
 	unsigned char in[INPUT_SIZE];
 };
 
@@ -37,6 +40,12 @@ int luff_limits_set(const struct luff_limits *limits, struct luff_error *err)
 	atomic_store(&plain_max, limits->unpacked ? limits->unpacked : LUFF_UNPACKED_MAX);
 	atomic_store(&ratio_max, limits->ratio ? limits->ratio : LUFF_RATIO_MAX);
 	return 0;
+}
+
+/* Where in the inner reader's bytes it is. */
+static int64_t position(const struct inflate_reader *f)
+{
+	return f->taken - (int64_t)(f->end - f->begin);
 }
 
 /* At least `want` bytes of input, unless the inner reader ends before. */
@@ -53,6 +62,9 @@ static int fill(struct inflate_reader *f, size_t want, struct luff_error *err)
 
 		if (rc < 0)
 			return rc;
+		if (f->maker)
+			luff_points_maker_take(f->maker, f->in + f->end, n);
+		f->taken += (int64_t)n;
 		f->ended = n == 0;
 		f->end += n;
 	}
@@ -113,8 +125,11 @@ static int step(size_t *n_out, struct inflate_reader *f, void *buf, size_t len, 
 {
 	struct luff_codec_io io = {f->in + f->begin, f->end - f->begin, buf, len};
 	size_t have = io.in_len;
+	int64_t back = -1;
 	bool ended = false;
-	int rc = f->codec->step(&ended, f->state, &io, err);
+	bool asks = f->maker && f->codec->step_to_block && luff_points_maker_asks(f->maker, position(f));
+	int rc = asks ? f->codec->step_to_block(&back, &ended, f->state, &io, err)
+		      : f->codec->step(&ended, f->state, &io, err);
 
 	if (rc < 0)
 		return rc;
@@ -123,6 +138,10 @@ static int step(size_t *n_out, struct inflate_reader *f, void *buf, size_t len, 
 	*n_out = len - io.out_len;
 	f->packed += (int64_t)(have - io.in_len);
 	f->plain += (int64_t)*n_out;
+	if (f->maker)
+		luff_points_maker_pass(f->maker, position(f), buf, *n_out);
+	if (back >= 0)
+		luff_points_maker_block(f->maker, position(f) - back / 8, (int)(back % 8));
 	if (*n_out == 0 && f->inside && f->ended && io.in_len == have)
 		return luff_fail(err, LUFF_EFORMAT, "the compressed stream is cut off");
 	return check_limits(f, err);
@@ -151,6 +170,8 @@ static int inflate_read(size_t *n_out, struct luff_reader *r, void *buf, size_t 
 			if (rc < 0 || !more)
 				return rc;
 			f->inside = true;
+			if (f->maker)
+				luff_points_maker_begin(f->maker, position(f), f->plain);
 		}
 		rc = fill(f, 1, err);
 		if (rc == 0)
@@ -171,17 +192,61 @@ static void inflate_close(struct luff_reader *r)
 
 static const struct luff_reader_ops inflate_ops = {.read = inflate_read, .close = inflate_close};
 
-int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
+static int open_reader(struct inflate_reader **out, struct luff_reader *inner, struct luff_error *err)
 {
 	struct inflate_reader *f = calloc(1, sizeof *f);
 
-	*out = NULL;
+	*out = f;
 	if (!f) {
 		luff_reader_close(inner);
 		return luff_fail_nomem(err);
 	}
 	f->base.ops = &inflate_ops;
 	f->inner = inner;
+	return 0;
+}
+
+int luff_reader_open_inflate_making(struct luff_reader **out, struct luff_reader *inner,
+				    struct luff_points_maker *maker, struct luff_error *err)
+{
+	struct inflate_reader *f = NULL;
+	int rc = open_reader(&f, inner, err);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	f->maker = maker;
+	*out = &f->base;
+	return 0;
+}
+
+int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err)
+{
+	return luff_reader_open_inflate_making(out, inner, NULL, err);
+}
+
+int luff_reader_open_inflate_at(struct luff_reader **out, struct luff_reader *inner,
+				const struct luff_points *points, const struct luff_point *point,
+				struct luff_error *err)
+{
+	unsigned char window[LUFF_POINTS_WINDOW];
+	struct inflate_reader *f = NULL;
+	size_t len = 0;
+	int rc = open_reader(&f, inner, err);
+
+	*out = NULL;
+	if (rc == 0 && point->bits >= 0) {
+		f->codec = &luff_codec_gzip;
+		f->started = f->inside = true;
+		rc = luff_points_window(window, &len, points, point, err);
+		if (rc == 0)
+			rc = luff_codec_gzip_resume(&f->state, window, len, point->bits, err);
+	}
+	if (rc < 0) {
+		if (f)
+			luff_reader_close(&f->base);
+		return rc;
+	}
 	*out = &f->base;
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "base/lazy.h"
 
+#define PIECE ((size_t)64) /* about what a block's header takes */
+
 /* Headers are read by zlib: those with a checksum of their own are misread by ISA-L 2.30 where they come in pieces. */
 struct unpacker {
 	z_stream header;
@@ -130,7 +132,42 @@ static int step(bool *ended, void *state, struct luff_codec_io *io, struct luff_
 	return 0;
 }
 
-const struct luff_codec luff_codec_isal = {begins, open_state, step, close_state};
+/*
+ * ISA-L does not stop where a block begins, but it does where its input ends: given few bytes at a time, that is soon in the
+ * middle of a block's header, whose bytes it sets aside until it has all of them. A block that is merely stored is given to its last byte.
+ */
+static int step_to_block(int64_t *back, bool *ended, void *state, struct luff_codec_io *io,
+			 struct luff_error *err)
+{
+	struct unpacker *u = state;
+	struct inflate_state *z = &u->body;
+	struct luff_codec_io few = *io;
+	int rc;
+
+	*back = -1;
+	if (u->in_body && few.in_len > PIECE)
+		few.in_len = PIECE;
+	if (u->in_body && z->block_state == ISAL_BLOCK_TYPE0) {
+		int64_t left = (int64_t)z->type0_block_len - z->read_in_length / 8;
+
+		if (left > 0)
+			few.in_len = left < (int64_t)io->in_len ? (size_t)left : io->in_len;
+	}
+	few.in_len = few.in_len < io->in_len ? few.in_len : io->in_len;
+	rc = step(ended, state, &few, err);
+	io->in_len -= (size_t)(few.in - io->in);
+	io->in = few.in;
+	io->out = few.out;
+	io->out_len = few.out_len;
+	if (rc == 0 && u->in_body && few.in_len == 0 &&
+	    (z->block_state == ISAL_BLOCK_NEW_HDR || z->block_state == ISAL_BLOCK_HDR) &&
+	    z->tmp_out_valid == z->tmp_out_processed && z->write_overflow_len == 0 &&
+	    z->copy_overflow_length == 0)
+		*back = z->read_in_length + 8 * (int64_t)z->tmp_in_size;
+	return rc;
+}
+
+const struct luff_codec luff_codec_isal = {begins, open_state, step, step_to_block, close_state};
 #else
 bool luff_codec_isal_loads(void)
 {

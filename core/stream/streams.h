@@ -5,6 +5,10 @@
 #include "base/hash.h"
 #include "medium.h"
 
+struct luff_point;
+struct luff_points;
+struct luff_points_maker;
+
 /**
  * Size and digest are checked in place of the end.
  *
@@ -39,10 +43,17 @@ int luff_reader_open_told(struct luff_reader **out, struct luff_reader *inner,
 			  const struct luff_descriptor *d, struct luff_error *err);
 /** Plain bytes of gzip, zstd, xz, bzip2 (all members) or none of them, found by magic number; within luff_limits_set(). */
 int luff_reader_open_inflate(struct luff_reader **out, struct luff_reader *inner, struct luff_error *err);
+/** The same, and `maker` (borrowed; NULL: nobody) learns where one can begin; see points.h. */
+int luff_reader_open_inflate_making(struct luff_reader **out, struct luff_reader *inner,
+				    struct luff_points_maker *maker, struct luff_error *err);
+/** Plain bytes from a point on. `inner` begins with the byte before point->packed where that has bits > 0, else with the one there. */
+int luff_reader_open_inflate_at(struct luff_reader **out, struct luff_reader *inner,
+				const struct luff_points *points, const struct luff_point *point,
+				struct luff_error *err);
 /**
  * The bytes compressed: the same bytes always, however many processors help.
  *
- * @param zstd  zstd -3; else gzip -1, as one member
+ * @param zstd  zstd -3; else gzip -1, in members of 512 KiB
  */
 int luff_reader_open_deflate(struct luff_reader **out, struct luff_reader *inner, bool zstd,
 			     struct luff_error *err);

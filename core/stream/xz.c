@@ -90,4 +90,4 @@ static void close_state(void *state)
 	free(state);
 }
 
-const struct luff_codec luff_codec_xz = {begins, open_state, step, close_state};
+const struct luff_codec luff_codec_xz = {begins, open_state, step, NULL, close_state};

@@ -46,4 +46,4 @@ static void close_state(void *state)
 	ZSTD_freeDCtx(state);
 }
 
-const struct luff_codec luff_codec_zstd = {begins, open_state, step, close_state};
+const struct luff_codec luff_codec_zstd = {begins, open_state, step, NULL, close_state};
