@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "fs/path.h"
 #include "fs/pax.h"
+#include "fs/seek.h"
 #include "fs/tar.h"
 #include "fs/toc.h"
 #include "fs/tree.h"
@@ -203,10 +205,16 @@ int luff_files_next(const struct luff_entry **out, size_t *layer_out, struct luf
 
 /* ---- content ---- */
 
+/* More of a tar than a file's bytes is read: its headers. */
+#define HEADERS ((int64_t)8 << 10)
+
 struct content_reader {
 	struct luff_reader base;
 	struct luff_layer *layer;
-	int64_t offset; /* of the file's header */
+	struct luff_seek *seek; /* NULL: the layer is read from its first byte on, and checked as a whole */
+	int64_t offset;         /* of the file's header */
+	int64_t size;
+	int64_t done; /* bytes that were read */
 	struct luff_tar *tar;
 	struct luff_placed placed; /* in place of these where it says so */
 	struct luff_reader *part;
@@ -228,35 +236,80 @@ static int skip_to(struct luff_reader *r, int64_t offset, struct luff_error *err
 	return rc;
 }
 
+static int open_plain(struct luff_reader **out, struct content_reader *c, struct luff_error *err)
+{
+	int rc = c->seek ? luff_seek_open(out, c->seek, c->layer, c->offset, c->offset + c->size + HEADERS,
+					  err)
+			 : luff_layer_open_uncompressed(out, c->layer, err);
+
+	return rc == 0 && !c->seek ? skip_to(*out, c->offset, err) : rc;
+}
+
 static int start(struct content_reader *c, struct luff_error *err)
 {
 	LUFF_AUTO(reader) plain = NULL;
 	const struct luff_entry *e = NULL;
-	int rc = luff_layer_open_uncompressed(&plain, c->layer, err);
+	int rc = open_plain(&plain, c, err);
 
-	if (rc == 0)
-		rc = skip_to(plain, c->offset, err);
 	if (rc == 0)
 		rc = luff_tar_open(&c->tar, luff_take(plain), err);
 	if (rc == 0)
 		rc = luff_tar_next(&e, c->tar, err);
-	return rc < 0 || e ? rc : luff_fail(err, LUFF_EFORMAT, "the layer became shorter while it was read");
+	if (rc == 0 && (!e || (c->seek && (e->type != LUFF_ENTRY_FILE || e->size != c->size))))
+		rc = luff_fail(err, LUFF_EFORMAT, "the layer became shorter while it was read");
+	return rc;
+}
+
+/* From c->done on. */
+static int read_some(size_t *n_out, struct content_reader *c, void *buf, size_t len, struct luff_error *err)
+{
+	int rc = c->tar ? 0 : start(c, err);
+
+	return rc < 0 ? rc : luff_tar_read(n_out, c->tar, buf, len, err);
+}
+
+/* What was known of the layer is wrong, or the layer is: its digest will tell. */
+static int start_anew(struct content_reader *c, const struct luff_error *why, struct luff_error *err)
+{
+	char buf[16 << 10];
+	int64_t left = c->done;
+	size_t n = 1;
+	int rc = 0;
+
+	if (luff_scope_logs())
+		luff_scope_log("layer %.19s: read as a whole: %s",
+			       luff_layer_descriptor(c->layer)->digest.text, why->msg);
+	luff_seek_forget(c->layer);
+	luff_seek_unref(luff_take(c->seek));
+	luff_tar_close(luff_take(c->tar));
+	for (; rc == 0 && left > 0 && n > 0; left -= (int64_t)n)
+		rc = read_some(&n, c, buf, left < (int64_t)sizeof buf ? (size_t)left : sizeof buf, err);
+	return rc;
 }
 
 static int content_read(size_t *n_out, struct luff_reader *r, void *buf, size_t len, struct luff_error *err)
 {
 	struct content_reader *c = (struct content_reader *)r;
 	const struct luff_entry *e = NULL;
+	struct luff_error wrong = {0};
 	int rc;
 
 	if (c->placed.size > 0) {
 		rc = c->part ? 0 : luff_toc_open(&c->part, c->layer, &c->placed, err);
 		return rc < 0 ? rc : luff_reader_read(n_out, c->part, buf, len, err);
 	}
-	rc = c->tar ? 0 : start(c, err);
+	rc = read_some(n_out, c, buf, len, c->seek ? &wrong : err);
+	if (c->seek && (rc == LUFF_EFORMAT || rc == LUFF_EDIGEST || rc == LUFF_ESIZE)) {
+		*n_out = 0;
+		rc = start_anew(c, &wrong, err);
+		if (rc == 0)
+			rc = read_some(n_out, c, buf, len, err);
+	} else if (rc < 0 && c->seek) {
+		*err = wrong;
+	}
 	if (rc == 0)
-		rc = luff_tar_read(n_out, c->tar, buf, len, err);
-	if (rc == 0 && *n_out == 0) {
+		c->done += (int64_t)*n_out;
+	if (rc == 0 && *n_out == 0 && !c->seek) {
 		/* the end only after the layer was found right */
 		do
 			rc = luff_tar_next(&e, c->tar, err);
@@ -271,6 +324,7 @@ static void content_close(struct luff_reader *r)
 
 	luff_tar_close(c->tar);
 	luff_reader_close(c->part);
+	luff_seek_unref(c->seek);
 	luff_layer_unref(c->layer);
 	free(c);
 }
@@ -306,7 +360,9 @@ int luff_files_content(struct luff_reader **out, struct luff_files *f, struct lu
 		return luff_fail_nomem(err);
 	c->base.ops = &ops;
 	c->layer = luff_layer_ref(l->layer);
+	c->seek = l->seek ? luff_seek_ref(l->seek) : NULL;
 	c->offset = r->offset;
+	c->size = r->size;
 	if (l->placed)
 		luff_toc_place(&c->placed, l, r);
 	*out = &c->base;

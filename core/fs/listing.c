@@ -9,6 +9,7 @@
 #include "fs/entries.h"
 #include "fs/path.h"
 #include "fs/pax.h"
+#include "fs/seek.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
 
@@ -301,6 +302,7 @@ void luff_listing_close(struct luff_listing *l)
 	free(l->records);
 	free(l->places);
 	free(l->text);
+	luff_seek_unref(l->seek);
 	luff_layer_unref(l->layer);
 	free(l);
 }

@@ -31,8 +31,11 @@ struct luff_place {
 	uint32_t digest; /* of the content */
 };
 
+struct luff_seek;
+
 struct luff_listing {
 	struct luff_layer *layer;
+	struct luff_seek *seek; /* how to begin in the middle of the layer; NULL: not at all */
 	struct luff_record *records;
 	size_t count, room;
 	char *text;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "fs/seek.h"
 #include "fs/tar.h"
 #include "medium.h"
 #include "model/layer.h"
@@ -211,7 +212,7 @@ int luff_toc_list_any(struct luff_listing **out, struct luff_layer *layer, struc
 {
 	int rc = luff_toc_list(out, layer, err);
 
-	return rc < 0 || *out ? rc : luff_listing_open(out, layer, sink, err);
+	return rc < 0 || *out ? rc : luff_seek_list(out, layer, sink, err);
 }
 
 void luff_toc_place(struct luff_placed *out, const struct luff_listing *l, const struct luff_record *r)

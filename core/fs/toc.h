@@ -17,7 +17,7 @@
  * @return 0; what fetching returns
  */
 int luff_toc_list(struct luff_listing **out, struct luff_layer *layer, struct luff_error *err);
-/** From its table, else from its tar. */
+/** From its table, else from what an earlier pass left (seek.h), else from its tar. */
 int luff_toc_list_any(struct luff_listing **out, struct luff_layer *layer, struct luff_sink *sink,
 		      struct luff_error *err);
 

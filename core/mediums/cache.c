@@ -15,6 +15,8 @@
 #include "model/descriptor.h"
 #include "stream/streams.h"
 
+#define RIGHT 64 /* blobs that need not be looked through once more for a part of them */
+
 /* The folder; shared by the mediums in front of which it lies. */
 struct shelf {
 	atomic_int refs;
@@ -22,7 +24,9 @@ struct shelf {
 	int64_t max;
 	pthread_mutex_t lock; /* of what follows */
 	bool counted;
-	int64_t total; /* bytes of blobs, others' of which we may not know */
+	int64_t total;                   /* bytes of blobs, others' of which we may not know */
+	struct luff_digest right[RIGHT]; /* of the last that were found so */
+	size_t right_next;
 };
 
 struct cache {
@@ -222,6 +226,24 @@ static bool is_right(struct cache *c, const struct luff_descriptor *d)
 	return rc == 0;
 }
 
+/* A part is checked by who reads it: that all of it is right is to be seen once, not for each part. */
+static bool was_right(struct cache *c, const struct luff_descriptor *d)
+{
+	struct shelf *s = c->shelf;
+	bool found = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < RIGHT; i++)
+		found = found || luff_digest_equal(&s->right[i], &d->digest);
+	pthread_mutex_unlock(&s->lock);
+	if (found || !is_right(c, d))
+		return found;
+	pthread_mutex_lock(&s->lock);
+	s->right[s->right_next++ % RIGHT] = d->digest;
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
 static int cache_fetch(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 		       int64_t offset, struct luff_error *err)
 {
@@ -243,7 +265,7 @@ static int cache_fetch_part(struct luff_reader **out, struct luff_medium *m, con
 	struct cache *c = cache_of(m);
 	struct luff_error ignored = {0};
 
-	if (is_right(c, d) && luff_store_fetch(out, c->shelf->store, &d->digest, offset, &ignored) == 0)
+	if (was_right(c, d) && luff_store_fetch(out, c->shelf->store, &d->digest, offset, &ignored) == 0)
 		return 0;
 	return luff_medium_fetch_part(out, c->inner, d, offset, size, err);
 }

@@ -348,7 +348,9 @@ function Image:annotations() end
 function Image:files(pattern) end
 ---What a path leads to, through links within the image, the last one too. Layers are read from the top, and only as many as
 ---it takes to be certain; of a layer in eStargz or zstd:chunked, its table of contents alone, where the manifest names the table's
----digest. "not_found" where nothing is there.
+---digest. A compressed layer in a registry that was read once leaves its list of files and places to begin at in
+---$XDG_CACHE_HOME/luff/layers (~/.cache; 256 MiB at most): from then on only about the bytes of the file are moved. "not_found"
+---where nothing is there.
 ---@param path string
 ---@return luff.Entry
 function Image:stat(path) end

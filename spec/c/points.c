@@ -8,7 +8,7 @@
 #include "stream/points.h"
 #include "stream/streams.h"
 
-#define SIZE ((size_t)9 << 20)
+#define SIZE ((size_t)5 << 20)
 
 static unsigned char *plain;
 
@@ -144,7 +144,7 @@ static void try_all(const char *what, struct packed p, size_t least, size_t leas
 		const struct luff_point *point = &points.list[i];
 
 		windows += point->window_len > 0;
-		begin_at(&p, &points, point, i % 5 == 0 ? INT64_MAX : 300000);
+		begin_at(&p, &points, point, i % 5 == 0 ? INT64_MAX : 100000);
 		CHECK(luff_points_before(&points, point->plain) == point);
 		CHECK(i == 0 || luff_points_before(&points, point->plain - 1) == point - 1);
 		CHECK(i == 0 || (point->plain > point[-1].plain && point->packed > point[-1].packed));

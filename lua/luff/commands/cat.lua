@@ -12,7 +12,8 @@ return {
 	},
 	help = [[
 Links lead where they lead in the image. Layers are read from the top, and only as many as it takes.
-Of layers in eStargz or zstd:chunked, only the table of contents and the file are moved.
+Of layers in eStargz or zstd:chunked, only the table of contents and the file are moved; of others in a
+registry, about the file alone once they were read: what that takes is kept in ~/.cache/luff/layers.
 The content goes out as it is, whatever it is.
 
 examples
