@@ -61,11 +61,6 @@ end
 
 local server, name, env, file
 
--- What a layer leaves, of this process and of one that is started with another folder.
-local function file_of(layer, cache)
-	return ("%s/luff/layers/%s.layer"):format(cache, (luff.digest(layer.bytes):gsub(":", "-")))
-end
-
 local function serve(layer, opts)
 	opts = opts or {}
 	opts.record = true
@@ -75,7 +70,7 @@ local function serve(layer, opts)
 	support.make_image(name, { layers = { below, layer } })
 	server:requests()
 	env = { XDG_CACHE_HOME = support.scratch() }
-	file = file_of(layer, os.getenv "XDG_CACHE_HOME")
+	file = support.kept_file(layer.bytes)
 	os.remove(file)
 end
 
@@ -160,7 +155,7 @@ describe("A layer that was read before", function()
 		serve(layer)
 		assert.is_true(cat("/late", "late\n"))
 		assert.is_false(cat("/usr/middle", middle))
-		local kept = file_of(layer, env.XDG_CACHE_HOME)
+		local kept = support.kept_file(layer.bytes, env.XDG_CACHE_HOME)
 		local folder = kept:match "^(.*)/"
 		assert.equal("600 700", support.sh(("stat -c %%a %s %s"):format(kept, folder)):gsub("%s+", " "):match "%d+ %d+")
 		local first = support.luff({ "files", "--json", name }, { env = { XDG_CACHE_HOME = "/dev/null" } })

@@ -41,6 +41,9 @@ end
 local function remote(layers)
 	local name = server:address() .. "/app:v1"
 	support.make_image(name, { layers = layers })
+	for _, layer in ipairs(layers) do
+		os.remove(support.kept_file(layer.bytes))
+	end
 	server:requests()
 	return luff.image(name)
 end

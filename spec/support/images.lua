@@ -48,6 +48,11 @@ function images.packed(tar, tool)
 	}
 end
 
+--- The file that a remote layer of these bytes leaves behind once it was read, in that folder; else in this process's.
+function images.kept_file(bytes, cache)
+	return ("%s/luff/layers/%s.layer"):format(cache or os.getenv "XDG_CACHE_HOME", (luff().digest(bytes):gsub(":", "-")))
+end
+
 -- "oci:DIR:TAG" and "host/repository:tag" without what names something in the place.
 local function place_of(name)
 	local bare = name:gsub("@[%w:]+$", "")
