@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include "bind.h"
 
-static const char *const kinds[] = {"blob", "manifest", "tag", "untag", "delete", "delete_blob", NULL};
+static const char *const kinds[] = {"blob",   "manifest",    "tag",    "untag",
+				    "delete", "delete_blob", "stands", NULL};
 
 void luff_check_no_plan(lua_State *L, const char *what)
 {
@@ -67,7 +68,8 @@ static void set_flag(lua_State *L, const char *name, bool value)
 
 static void push_step(lua_State *L, const struct luff_planned *s)
 {
-	bool named = s->kind == LUFF_PLANNED_TAG || s->kind == LUFF_PLANNED_UNTAG;
+	bool named = s->kind == LUFF_PLANNED_TAG || s->kind == LUFF_PLANNED_UNTAG ||
+		     s->kind == LUFF_PLANNED_STANDS;
 
 	lua_createtable(L, 0, 8);
 	set_text(L, "kind", kinds[s->kind]);

@@ -310,12 +310,13 @@ LUFF_API int luff_cache_set(const char *folder, int64_t max, struct luff_error *
 /* ---- Plans: what would be written is written down, and perhaps done later -------------------------------------------- */
 
 enum luff_planned_kind {
-	LUFF_PLANNED_BLOB,       /* a blob comes to a place */
-	LUFF_PLANNED_MANIFEST,   /* a manifest, without a name */
-	LUFF_PLANNED_TAG,        /* a manifest gets a name */
-	LUFF_PLANNED_UNTAG,      /* a name goes */
-	LUFF_PLANNED_DELETE,     /* a manifest goes, with all its names */
-	LUFF_PLANNED_DELETE_BLOB /* a blob goes */
+	LUFF_PLANNED_BLOB,        /* a blob comes to a place */
+	LUFF_PLANNED_MANIFEST,    /* a manifest, without a name */
+	LUFF_PLANNED_TAG,         /* a manifest gets a name */
+	LUFF_PLANNED_UNTAG,       /* a name goes */
+	LUFF_PLANNED_DELETE,      /* a manifest goes, with all its names */
+	LUFF_PLANNED_DELETE_BLOB, /* a blob goes */
+	LUFF_PLANNED_STANDS /* nothing is done: a tag of a place where a manifest goes, and what it stood for */
 };
 
 struct luff_planned {
@@ -348,8 +349,9 @@ LUFF_API bool luff_plan_is_on(void);
 LUFF_API int luff_plan_end(struct luff_planned **out, size_t *count_out, struct luff_error *err);
 LUFF_API void luff_planned_free(struct luff_planned *list, size_t count);
 /**
- * Does what a plan says. Before that, every name has to stand for what it stood for when the plan was made; what is there
- * already does not move, so that a plan that broke off is applied once more.
+ * Does what a plan says. Before that, every name has to stand for what it stood for when the plan was made, and no tag that is
+ * new or has changed may reach a manifest that is deleted; what is there already does not move, so that a plan that broke off is
+ * applied once more.
  *
  * @param folder  as of luff_plan_begin()
  * @return 0; LUFF_EDENIED: a name stands for something else now, and nothing was done

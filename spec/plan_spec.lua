@@ -151,6 +151,33 @@ describe("A dry run", function()
 		assert.same({ "a", "b" }, support.tags(copy))
 	end)
 
+	it("deletes nothing that a tag needs by now", function()
+		for _, place in ipairs { copy, "oci:" .. support.scratch() .. "/layout" } do
+			luff.copy(app .. ":v1", place .. ":v1")
+			luff.copy(app .. ":v2", place .. ":v2")
+			local gone, image = luff.resolve(place .. ":v2").digest, luff.open(place .. ":v2")
+			local into = support.scratch() .. "/plan"
+			plan.dry_run(function() luff.delete(place .. "@" .. gone) end, { folder = into })
+			local function assert_refused(tag, what)
+				local err = support.fails(plan.apply, into)
+				assert.equal("denied", err.code)
+				assert.truthy(err.message:find(place .. ":" .. tag, 1, true) and err.message:find(what, 1, true), err.message)
+				luff.delete(place .. ":" .. tag)
+			end
+			luff.tag(place .. ":v2", "important")
+			assert_refused("important", "is " .. gone .. " now, and when it was planned it was not there")
+			luff.copy(luff.index_of { image }, place .. ":index")
+			assert_refused("index", "has changed since it was planned, and lists " .. gone)
+			luff.copy(app .. ":v1", place .. ":other") -- is none of its business
+			luff.copy(app .. ":v1", place .. ":v2")
+			assert_refused("v2", "when it was planned it was " .. gone)
+			luff.copy(app .. ":v2", place .. ":v2")
+			plan.apply(into)
+			assert.same({ "other", "v1" }, support.tags(place))
+			plan.apply(into) -- as after a run that broke off
+		end
+	end)
+
 	it("covers layouts, archives and places of scripts, and refuses the rest", function()
 		local dir = support.scratch()
 		local written = {}

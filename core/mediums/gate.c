@@ -267,6 +267,8 @@ static int gate_remove(struct luff_digest *out, struct luff_medium *m, const str
 	struct luff_planned step = {.kind = whole ? LUFF_PLANNED_DELETE : LUFF_PLANNED_UNTAG, .force = force};
 	int rc = gate_resolve(&step.descriptor, NULL, m, name, err);
 
+	if (rc == 0 && whole)
+		rc = luff_gate_note_tags(g, err);
 	if (rc < 0)
 		return rc;
 	step.before = step.descriptor.digest;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "mediums/gate.h"
+#include "mediums/standing.h"
 #include "model/descriptor.h"
 #include "model/referrer.h"
 
@@ -155,6 +156,33 @@ int luff_gate_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_
 	}
 	*out = &c->base;
 	return 0;
+}
+
+int luff_gate_note_tags(struct gate *g, struct luff_error *err)
+{
+	struct luff_standing *list = NULL;
+	size_t count = 0;
+	bool noted;
+	int rc = 0;
+
+	pthread_mutex_lock(&g->plan->lock);
+	noted = g->site->noted;
+	g->site->noted = true;
+	pthread_mutex_unlock(&g->plan->lock);
+	if (!noted)
+		rc = luff_standing_list(&list, &count, g->inner, err);
+	pthread_mutex_lock(&g->plan->lock);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct luff_planned step = {.kind = LUFF_PLANNED_STANDS, .descriptor = list[i].d};
+
+		memcpy(step.tag, list[i].tag, sizeof step.tag);
+		if (step.descriptor.digest.text[0])
+			rc = luff_record_add_step(g->site, &step, NULL, err);
+	}
+	g->site->noted = rc == 0;
+	pthread_mutex_unlock(&g->plan->lock);
+	free(list);
+	return rc;
 }
 
 struct listing {

@@ -13,6 +13,8 @@ struct gate {
 };
 
 int luff_gate_tags(struct luff_cursor **out, struct luff_medium *m, struct luff_error *err);
+/** Writes down what the place's tags stand for, once: what is deleted by its digest takes them along. */
+int luff_gate_note_tags(struct gate *g, struct luff_error *err);
 int luff_gate_referrers(struct luff_cursor **out, struct luff_medium *m, const struct luff_digest *subject,
 			const char *artifact_type, struct luff_error *err);
 

@@ -33,6 +33,7 @@ struct luff_record_site {
 	void *contents; /* a tree of struct luff_record_content (tsearch) */
 	struct luff_record_name *names;
 	size_t gone; /* manifests that are */
+	bool noted;  /* what its tags stood for */
 	struct luff_record_site *next;
 };
 

@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "base/text.h"
 #include "medium.h"
+#include "ops/moved.h"
 
 #define JOBS 4
 
@@ -209,6 +210,8 @@ static int take_away(const struct apply *a, const struct luff_planned *s, struct
 	struct luff_digest gone;
 	int rc;
 
+	if (s->kind == LUFF_PLANNED_STANDS)
+		return 0;
 	if (s->kind == LUFF_PLANNED_UNTAG)
 		luff_text_copy(name.tag, sizeof name.tag, s->tag);
 	else
@@ -264,6 +267,8 @@ int luff_plan_apply(const struct luff_planned *steps, size_t count, const char *
 		rc = open_places(&a, err);
 	if (rc == 0)
 		rc = check_names(&a, err);
+	for (const struct place *p = a.places; rc == 0 && p; p = p->next)
+		rc = luff_moved_check(steps, count, p->text, p->medium, err);
 	if (rc == 0)
 		rc = run(&a, err);
 	while (a.places) {

@@ -1136,7 +1136,7 @@ function plan.apply(folder) end
 function plan.describe(steps) end
 
 ---@class luff.PlannedStep
----@field kind "blob"|"manifest"|"tag"|"untag"|"delete"|"delete_blob"
+---@field kind "blob"|"manifest"|"tag"|"untag"|"delete"|"delete_blob"|"stands" stands: nothing is done; what a tag stood for where a manifest is deleted
 ---@field place string
 ---@field from string? of a blob: where its bytes are; absent: in the plan
 ---@field digest string

@@ -87,18 +87,20 @@ local verbs = { manifest = "write", untag = "untag", delete = "delete", delete_b
 
 --- Steps for people, one a line; blobs are counted only.
 function plan.describe(steps)
-	local rows, blobs, bytes = {}, 0, 0
+	local rows, count, blobs, bytes = {}, 0, 0, 0
 	for _, step in ipairs(steps) do
 		if step.kind == "blob" then
-			blobs, bytes = blobs + 1, bytes + step.size
+			count, blobs, bytes = count + 1, blobs + 1, bytes + step.size
 		elseif step.kind == "tag" then
+			count = count + 1
 			rows[#rows + 1] = { "tag", name_of(step), terminal.short(step.digest), not step.before and "new"
 				or step.before == step.digest and "as it is" or "was " .. terminal.short(step.before) }
-		else
+		elseif step.kind ~= "stands" then
+			count = count + 1
 			rows[#rows + 1] = { verbs[step.kind], name_of(step), terminal.short(step.digest), "" }
 		end
 	end
-	return terminal.align(rows) .. ("%d steps, %d blobs (%s) to move\n"):format(#steps, blobs, terminal.size(bytes))
+	return terminal.align(rows) .. ("%d steps, %d blobs (%s) to move\n"):format(count, blobs, terminal.size(bytes))
 end
 
 --- As the program runs dry: f gives an exit code, or ends it by os.exit. Shows the plan on stderr, unless that failed.

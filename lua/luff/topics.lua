@@ -92,7 +92,8 @@ Layers stay where they are. The steps are shown on stderr; with --plan, a new fo
 with all that was made on the way and is nowhere else: manifests, configs, new layers (an OCI layout, of at
 most 64 GiB; without --plan, 1 GiB in memory).
 
-luff apply does the steps, unless a tag that they concern stands for something else by then.
+luff apply does the steps, unless a tag that they concern stands for something else by then, or a tag that is
+new or has changed reaches what they would delete.
 
 A dry run refuses what has no such gate: logging in and out, extract, export and files of artifacts, serving a
 folder, what a daemon does by itself. luff gc only tells what would go. Not covered: what a script writes by

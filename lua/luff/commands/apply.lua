@@ -13,8 +13,9 @@ return {
 	},
 	help = [[
 PLAN is the folder that luff --dry-run --plan PLAN … made. Nothing is done where a tag stands for something
-else now than when the plan was made: the exit code is 4, and the message says which. A plan that broke off is
-applied once more. luff help plans says what a dry run covers.
+else now than when the plan was made, or where one that is new or has changed needs what would be deleted: the
+exit code is 4, and the message says which. A plan that broke off is applied once more. luff help plans says
+what a dry run covers.
 
 examples
   luff --dry-run --plan ./plan mirror.lua
