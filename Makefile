@@ -33,7 +33,7 @@ version := $(shell sed -n 's/^.define LUFF_VERSION "\(.*\)"/\1/p' core/luff.h)
 soname := libluff.so.$(firstword $(subst ., ,$(version)))
 
 core_c := $(sort $(wildcard core/*.c core/*/*.c core/*/*/*.c))
-host_c := bindings/host.c
+host_c := bindings/host.c bindings/interrupt.c
 module_c := $(filter-out $(host_c),$(sort $(wildcard bindings/*.c)))
 headers := $(sort $(wildcard core/*.h core/*/*.h core/*/*/*.h bindings/*.h))
 lua_files := $(sort $(wildcard lua/*/*.lua lua/*/*/*.lua lua/*/*/*/*.lua))

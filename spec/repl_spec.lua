@@ -274,6 +274,37 @@ describe("The REPL of the program", function()
 			assert.equal(0, tty.close())
 		end)
 
+		it("goes on after Ctrl-C in coroutines and pcall", function()
+			local tty = on_terminal(support.scratch())
+			for _, line in ipairs {
+				"coroutine.wrap(function() print('lo' .. 'op') while true do tostring {} end end)()",
+				"pcall(function() print('lo' .. 'op') while true do tostring {} end end) print 'went on'",
+				"pcall(function() print('lo' .. 'op') luff.copy('random:layers=4,size=400000000,seed=4', 'memory:big:2') end)",
+			} do
+				tty.type(line .. "\n")
+				tty.expect "loop\r\n"
+				tty.type "\3"
+				tty.expect "interrupted"
+				tty.expect "> "
+			end
+			assert.is_nil(tty.program:stdout():find("\nwent on", 1, true))
+			tty.type "6 * 7\n"
+			tty.expect "\n42\r\n"
+			tty.expect "> "
+			tty.type "luff.digest 'x' == luff.digest 'x'\n"
+			tty.expect "\ntrue\r\n"
+			tty.expect "> "
+			assert.equal(0, tty.close())
+		end)
+
+		it("begins a line at Ctrl-C", function()
+			local tty = on_terminal(support.scratch())
+			tty.type "\3"
+			tty.expect "> "
+			assert.truthy(tty.program:stdout():find("> %^?C?\r\n> "), tty.program:stdout())
+			assert.equal(0, tty.close())
+		end)
+
 		it("ends at SIGTERM, at the prompt and in a loop", function()
 			for _, line in ipairs { "", "while true do tostring {} end" } do
 				local tty = on_terminal(support.scratch())
@@ -283,7 +314,7 @@ describe("The REPL of the program", function()
 				tty.type(line .. (line ~= "" and "\n" or ""))
 				support.sleep(0.3)
 				assert(os.execute("kill -TERM " .. tty.program:stdout():match '"pid (%d+)'))
-				assert.equal(130, tty.program:wait())
+				assert.equal(143, tty.program:wait())
 			end
 		end)
 

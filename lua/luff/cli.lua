@@ -2,6 +2,7 @@
 local core = require "luff.core"
 local options = require "luff.options"
 local terminal = require "luff.terminal"
+local traces = require "luff.traces"
 
 local cli = {}
 
@@ -110,7 +111,11 @@ function cli.report(err, traceback)
 	else
 		complain("error: " .. require("luff.pretty").format(err))
 	end
-	if traceback and not (is_error(err) and err.code == "cancelled") then
+	if is_error(err) and err.code == "cancelled" then
+		return core.interrupted and core.interrupted() or cli.exit_codes.cancelled
+	end
+	traceback = traces.of(err, traceback)
+	if traceback then
 		io.stderr:write(terminal.printable(traceback, "\n\t"), "\n")
 	end
 	return is_error(err) and cli.exit_codes[err.code] or 1
@@ -272,11 +277,13 @@ local function run_chunk(chunk, message, args)
 	end
 	local trace
 	local ok, err = xpcall(chunk, function(err)
-		-- Without the frames below the script.
-		trace = debug.traceback(nil, 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", "")
+		trace = debug.traceback(nil, 2)
 		return err
 	end, table.unpack(args))
-	return ok and 0 or cli.report(err, trace)
+	if not ok then
+		return cli.report(err, trace)
+	end
+	return core.interrupted and core.interrupted() or 0 -- also where nothing had to wait, and the script was at its end
 end
 
 -- Commands come before files of the same name; a script says that it is one by a slash or its suffix.
@@ -330,7 +337,7 @@ local function go(program, words, opts, args)
 		local chunk, message = load_script(script or "-")
 		code = run_chunk(chunk, message, args)
 	end
-	if opts.interactive or at_terminal then
+	if (opts.interactive or at_terminal) and (not core.uncancel or core.uncancel()) then
 		require("luff.repl").run()
 	end
 	return code
@@ -356,11 +363,13 @@ end
 
 --- Runs the program. argv: its words as lua.c has them, argv[0] its name. Returns the exit code.
 function cli.main(argv)
+	local trace
 	local ok, result = xpcall(run, function(err)
-		-- A table has been raised on purpose; anything else is a fault of luff's own.
-		return is_error(err) and err or debug.traceback(tostring(err), 2)
+		-- A table has been raised on purpose; anything else is a fault, of luff's own or of a file that it was given.
+		trace = not is_error(err) and debug.traceback(nil, 2) or nil
+		return err
 	end, argv[0], table.move(argv, 1, #argv, 1, {}))
-	local code = ok and result or cli.report(result)
+	local code = ok and result or cli.report(result, trace)
 	local written, why = pcall(terminal.flush)
 	if not written and code == 0 then
 		code = cli.report(why)

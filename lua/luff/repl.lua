@@ -39,7 +39,7 @@ end
 -- Where Ctrl-C cancels, as in the program, calls work again after it. SIGTERM ends the prompt as it ends anything else.
 local function go_on(err)
 	if core.uncancel and not core.uncancel() then
-		error(err, 0)
+		error(err or { code = "cancelled", message = "cancelled" }, 0)
 	end
 end
 
@@ -181,6 +181,9 @@ end
 function Repl:turn()
 	local ok, chunk, text, ended = pcall(self.read_chunk, self)
 	if not ok and is_cancelled(chunk) then -- Ctrl-C at the prompt drops what was typed
+		if self.at_terminal then
+			self.write "\n"
+		end
 		go_on(chunk)
 	elseif not ok and type(chunk) == "table" and chunk.code then
 		self:complain(chunk)
@@ -190,6 +193,9 @@ function Repl:turn()
 		self:go(chunk, text)
 	elseif text then
 		self:complain(text)
+	end
+	if core.interrupted and core.interrupted() then -- and nothing told
+		go_on()
 	end
 	return not ended
 end

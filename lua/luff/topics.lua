@@ -21,7 +21,7 @@ topics.places = [[
 --- Likewise.
 topics.exit_codes = [[
   0 done, 1 failed, 2 wrong usage, 3 not found, 4 not authorized or denied, 5 network or time-out,
-  6 content that does not match its digest, size or format, 130 interrupted
+  6 content that does not match its digest, size or format, 130 interrupted (143 by SIGTERM)
 ]]
 
 topics.list = {
