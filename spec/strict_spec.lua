@@ -21,6 +21,31 @@ describe("A script", function()
 		assert.truthy(result.stderr:find('stdin:1: no global "y"', 1, true), result.stderr)
 	end)
 
+	it("is shown the way through its own files, and through luff's where the fault is luff's", function()
+		local dir = support.scratch()
+		local typo = support.write(dir .. "/typo.lua", "retrun {}\n")
+		local gate = support.write(dir .. "/gate.lua", "return function() local x x() end\n")
+		local deep = support.write(dir .. "/deep.lua",
+			"local function f() error 'deep' end\nluff.map({ 1 }, function() f() return 1 end)\n")
+		support.make_image("oci:" .. dir .. "/layout:v1")
+		for text, words in pairs {
+			['no global "retrun" (did you mean "return"?)'] = { "mirror", "-c", typo },
+			["attempt to call a nil value (local 'x')"] = { "promote", "--check", gate, "oci:" .. dir .. "/layout:v1", ":v2" },
+			["deep.lua:1: deep"] = { "run", deep },
+		} do
+			local result = support.luff(table.unpack(words))
+			assert.equal(1, result.code)
+			assert.truthy(result.stderr:find(text, 1, true), result.stderr)
+			assert.is_nil(result.stderr:find("luff[/.]%l+[%l/]*%.lua"), result.stderr)
+		end
+		local traces = require "luff.traces"
+		local trace = "stack traceback:\n\t[C]: in function 'error'\n\tluff.semver.lua:1: in f\n\ta.lua:1: in main chunk"
+			.. "\n\t[C]: in ?"
+		assert.equal("stack traceback:\n\ta.lua:1: in main chunk", traces.of("a.lua:1: x", trace))
+		assert.equal(trace, traces.of("luff.semver.lua:1: x", trace))
+		assert.is_nil(traces.of({}, "stack traceback:\n\t[C]: in f\n\tluff.cli.lua:1: in g"))
+	end)
+
 	it("must not set a new one inside of a function", function()
 		local result = code "local function f() count = 1 end f()"
 		assert.truthy(result.stderr:find('a function sets the global "count"', 1, true), result.stderr)

@@ -209,8 +209,9 @@ end
 
 --- What a file of Lua returns, which may use luff. kind: "table" or "function"; wanted: in words, "no table: return { … }".
 function options.file(path, kind, wanted)
-	local luff = require "luff"
-	local chunk, message = loadfile(path, "t", setmetatable({ luff = luff }, { __index = _G }))
+	local env = { luff = require "luff" }
+	local chunk, message = loadfile(path, "t", env)
+	require("luff.strict").guard(env, _G)("@" .. path)
 	local value = chunk and chunk()
 	if type(value) ~= kind then
 		fail("invalid", "%s", message or path .. ": it returns " .. wanted)

@@ -4,9 +4,9 @@ local options = require "luff.options"
 
 local strict = {}
 
-local function names_of(globals, declared)
-	local names = {}
-	for _, list in ipairs { globals, declared } do
+local function names_of(...)
+	local names = { "return", "local" } -- a misspelt keyword looks like a global, too
+	for _, list in ipairs { ... } do
 		for name in next, list do
 			names[#names + 1] = type(name) == "string" and name or nil
 		end
@@ -15,8 +15,8 @@ local function names_of(globals, declared)
 end
 
 --- Watches chunks over a table of globals: a function that takes the name of one more chunk, as load has them ("=(command
--- line)").
-function strict.guard(globals)
+-- line)"). base: a table that has what `globals` has not; it may be absent.
+function strict.guard(globals, base)
 	local watched, declared, meta = {}, {}, {}
 
 	local function is_watched(info)
@@ -24,9 +24,11 @@ function strict.guard(globals)
 	end
 
 	function meta.__index(_, name)
-		if not declared[name] and is_watched(debug.getinfo(2, "S")) then
+		if base and base[name] ~= nil then
+			return base[name]
+		elseif not declared[name] and is_watched(debug.getinfo(2, "S")) then
 			error(("no global \"%s\"%s"):format(tostring(name),
-				options.suggestion(tostring(name), names_of(globals, declared))), 2)
+				options.suggestion(tostring(name), names_of(globals, declared, base or {}))), 2)
 		end
 	end
 
