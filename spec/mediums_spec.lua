@@ -287,7 +287,7 @@ local function suite(medium)
 		local image = luff.image(place .. ":v1", { platform = "linux/amd64" })
 		assert.equal(digest, image:digest())
 		assert.equal("sha512", image:layers()[1]:digest():match("^%w+"))
-		assert.equal("etc/made-by", image:layers()[1]:compressed():read "a":match("^[^\0]+"))
+		assert.equal("etc/made-by", image:layers()[1]:compressed():read "a":sub(1, 11))
 		assert.equal(image, luff.open(place .. "@" .. digest))
 	end)
 

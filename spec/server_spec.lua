@@ -112,7 +112,8 @@ local function suite(on_disk)
 		for _, text in ipairs { "right", "wrong" } do
 			assert.equal(404, request("GET", base .. "/blobs/" .. luff.digest(text)).status)
 		end
-		assert.equal(400, request("PUT", location(started) .. "?digest=sha256:short", { body = "x" }).status // 100 * 100)
+		local status = request("PUT", location(started) .. "?digest=sha256:short", { body = "x" }).status
+		assert.equal(400, status - status % 100)
 		if on_disk then
 			assert.equal(before, support.checksums(root))
 		end
