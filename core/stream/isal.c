@@ -8,18 +8,21 @@
 #include <isa-l/igzip_lib.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "base/error.h"
 #include "base/lazy.h"
 
-#define PIECE ((size_t)64) /* about what a block's header takes */
+#define PIECE ((size_t)1024)
+#define CRUMB ((size_t)8) /* fewer bytes than a block's header has */
 
 /* Headers are read by zlib: those with a checksum of their own are misread by ISA-L 2.30 where they come in pieces. */
 struct unpacker {
 	z_stream header;
 	bool in_body;
 	struct inflate_state body;
+	struct inflate_state *before; /* a step of step_to_block() */
 };
 
 static void (*inflate_init)(struct inflate_state *state);
@@ -64,6 +67,7 @@ static void close_state(void *state)
 	struct unpacker *u = state;
 
 	inflateEnd(&u->header);
+	free(u->before);
 	free(u);
 }
 
@@ -132,37 +136,70 @@ static int step(bool *ended, void *state, struct luff_codec_io *io, struct luff_
 	return 0;
 }
 
+/* The same, of no more than `len` bytes of input. */
+static int step_some(bool *ended, struct unpacker *u, struct luff_codec_io *io, size_t len,
+		     struct luff_error *err)
+{
+	struct luff_codec_io some = *io;
+	int rc;
+
+	some.in_len = len < io->in_len ? len : io->in_len;
+	rc = step(ended, u, &some, err);
+	io->in_len -= (size_t)(some.in - io->in);
+	io->in = some.in;
+	io->out = some.out;
+	io->out_len = some.out_len;
+	return rc;
+}
+
+/* Some of a block's header is set aside until the rest of it comes; all before it is unpacked, and out. */
+static bool is_before_block(const struct inflate_state *z)
+{
+	return (z->block_state == ISAL_BLOCK_NEW_HDR || z->block_state == ISAL_BLOCK_HDR) &&
+	       z->avail_in == 0 && z->tmp_out_valid == z->tmp_out_processed && z->write_overflow_len == 0 &&
+	       z->copy_overflow_length == 0;
+}
+
+static bool is_another_block(const struct inflate_state *before, const struct inflate_state *z)
+{
+	return memcmp(&before->lit_huff_code, &z->lit_huff_code, sizeof z->lit_huff_code) != 0;
+}
+
 /*
- * ISA-L does not stop where a block begins, but it does where its input ends: given few bytes at a time, that is soon in the
- * middle of a block's header, whose bytes it sets aside until it has all of them. A block that is merely stored is given to its last byte.
+ * ISA-L does not stop where a block begins, but it does where its input ends. Where a piece of it brought other codes, a block began in
+ * it: from the state before, that piece is given once more, a few bytes at a time, the end of some of which is in the block's
+ * header. A block that is merely stored is given up to its last byte.
  */
 static int step_to_block(int64_t *back, bool *ended, void *state, struct luff_codec_io *io,
 			 struct luff_error *err)
 {
 	struct unpacker *u = state;
 	struct inflate_state *z = &u->body;
-	struct luff_codec_io few = *io;
+	struct luff_codec_io before = *io;
+	size_t piece = PIECE;
 	int rc;
 
 	*back = -1;
-	if (u->in_body && few.in_len > PIECE)
-		few.in_len = PIECE;
-	if (u->in_body && z->block_state == ISAL_BLOCK_TYPE0) {
-		int64_t left = (int64_t)z->type0_block_len - z->read_in_length / 8;
+	if (!u->in_body)
+		return step(ended, state, io, err);
+	if (!u->before)
+		u->before = malloc(sizeof *u->before);
+	if (!u->before)
+		return luff_fail_nomem(err);
+	*u->before = *z;
+	if (z->block_state == ISAL_BLOCK_TYPE0 && z->type0_block_len > z->read_in_length / 8)
+		piece = (size_t)(z->type0_block_len - z->read_in_length / 8);
+	rc = step_some(ended, u, io, piece, err);
+	if (rc == 0 && !*ended && !is_before_block(u->before) && !is_before_block(z) &&
+	    is_another_block(u->before, z)) {
+		const unsigned char *end = io->in;
 
-		if (left > 0)
-			few.in_len = left < (int64_t)io->in_len ? (size_t)left : io->in_len;
+		*z = *u->before;
+		*io = before;
+		while (rc == 0 && io->in < end && io->out_len > 0 && !is_before_block(z))
+			rc = step_some(ended, u, io, CRUMB, err);
 	}
-	few.in_len = few.in_len < io->in_len ? few.in_len : io->in_len;
-	rc = step(ended, state, &few, err);
-	io->in_len -= (size_t)(few.in - io->in);
-	io->in = few.in;
-	io->out = few.out;
-	io->out_len = few.out_len;
-	if (rc == 0 && u->in_body && few.in_len == 0 &&
-	    (z->block_state == ISAL_BLOCK_NEW_HDR || z->block_state == ISAL_BLOCK_HDR) &&
-	    z->tmp_out_valid == z->tmp_out_processed && z->write_overflow_len == 0 &&
-	    z->copy_overflow_length == 0)
+	if (rc == 0 && !*ended && is_before_block(z))
 		*back = z->read_in_length + 8 * (int64_t)z->tmp_in_size;
 	return rc;
 }
