@@ -137,6 +137,7 @@ void luff_login_functions(lua_State *L);
 void luff_server_functions(lua_State *L);
 void luff_question_functions(lua_State *L);
 void luff_gc_functions(lua_State *L);
+void luff_file_functions(lua_State *L);
 void luff_plan_functions(lua_State *L);
 void luff_daemon_functions(lua_State *L);
 void luff_scripted_functions(lua_State *L);

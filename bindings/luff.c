@@ -143,6 +143,7 @@ static int open_core(lua_State *L)
 	luff_question_functions(L);
 	luff_scripted_functions(L);
 	luff_gc_functions(L);
+	luff_file_functions(L);
 	luff_plan_functions(L);
 	luff_daemon_functions(L);
 	luff_settings_functions(L);

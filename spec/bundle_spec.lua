@@ -83,6 +83,76 @@ describe("luff.bundle", function()
 		end
 	end)
 
+	it("takes from the bundle before what a delta leaves out", function()
+		local first, second = dir .. "/1.tar", dir .. "/2.tar"
+		bundle.create(first, names("base:v1", "team/app:v1"))
+		add_file("base:v1", "team/new:v1") -- whose layers are in another repository then
+		luff.copy(here .. "/team/app:v1", here .. "/team/app:v2")
+		bundle.create(second, names("base:v1", "team/app:v1", "team/app:v2", "team/new:v1"), { since = first })
+		bundle.load(first, there .. "/in")
+		local summary = bundle.load(second, there .. "/in")
+		assert.same({ 2, 2, 0 }, { summary.copied, summary.unchanged, summary.failed })
+		for _, name in ipairs { "base:v1", "team/app:v1", "team/app:v2", "team/new:v1" } do
+			assert_same(name)
+		end
+		for _, entry in ipairs(bundle.load(second, "oci:" .. dir .. "/fresh").entries) do
+			assert.truthy(entry.error.message:find("^" .. second:gsub("%p", "%%%0") .. ": sha256:%x+ is in the bundle before"),
+				entry.error.message)
+		end
+	end)
+
+	it("gives no two images one name", function()
+		local file = dir .. "/both.tar"
+		support.make_image(there .. "/base:v1")
+		bundle.create(file, { here .. "/base:v1", there .. "/base:v1" })
+		local err = support.fails(bundle.load, file, there .. "/in")
+		assert.equal("invalid", err.code)
+		assert.truthy(err.message:find(('would be "%s/in/base:v1"'):format(there), 1, true), err.message)
+		assert.is_nil(luff.try(support.tags, there .. "/in/base"))
+	end)
+
+	it("goes on where a run broke off", function()
+		local layers = luff.image(here .. "/base:v1", { platform = "linux/amd64" }):layers()
+		local flaky <close> = luff.serve { record = true, faults = { { method = "GET",
+			path = "/v2/base/blobs/" .. layers[2]:digest(), status = 404, count = 1 } } }
+		local from, file = flaky:address() .. "/base:v1", dir .. "/b.tar"
+		luff.copy(here .. "/base:v1", from)
+		support.write(file .. ".unfinished", "what somebody left")
+		local err = support.fails(bundle.create, file, { from })
+		assert.truthy(err.message:find("what has come is in " .. file .. ".unfinished", 1, true), err.message)
+		assert.is_false(support.exists(file))
+		flaky:requests()
+		bundle.create(file, { from })
+		local asked = flaky:requests()
+		assert.same({ 0, 1 }, { support.count(asked, "GET", "blobs/" .. layers[1]:digest()),
+			support.count(asked, "GET", "blobs/" .. layers[2]:digest()) })
+		assert.same({ file }, support.files(dir))
+		-- what was left and is damaged, or none of this run's
+		luff.copy(here .. "/team/app:v1", "oci:" .. file .. ".unfinished:other")
+		luff.copy(from, "oci:" .. file .. ".unfinished:mine")
+		support.write(file .. ".unfinished/blobs/" .. layers[1]:digest():gsub(":", "/"), ("x"):rep(layers[1]:size()))
+		bundle.create(file, { from })
+		assert.same({ from }, support.tags("oci-archive:" .. file))
+		assert.equal(1, #bundle.list(file).images)
+		assert.same({}, (luff.validate("oci-archive:" .. file .. ":" .. from)))
+		assert.same({ file }, support.files(dir))
+	end)
+
+	it("goes into links, pipes and stdout as they are", function()
+		local file, name = dir .. "/real.tar", here .. "/base:v1"
+		support.must { "ln", "-s", "real.tar", dir .. "/link" }
+		support.must { "mkfifo", dir .. "/pipe" }
+		bundle.create(dir .. "/link", { name })
+		assert.same({ name }, support.tags("oci-archive:" .. file))
+		local run = ("cat %s/pipe > %s/piped & %s bundle create -o %s/pipe %s && wait && test -p %s/pipe && "
+			.. "%s bundle create -o - %s > %s/out"):format(dir, dir, support.program, dir, name, dir, support.program, name, dir)
+		support.must { "timeout", "60", "sh", "-c", run }
+		for _, made in ipairs { "/piped", "/out" } do
+			assert.same({ name }, support.tags("oci-archive:" .. dir .. made))
+		end
+		assert.equal(2, support.luff("bundle", "create", "--json", "-o", "-", name).code)
+	end)
+
 	it("takes referrers along", function()
 		local signed = artifact.attach(here .. "/base:v1", { type = "application/x.signature" }):digest()
 		local file = dir .. "/signed.tar"

@@ -184,6 +184,13 @@ describe("luff report", function()
 		assert.equal(0, piped.code, piped.stderr)
 		check_page(piped.stdout)
 		assert.same({ code = 0, stdout = "", stderr = "" }, support.luff("report", "-o", dir .. "/page.html", name))
+		support.must { "ln", "-s", "page.html", dir .. "/link" }
+		support.must { "mkfifo", dir .. "/pipe" }
+		assert.equal(0, support.luff("report", "-o", dir .. "/link", name).code)
+		assert.equal("page.html", (support.must { "readlink", dir .. "/link" }:gsub("\n", "")))
+		local run = "cat %s/pipe > %s/piped & %s report -o %s/pipe %s && wait && test -p %s/pipe"
+		support.must { "timeout", "60", "sh", "-c", run:format(dir, dir, support.program, dir, name, dir) }
+		assert.equal(support.read(dir .. "/page.html"), support.read(dir .. "/piped"))
 		assert.equal(piped.stdout, support.read(dir .. "/page.html"))
 		local whole = support.luff("report", "--repository", "oci:" .. dir .. "/layout")
 		assert.truthy(whole.stdout:find("1</b> <span>tag</span>", 1, true))

@@ -4,6 +4,8 @@ local fail = require "luff.fail"
 local luff = require "luff"
 local options = require "luff.options"
 
+local core = require "luff.core"
+
 local bundle = {}
 
 local MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -135,7 +137,12 @@ function bundle.list(file)
 	return { images = images, blobs = found.list, delta = false }
 end
 
--- The digests that a bundle before, or the list that luff bundle ls --json printed of it, has.
+-- "docker.io/library/alpine" of docker.io/library/alpine:3.
+local function repository_of(name)
+	return (name:gsub("@sha%d+:%x+$", ""):gsub(":[^:/]*$", ""))
+end
+
+-- The digests that a bundle before, or the list that luff bundle ls --json printed of it, has; and its repositories.
 local function had_before(path)
 	local file, message = io.open(path, "rb")
 	if not file then
@@ -149,11 +156,14 @@ local function had_before(path)
 	if type(document.blobs) ~= "table" then
 		fail("bad_format", "%s: no list of a bundle: luff bundle ls --json makes one", path)
 	end
-	local had = {}
+	local had, repositories = {}, {}
 	for _, blob in ipairs(document.blobs) do
 		had[blob.digest] = true
 	end
-	return had
+	for _, image in ipairs(document.images or {}) do
+		repositories[repository_of(image.name)] = true
+	end
+	return had, repositories
 end
 
 -- ---- Mediums that a delta is written and read by ------------------------------------------------------------
@@ -166,7 +176,7 @@ local function read_blob(name, offset, opts)
 	return reader
 end
 
-local open = {} -- what these mediums hold, by number
+local open, last = {}, 0 -- what these mediums hold, by number
 local registered
 
 -- Makes a place of { resolve = f(tag), fetch = f(descriptor, offset), referrers = f(digest) }; returns its name.
@@ -186,9 +196,20 @@ local function place_of(held)
 		}
 		registered = true
 	end
-	local name = tostring(held):gsub("[^%w]", "")
-	open[name] = held
-	return name
+	last = last + 1
+	open[tostring(last)] = held
+	return "luff-bundle:" .. last
+end
+
+-- Calls f and closes the place; in what fails, it has the name that people know it by.
+local function with_place(place, name, f)
+	local result, err = luff.try(f)
+	open[place:match "%d+$"] = nil
+	if err then
+		err.message = err.message:gsub("^" .. place:gsub("%p", "%%%0") .. ":?%S*: ", function() return name end)
+		error(err, 0)
+	end
+	return result
 end
 
 local function none()
@@ -197,19 +218,24 @@ end
 
 -- ---- Making one ---------------------------------------------------------------------------------------------
 
-local function create_full(file, images, opts)
+-- Writes the images to a place that they are all in then; staged: where they are already.
+local function create_full(to, images, opts, staged)
 	local sources, names = {}, {}
 	for i, image in ipairs(images) do
-		sources[i], names[i] = image.object, image.name
+		sources[i], names[i] = staged and luff.open(staged .. "@" .. image.digest) or image.object, image.name
 	end
-	local done = luff.copy(sources, "oci-archive:" .. file, { names = names, referrers = opts.referrers,
-		plain_http = opts.plain_http, progress = opts.progress })
+	local done = luff.copy(sources, to, { names = names, referrers = opts.referrers, plain_http = opts.plain_http,
+		progress = opts.progress })
 	return done.copied, done.bytes
 end
 
 -- The artifact: a document that says what there is, and as layers the blobs and manifests that are new.
-local function create_delta(file, images, opts)
-	local had = had_before(opts.since)
+local function create_delta(to, images, opts, staged)
+	if staged then
+		local manifest = luff.open(staged .. ":" .. DELTA):manifest()
+		return #manifest.layers, luff.copy(staged .. ":" .. DELTA, to .. ":" .. DELTA, { progress = opts.progress }).bytes
+	end
+	local had, repositories = had_before(opts.since)
 	local found = { seen = {}, list = {}, referrers = {} }
 	for _, image in ipairs(images) do
 		collect(found, image.object, image.place, opts, 1)
@@ -227,7 +253,13 @@ local function create_delta(file, images, opts)
 		listed[i] = { name = image.name, digest = image.digest, size = image.size, mediaType = image.mediaType }
 	end
 	luff.array(found.referrers)
-	local config = luff.json.encode { version = 1, images = listed, blobs = blobs, referrers = found.referrers }
+	local before = luff.array {}
+	for repository in pairs(repositories) do
+		before[#before + 1] = repository
+	end
+	table.sort(before)
+	local config = luff.json.encode { version = 1, images = listed, blobs = blobs, referrers = found.referrers,
+		before = before }
 	local manifest = luff.json.encode {
 		schemaVersion = 2, mediaType = MANIFEST, artifactType = TYPE,
 		config = { mediaType = TYPE, digest = luff.digest(config), size = #config }, layers = layers,
@@ -249,13 +281,47 @@ local function create_delta(file, images, opts)
 			return read_blob(blob.place .. "@" .. d.digest, offset, { plain_http = opts.plain_http })
 		end,
 	}
-	local done = luff.copy(("luff-bundle:%s:%s"):format(place, DELTA), ("oci-archive:%s:%s"):format(file, DELTA),
-		{ progress = opts.progress })
-	open[place] = nil
+	local done = with_place(place, "", function()
+		return luff.copy(place .. ":" .. DELTA, to .. ":" .. DELTA, { progress = opts.progress })
+	end)
 	return #layers, done.bytes
 end
 
---- Makes a bundle of images in registries.
+-- A folder keeps what has come, so that a run that broke off goes on from there. The file is written from it when all is there,
+-- which is checked then once more.
+local function create_file(create, file, images, opts)
+	local folder = file .. ".unfinished"
+	local stage, new = "oci:" .. folder, folder .. "/bundle.tar"
+	local _, is_file = core.real_path(folder)
+	if is_file then
+		os.remove(folder)
+	end
+	os.remove(new)
+	local function run()
+		create(stage, images, opts)
+		return create("oci-archive:" .. new, images, opts, stage)
+	end
+	local ok, blobs, bytes = pcall(run)
+	if not ok and type(blobs) == "table" and (blobs.code == "digest_mismatch" or blobs.code == "size_mismatch") then
+		core.remove_folder(folder)
+		ok, blobs, bytes = pcall(run)
+	end
+	if not ok then
+		if luff.try(luff.tags, stage) and type(blobs) == "table" and blobs.code ~= "cancelled" then
+			blobs.message = blobs.message .. "; what has come is in " .. folder
+		end
+		error(blobs, 0)
+	end
+	local renamed, message = os.rename(new, file)
+	if not renamed then
+		fail("io", "%s", message)
+	end
+	core.remove_folder(folder)
+	return blobs, bytes
+end
+
+--- Makes a bundle of images in registries. What has come is in FILE.unfinished, a folder, until the file is made: after a run
+-- that broke off, the next one goes on from there.
 --
 --	since       a bundle, or the list of one (luff bundle ls --json): only what that has not
 --	referrers   signatures and attestations, too
@@ -263,22 +329,22 @@ end
 --	jobs        questions at a time (8)
 --	progress    as of luff.copy
 --
--- Returns { images = { { name, digest }, … }, blobs =, bytes = }: how many came, and their bytes. Replaces a file that is there.
+-- Returns { images = { { name, digest }, … }, blobs =, bytes = }: how many it holds, and their bytes. Replaces a file that is
+-- there, behind links, too; into what is no file (a pipe, "-" for stdout) it is written as it is, and from the start each time.
 function bundle.create(file, names, opts)
 	opts = opts or {}
 	options.check(opts, { "since", "referrers", "platform", "jobs", "plain_http", "progress" }, "option")
+	if file:find(":", 1, true) then
+		fail("invalid", "%s: the file of a bundle has no colon in its name", file)
+	end
 	local images = resolve_all(names, opts)
-	local unfinished = file .. ".unfinished"
-	local dry = require("luff.core").plan_is_on()
-	local ok, blobs, bytes = pcall(opts.since and create_delta or create_full, unfinished, images, opts)
-	if not ok then
-		os.remove(not dry and unfinished or "")
-		error(blobs, 0)
-	elseif not dry then
-		local renamed, message = os.rename(unfinished, file)
-		if not renamed then
-			fail("io", "%s", message)
-		end
+	local create = opts.since and create_delta or create_full
+	local path, is_file = core.real_path(file)
+	local blobs, bytes
+	if is_file and file ~= "-" and not core.plan_is_on() then
+		blobs, bytes = create_file(create, path, images, opts)
+	else
+		blobs, bytes = create("oci-archive:" .. file, images, opts)
 	end
 	for i, image in ipairs(images) do
 		images[i] = { name = image.name, digest = image.digest }
@@ -288,46 +354,96 @@ end
 
 -- ---- Bringing one in ----------------------------------------------------------------------------------------
 
--- A source of all that a delta has, by digests.
-local function open_delta(file, delta, to)
-	local manifests, place, has = {}, "oci-archive:" .. file, {}
+-- "docker.io/library/alpine:3" comes to "TO/library/alpine:3".
+local function target_of(name, to)
+	return to .. "/" .. name:gsub("^[^/]*/", "")
+end
+
+-- What the bundle before brought: a manifest or blob that one of the repositories at the destination has.
+local function find_there(d, repositories, offset, opts)
+	for _, repository in ipairs(repositories) do
+		local name = repository .. "@" .. d.digest
+		local found, err
+		if d.manifest then
+			found, err = luff.try(function()
+				return luff.open(name, opts):raw_manifest():sub(offset + 1)
+			end)
+		else
+			found, err = luff.try(read_blob, name, offset, opts)
+		end
+		if not found and err.code ~= "not_found" then
+			error(err, 0)
+		elseif found then
+			return found
+		end
+	end
+end
+
+-- A function that gives a source of all that a delta has, by digests, for an image that goes to `to`.
+local function open_delta(file, delta, to, opts)
+	local manifests, place, has, others, seen = {}, "oci-archive:" .. file, {}, {}, {}
 	for _, layer in ipairs(luff.open(place .. ":" .. DELTA):manifest().layers) do
 		has[layer.digest] = true
 	end
 	for _, blob in ipairs(delta.blobs) do
 		manifests[blob.digest] = blob.manifest and blob or nil
 	end
-	return place_of {
-		resolve = function(digest)
-			local d = manifests[digest]
-			return d and { mediaType = d.mediaType, digest = d.digest, size = d.size }
-		end,
-		fetch = function(d, offset)
-			if not has[d.digest] then
-				fail("not_found", "%s: %s is in the bundle before this one, and not at %s: load that first", file, d.digest, to)
-			end
-			return read_blob(place .. "@" .. d.digest, offset)
-		end,
-		referrers = function(digest)
-			local list = {}
-			for _, one in ipairs(delta.referrers or {}) do
-				if one.subject == digest then
-					list[#list + 1] = { mediaType = one.mediaType, digest = one.digest, size = one.size,
-						artifactType = one.artifactType, annotations = one.annotations }
+	local function add_repository(name)
+		local repository = target_of(name, to)
+		others[#others + 1] = not seen[repository] and repository or nil
+		seen[repository] = true
+	end
+	for _, image in ipairs(delta.images) do
+		add_repository(repository_of(image.name))
+	end
+	for _, repository in ipairs(delta.before or {}) do
+		add_repository(repository)
+	end
+	local how = { plain_http = opts.plain_http }
+	return function(name)
+		local own = target_of(repository_of(name), to)
+		return place_of {
+			resolve = function(digest)
+				local d = manifests[digest]
+				return d and { mediaType = d.mediaType, digest = d.digest, size = d.size }
+			end,
+			fetch = function(d, offset)
+				if has[d.digest] then
+					return read_blob(place .. "@" .. d.digest, offset)
 				end
-			end
-			return list
-		end,
-	}
+				local wanted = { digest = d.digest, manifest = manifests[d.digest] }
+				return find_there(wanted, { own }, offset, how) or find_there(wanted, others, offset, how)
+					or fail("not_found", "%s is in the bundle before this one, and not at %s: load that first", d.digest, to)
+			end,
+			referrers = function(digest)
+				local list = {}
+				for _, one in ipairs(delta.referrers or {}) do
+					if one.subject == digest then
+						list[#list + 1] = { mediaType = one.mediaType, digest = one.digest, size = one.size,
+							artifactType = one.artifactType, annotations = one.annotations }
+					end
+				end
+				return list
+			end,
+		}
+	end
 end
 
--- "docker.io/library/alpine:3" comes to "TO/library/alpine:3".
-local function target_of(name, to)
-	return to .. "/" .. name:gsub("^[^/]*/", "")
+-- No two images may come to one name.
+local function check_targets(images, to)
+	local taken = {}
+	for _, image in ipairs(images) do
+		local target = target_of(image.name, to)
+		local other = taken[target]
+		if other and other.digest ~= image.digest then
+			fail("invalid", 'both "%s" and "%s" would be "%s"', other.name, image.name, target)
+		end
+		taken[target] = image
+	end
 end
 
 --- Copies what a bundle holds to a registry, or to layouts below a folder: docker.io/library/alpine:3 to TO/library/alpine:3.
--- What is there does not move, so that a load that broke off goes on.
+-- What is there does not move, so that a load that broke off goes on. Nothing is done where two images would have one name.
 --
 --	jobs    images at a time (4)
 --	each    function(entry), for each image as it is done: { name, to, digest, status, error }
@@ -339,12 +455,22 @@ function bundle.load(file, to, opts)
 	options.check(opts, { "jobs", "plain_http", "each", "progress" }, "option")
 	local delta = read_delta(file)
 	local images = delta and delta.images or bundle.list(file).images
-	local source = delta and "luff-bundle:" .. open_delta(file, delta, to) or "oci-archive:" .. file
+	check_targets(images, to)
+	local source_of = delta and open_delta(file, delta, to, opts)
+	local function load(image, target)
+		local how = { referrers = true, plain_http = opts.plain_http, progress = opts.progress and opts.progress() }
+		if not source_of then
+			return luff.copy(("oci-archive:%s@%s"):format(file, image.digest), target, how)
+		end
+		local source = source_of(image.name)
+		return with_place(source, file .. ": ", function()
+			return luff.copy(source .. "@" .. image.digest, target, how)
+		end)
+	end
 	local summary = { copied = 0, unchanged = 0, failed = 0, bytes = 0, entries = {} }
 	luff.map(images, { jobs = opts.jobs or 4 }, function(image)
 		local entry = { name = image.name, to = target_of(image.name, to), digest = image.digest }
-		local done, err = luff.try(luff.copy, source .. "@" .. image.digest, entry.to,
-			{ referrers = true, plain_http = opts.plain_http, progress = opts.progress and opts.progress() })
+		local done, err = luff.try(load, image, entry.to)
 		if err and err.code == "cancelled" then
 			error(err, 0)
 		end

@@ -28,6 +28,11 @@ function verbs.create(args, opts)
 	if not opts.output then
 		options.fail "say which file it becomes: luff bundle create -o FILE IMAGE..."
 	end
+	local to_stdout = opts.output == "-"
+	if to_stdout and (opts.json or terminal.columns "stdout") then
+		options.fail(opts.json and "--json and the bundle cannot both go to stdout"
+			or "a bundle is not for the terminal: -o FILE")
+	end
 	local bars <close> = progress.beside_lines(opts)
 	local done = bundle.create(opts.output, names, { since = opts.since, referrers = opts.referrers,
 		platform = opts.platform, plain_http = opts.plain_http, progress = bars and bars:watch() })
@@ -39,7 +44,8 @@ function verbs.create(args, opts)
 		return
 	end
 	for _, image in ipairs(done.images) do
-		terminal.write(image.digest, "\t", terminal.printable(image.name), "\n")
+		local write = to_stdout and function(...) io.stderr:write(...) end or terminal.write
+		write(image.digest, "\t", terminal.printable(image.name), "\n")
 	end
 	io.stderr:write(("%d images, %d blobs (%s)\n"):format(#done.images, done.blobs, terminal.size(done.bytes)))
 end
@@ -106,7 +112,7 @@ return {
 	arguments = { 1, 10001 },
 	words = { "create", "load", "ls" },
 	options = {
-		{ name = "output", short = "o", value = "FILE", help = "create: the bundle" },
+		{ name = "output", short = "o", value = "FILE", help = "create: the bundle; - is stdout" },
 		{ name = "file", short = "f", value = "LIST", help = "create: a file of names, one a line" },
 		{ name = "since", value = "OLD", help = "create: only what this bundle, or ls --json of it, has not" },
 		{ name = "referrers", help = "create: also what refers to the images: signatures, attestations" },
@@ -119,6 +125,9 @@ return {
 	help = [[
 A bundle is an oci-archive in which each image has its whole name, for skopeo and others, too. With --since it
 is a delta: it holds what the bundle before it has not, and is loaded after that one.
+
+create keeps what has come in FILE.unfinished, a folder, until all is there: after a run that broke off, the
+next one goes on from there.
 
 load copies docker.io/library/alpine:3 to PLACE/library/alpine:3. What is there does not move: a load that
 broke off goes on. What fails is told, the rest goes on, and the exit code is 1 then.

@@ -7,12 +7,13 @@ local progress = require "luff.progress"
 local report = require "luff.report"
 local terminal = require "luff.terminal"
 
--- The file is there when it is whole.
+-- The file is there when it is whole; into what is none (a pipe, a device) the page goes as it is.
 local function write_file(path, text)
 	if core.plan_is_on() then
 		fail("denied", "a dry run does not write files")
 	end
-	local new = path .. ".new"
+	local real, is_file = core.real_path(path)
+	local new = is_file and real .. ".new" or real
 	local file, message = io.open(new, "wb")
 	local ok = file
 	if file then
@@ -20,11 +21,11 @@ local function write_file(path, text)
 		local closed, why = file:close()
 		ok, message = ok and closed, message or why
 	end
-	if ok then
-		ok, message = os.rename(new, path)
+	if ok and is_file then
+		ok, message = os.rename(new, real)
 	end
 	if not ok then
-		os.remove(new)
+		os.remove(is_file and new or "")
 		fail("io", "cannot write %s: %s", path, tostring(message):gsub("^.*: ", ""))
 	end
 end
