@@ -134,9 +134,14 @@ describe("luff.mirror, on the way,", function()
 
 	it("asks once for each tag at each side where nothing is to be done", function()
 		mirror.run { from = from, to = to, referrers = false }
-		requests()
-		assert.equal(2, mirror.run { from = from, to = to }.unchanged)
-		assert.same({ 2, 2 }, requests())
+		for _, dry in ipairs { false, true } do
+			requests()
+			assert.equal(2, mirror.run { from = from, to = to, dry_run = dry }.unchanged)
+			local a, b = server:requests(), other:requests()
+			-- registries count what moves a manifest
+			assert.same({ 2, 2, 0, 0 }, { support.count(a, "HEAD", "/manifests/"), support.count(b, "HEAD", "/manifests/"),
+				support.count(a, "GET", "/manifests/"), support.count(b, "GET", "/manifests/") })
+		end
 	end)
 
 	it("makes indexes of the platforms that are wanted", function()

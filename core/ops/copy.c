@@ -21,6 +21,7 @@
 #include "model/descriptor.h"
 #include "model/embedded.h"
 #include "ops/convert.h"
+#include "ops/current.h"
 #include "ops/flight.h"
 #include "ops/several.h"
 #include "store/docker.h"
@@ -692,29 +693,6 @@ static int choose_tag(const char **tag, char buf[LUFF_TAG_MAX + 1], const struct
 	return 0;
 }
 
-/* True if the destination's tag stands for the root already. */
-static int is_up_to_date(bool *out, const struct copy *c, const char *tag, const struct luff_descriptor *root,
-			 struct luff_error *err)
-{
-	struct luff_name name = {.digest = {""}};
-	struct luff_descriptor there;
-	struct luff_error missing = {0};
-	int rc;
-
-	*out = false;
-	if (!*tag)
-		return 0;
-	memcpy(name.tag, tag, strlen(tag) + 1);
-	rc = luff_medium_resolve(&there, NULL, c->dst, &name, &missing);
-	*out = rc == 0 && luff_digest_equal(&there.digest, &root->digest);
-	/* a destination that does not show what it has, or has it damaged, may still take what it gets */
-	if (rc == 0 || rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED || rc == LUFF_EAUTH || rc == LUFF_EFORMAT ||
-	    rc == LUFF_EDIGEST || rc == LUFF_ESIZE)
-		return 0;
-	*err = missing;
-	return rc;
-}
-
 /* A source that was opened without a name, since there is but one image, still tells the name of that. */
 static int find_name(struct luff_name *name, struct luff_medium *src, struct luff_error *err)
 {
@@ -742,6 +720,12 @@ static enum luff_compress choose_compress(const struct copy *c, const struct luf
 		       : LUFF_COMPRESS_NONE;
 }
 
+/* Nothing below a root that is there already is asked for. */
+static bool ends_at_root(const struct copy *c)
+{
+	return c->dst->ops->complete && !c->options->referrers && !c->options->foreign && !c->options->deep;
+}
+
 static int run(struct luff_copy_root *out, struct copy *c, const struct luff_name *dst_name,
 	       const struct luff_name *src_name, struct luff_error *err)
 {
@@ -750,13 +734,19 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 	struct luff_name from = *src_name;
 	const char *tag = "";
 	char name[LUFF_TAG_MAX + 1];
+	struct luff_digest there = {.text = ""};
+	bool early =
+		dst_name->tag[0] && !dst_name->digest.text[0] && !c->options->platform && ends_at_root(c);
 	bool current = false;
 	size_t first;
-	int rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
+	int rc = early ? luff_current_find(&there, c->dst, dst_name->tag, err) : 0;
 
+	if (rc == 0 && there.text[0])
+		rc = luff_current_is(&current, &root, &there, c->src, src_name, err);
+	if (rc == 0 && (!current || choose_compress(c, dst_name) != LUFF_COMPRESS_NONE))
+		rc = luff_medium_resolve(&root, &document, c->src, src_name, err);
 	if (rc == 0)
 		rc = find_name(&from, c->src, err);
-
 	if (rc == 0 && c->options->platform && luff_media_is_index(root.media_type))
 		rc = select_platform(&root, &document, c, err);
 	if (rc == 0)
@@ -766,11 +756,11 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 	c->result.root = root;
 	luff_text_copy(out->tag, sizeof out->tag, tag);
 	c->compress = choose_compress(c, dst_name);
-	rc = c->compress == LUFF_COMPRESS_NONE ? is_up_to_date(&current, c, tag, &root, err) : 0;
-	if (rc < 0 || (current && c->dst->ops->complete && !c->options->referrers && !c->options->foreign &&
-		       !c->options->deep))
+	if (c->compress == LUFF_COMPRESS_NONE && !early)
+		rc = luff_current_find(&there, c->dst, tag, err);
+	c->current = c->compress == LUFF_COMPRESS_NONE && luff_digest_equal(&there, &root.digest);
+	if (rc < 0 || (c->current && ends_at_root(c)))
 		return rc;
-	c->current = current;
 	rc = add(&first, c, &c->manifests, &root, err);
 	if (rc < 0)
 		return rc;

@@ -371,7 +371,7 @@ local function find_there(d, repositories, offset, opts)
 		else
 			found, err = luff.try(read_blob, name, offset, opts)
 		end
-		if not found and err.code ~= "not_found" then
+		if not found and err.code ~= "not_found" and err.code ~= "bad_format" then
 			error(err, 0)
 		elseif found then
 			return found

@@ -21,6 +21,13 @@ local function digest_there(job, entry)
 	return there and there.digest
 end
 
+-- What would be done where nothing is looked at or changed.
+local function compare(job, entry)
+	local digest = luff.resolve(name_of(job.from, entry.tag), { plain_http = job.plain_http }).digest
+	local manifests = digest_there(job, entry) == digest and 0 or 1
+	return { digest = digest, copied = 0, mounted = 0, manifests = manifests, bytes = 0 }
+end
+
 local function how_to_copy(job)
 	return { referrers = job.referrers, foreign = job.foreign, deep = job.deep, plain_http = job.plain_http,
 		progress = job.progress and job.progress() }
@@ -117,7 +124,10 @@ end
 
 -- Without all that: at most one question at each side where nothing is to be done.
 local function move(job, entry)
-	if job.filter or job.transform or job.verify or job.platforms or job.dry_run then
+	local plain = not (job.filter or job.transform or job.verify or job.platforms)
+	if plain and job.dry_run and not job.platform then
+		return compare(job, entry)
+	elseif not plain or job.dry_run then
 		return edit(job, entry)
 	end
 	local how = how_to_copy(job)
