@@ -21,17 +21,21 @@ static volatile int old_mask, old_count;
 static volatile sig_atomic_t pending; /* nothing was raised yet */
 static volatile sig_atomic_t terminated;
 
-/* It may fire late, in a coroutine that was in C when the prompt had already gone on. */
-static void stop(lua_State *L, lua_Debug *debug)
+static int raise_cancelled(lua_State *L)
 {
 	struct luff_error err = {.code = LUFF_ECANCELED, .msg = "cancelled"};
 
+	pending = 0;
+	return luff_raise(L, &err);
+}
+
+/* It may fire late, in a coroutine that was in C when the prompt had already gone on. */
+static void stop(lua_State *L, lua_Debug *debug)
+{
 	(void)debug;
 	lua_sethook(L, old_hook, old_mask, old_count);
-	if (!pending)
-		return;
-	pending = 0;
-	luff_raise(L, &err);
+	if (pending)
+		raise_cancelled(L);
 }
 
 /* No hook for calls: what handles the error, or closes variables in C, is not disturbed. */
@@ -167,12 +171,8 @@ static bool is_luffs(lua_State *L)
 /* In place of giving the error on top to who called. */
 static void go_on_raising(lua_State *L)
 {
-	struct luff_error err = {.code = LUFF_ECANCELED, .msg = "cancelled"};
-
-	if (!is_cancelled() || is_luffs(L))
-		return;
-	pending = 0;
-	luff_raise(L, &err);
+	if (is_cancelled() && !is_luffs(L))
+		raise_cancelled(L);
 }
 
 /* As lbaselib.c has it: what is above the first `extra` values is the result. */

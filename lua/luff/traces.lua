@@ -1,5 +1,5 @@
 -- Tracebacks for who wrote a script: the frames of luff's own files say nothing to them, unless the fault is luff's.
-local core = require "luff.core"
+local embedded = require("luff.core").embedded -- also when the sandbox has taken it away
 
 local traces = {}
 
@@ -7,7 +7,7 @@ local traces = {}
 local function is_luffs(file)
 	local name = file:match "^(luff%..+)%.lua$" or file:match "/?(luff/.+)%.lua$"
 	name = name and name:gsub("/", "."):gsub("%.init$", "")
-	return name ~= nil and core.embedded(name) ~= nil
+	return name ~= nil and embedded(name) ~= nil
 end
 
 --- Which is shown of a traceback (the text of debug.traceback): the frames of scripts, nil where there are none. All of it where
