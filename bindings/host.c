@@ -33,6 +33,27 @@ static void prefer_tree(void)
 	}
 }
 
+/* What tostring() makes of light userdata: of luff.null, which is one, its name. */
+static int light_text(lua_State *L)
+{
+	if (lua_touserdata(L, 1))
+		lua_pushfstring(L, "userdata: %p", lua_touserdata(L, 1));
+	else
+		lua_pushliteral(L, "null");
+	return 1;
+}
+
+/* All light userdata have one metatable: in a module it would be somebody else's. [-0, +0] */
+static void name_null(lua_State *L)
+{
+	lua_pushlightuserdata(L, NULL);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, light_text);
+	lua_setfield(L, -2, "__tostring");
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+}
+
 static int run(lua_State *L)
 {
 	int argc = (int)lua_tointeger(L, 1);
@@ -40,6 +61,7 @@ static int run(lua_State *L)
 
 	luaL_openlibs(L);
 	luff_interrupt_libraries(L);
+	name_null(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	lua_pushcfunction(L, luaopen_luff);
 	lua_setfield(L, -2, "luff");

@@ -9,8 +9,8 @@ local function odd_image()
 	local dir = support.scratch() .. "/odd"
 	local blob, name = support.layout(dir)
 	local layer = blob(support.tar { ["etc/motd"] = "hello\n" }, "application/vnd.oci.image.layer.v1.tar")
-	local config = blob(([[{ "zzz": {"b": 1, "a": [null, {"y": 1.5, "x": "\u003c"}]}, "os": "linux",
-		"architecture": "amd64",
+	local config = blob(([[{ "zzz": {"b": 1, "a": [null, {"y": 1.5, "x": "\u003c"}]},
+		"n": [1.0, 9007199254740993, 1e3], "os": "linux", "architecture": "amd64",
 		"rootfs": {"type": "layers", "diff_ids": ["%s"]}, "config": {"OnBuild": [], "User": "root"} }]]):format(layer.digest),
 		"application/vnd.oci.image.config.v1+json")
 	name("v1", blob(([[{ "layers": [{"size": %d, "org.example.note": 7, "digest": "%s", "mediaType": "%s"}],
@@ -21,6 +21,15 @@ local function odd_image()
 end
 
 describe("an edited image", function()
+	it("has the numbers and the order that it was given", function()
+		local new = odd_image():configure(function(config)
+			config.big = math.maxinteger
+			config.config.Labels = luff.json.decode '{"z":"1","a":"2"}'
+		end)
+		assert.truthy(new:raw_config_file():find('"Labels":{"z":"1","a":"2"}},"big":9223372036854775807}', 1, true),
+			new:raw_config_file())
+	end)
+
 	it("keeps what nobody changed, and its order", function()
 		local image = odd_image()
 		local new = image:configure(function(config)
@@ -28,7 +37,7 @@ describe("an edited image", function()
 			config.author = "me"
 		end)
 		assert.equal('{"zzz":{"b":1,"a":[null,{"y":1.5,"x":"<"}]},'
-			.. '"os":"linux","architecture":"amd64","rootfs":{"type":"layers",'
+			.. '"n":[1.0,9007199254740993,1e3],"os":"linux","architecture":"amd64","rootfs":{"type":"layers",'
 			.. '"diff_ids":["' .. image:layers()[1]:digest() .. '"]},"config":{"OnBuild":[],"User":"nobody"},"author":"me"}',
 			new:raw_config_file())
 		local digest, size = new:raw_manifest():match '"config":{"size":(%d+),"digest":"([^"]+)"'

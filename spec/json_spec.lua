@@ -24,6 +24,43 @@ describe("luff.json", function()
 		assert.equal("float", math.type(luff.json.decode "12.5"))
 	end)
 
+	it("keeps numbers of 64 bits, and floats as short as they read back", function()
+		for _, text in ipairs { "9007199254740993", "9223372036854775807", "-9223372036854775808",
+			"[0.1,1.1,1e+300,5e-324,0.30000000000000004,9.223372036854776e+18]" } do
+			assert.equal(text, luff.json.encode(luff.json.decode(text)))
+		end
+		assert.equal("integer", math.type(luff.json.decode "9223372036854775807"))
+		assert.equal("float", math.type(luff.json.decode "9223372036854775808"))
+		assert.same({ 1, "2", { ["3"] = 4 }, 5 }, luff.json.decode '[1,"2",{"3":4},5]')
+	end)
+
+	it("keeps the order of names, new ones behind", function()
+		local value = luff.json.decode '{"zeta":1,"alpha":{"y":1,"b":2},"gone":3,"mid":4}'
+		value.new, value.also, value.gone, value.alpha.a = 1, 2, nil, 3
+		assert.equal('{"zeta":1,"alpha":{"y":1,"b":2,"a":3},"mid":4,"also":2,"new":1}', luff.json.encode(value))
+		value.gone = 5
+		assert.truthy(luff.json.encode(value):find('"gone":5,"mid"', 1, true))
+	end)
+
+	it("refuses to write what it refuses to read", function()
+		for _, value in ipairs { "a\0b", { ["a\0b"] = 1 } } do
+			assert.has_error(function()
+				luff.json.encode(value)
+			end)
+		end
+	end)
+
+	it("is a module, too", function()
+		assert.equal(luff.json, require "luff.json")
+		assert.equal("[1]\n", support.must { support.program, "-e", "print(require('luff.json').encode { 1 })" })
+	end)
+
+	it("shows null as what it is", function()
+		assert.equal("null", require("luff.pretty").format(luff.null))
+		assert.equal("{ null }", require("luff.pretty").format { luff.null })
+		assert.equal("null\n", support.must { support.program, "-e", "print(luff.null)" })
+	end)
+
 	it("sorts names, and indents where asked", function()
 		assert.equal('{"a":1,"b":2,"c":3}', luff.json.encode { c = 3, a = 1, b = 2 })
 		assert.equal('{\n  "a": [\n    1,\n    2\n  ]\n}', luff.json.encode({ a = { 1, 2 } }, { indent = true }))

@@ -9,7 +9,7 @@ local folders = { ["5.1"] = "lua5.1", ["5.3"] = "lua5.3", ["5.5"] = "lua5.5", Lu
 local modules = {
 	"luff", "luff.artifact", "luff.compat", "luff.config", "luff.created", "luff.diff", "luff.facts",
 	"luff.fail", "luff.glob", "luff.medium", "luff.mirror", "luff.options", "luff.prune", "luff.regex",
-	"luff.select", "luff.semver", "luff.task", "luff.time", "luff.yaml", "luff.edit.documents",
+	"luff.json", "luff.select", "luff.semver", "luff.task", "luff.time", "luff.yaml", "luff.edit.documents",
 	"luff.bundle", "luff.find", "luff.plan", "luff.promote",
 	"luff.edit.files", "luff.edit.indexes", "luff.edit.layers", "luff.edit.rebase", "luff.edit.time",
 }

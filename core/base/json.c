@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -208,14 +209,107 @@ const cJSON *luff_json_array(const cJSON *object, const char *key)
 	return cJSON_IsArray(member) ? member : NULL;
 }
 
+/* ---- Numbers, exactly ---- */
+
+const char *luff_json_next_number(const char **at, const char *end, size_t *len)
+{
+	const char *p = *at, *found = NULL;
+
+	while (p < end && !found) {
+		if (*p == '"') {
+			p++;
+			scan_string(&p, end);
+		} else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+			found = p;
+			*len = number(p, end);
+			p += *len;
+		} else {
+			p++;
+		}
+	}
+	*at = p;
+	return found;
+}
+
+bool luff_json_whole(int64_t *out, const char *number, size_t len)
+{
+	bool negative = len > 0 && *number == '-';
+	size_t i = negative;
+	int64_t n = 0;
+
+	/* counted below zero, where there is one more */
+	for (; i < len && number[i] >= '0' && number[i] <= '9'; i++) {
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_sub_overflow(n, number[i] - '0', &n))
+			return false;
+	}
+	if (i < len || i == (size_t)negative || (!negative && n == INT64_MIN))
+		return false;
+	*out = negative ? n : -n;
+	return true;
+}
+
+/* Whether cJSON prints the number as it stands. */
+static bool prints_itself(const char *number, size_t len)
+{
+	int64_t n;
+
+	return len <= 15 && luff_json_whole(&n, number, len) && !(n == 0 && *number == '-');
+}
+
+static int keep_numbers(cJSON *node, const char **at, const char *end, struct luff_error *err)
+{
+	cJSON *child;
+	const char *text;
+	size_t len = 0;
+	int rc = 0;
+
+	if (cJSON_IsNumber(node)) {
+		text = luff_json_next_number(at, end, &len);
+		if (!text || prints_itself(text, len))
+			return 0;
+		node->valuestring = strndup(text, len);
+		if (!node->valuestring)
+			return luff_fail_nomem(err);
+		node->type = cJSON_Raw;
+	}
+	cJSON_ArrayForEach(child, node)
+	{
+		if (rc == 0)
+			rc = keep_numbers(child, at, end, err);
+	}
+	return rc;
+}
+
+int luff_json_keep_numbers(cJSON *tree, const char *text, size_t len, struct luff_error *err)
+{
+	return keep_numbers(tree, &text, text + len, err);
+}
+
+static double value_of(const cJSON *number)
+{
+	return cJSON_IsRaw(number) ? strtod(number->valuestring, NULL) : number->valuedouble;
+}
+
+bool luff_json_same_number(const cJSON *a, const cJSON *b)
+{
+	int64_t x, y;
+
+	if (!(cJSON_IsRaw(a) || cJSON_IsNumber(a)) || !(cJSON_IsRaw(b) || cJSON_IsNumber(b)))
+		return false;
+	if (cJSON_IsRaw(a) && cJSON_IsRaw(b) && luff_json_whole(&x, a->valuestring, strlen(a->valuestring)) &&
+	    luff_json_whole(&y, b->valuestring, strlen(b->valuestring)))
+		return x == y;
+	return !(value_of(a) < value_of(b)) && !(value_of(a) > value_of(b));
+}
+
 bool luff_json_int64(int64_t *out, const cJSON *object, const char *key)
 {
 	const cJSON *member = luff_json_get(object, key);
 	double n;
 
-	if (!cJSON_IsNumber(member))
+	if (!cJSON_IsNumber(member) && !cJSON_IsRaw(member))
 		return false;
-	n = member->valuedouble;
+	n = value_of(member);
 	if (!(fabs(n) < 9007199254740992.0) || n != floor(n))
 		return false;
 	*out = (int64_t)n;

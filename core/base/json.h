@@ -31,6 +31,24 @@ int luff_json_parse(cJSON **out, const char *text, size_t len, const char *what,
  * @return 0, which does not yet say that it is JSON; LUFF_ELIMIT (over values_max), LUFF_EFORMAT
  */
 int luff_json_scan(const char *text, size_t len, size_t values_max, const char *what, struct luff_error *err);
+/**
+ * The next number of a text that luff_json_parse() took: where it begins, or NULL.
+ *
+ * @param at   from where on, in front of a value or between two; moves behind the number
+ * @param len  out: its length
+ */
+const char *luff_json_next_number(const char **at, const char *end, size_t *len);
+/** Whether a number of JSON is a whole one without a point or exponent, within 64 bits. */
+bool luff_json_whole(int64_t *out, const char *number, size_t len);
+/**
+ * The numbers of a tree print as they stand in the text that it was parsed from: cJSON keeps no more than a double. Those that would
+ * print otherwise are cJSON_Raw from then on; luff_json_int64() knows them.
+ *
+ * @return 0; LUFF_ENOMEM
+ */
+int luff_json_keep_numbers(cJSON *tree, const char *text, size_t len, struct luff_error *err);
+/** Whether both are numbers, of whatever spelling, and the same. */
+bool luff_json_same_number(const cJSON *a, const cJSON *b);
 /** Member of an object, exact case; NULL if absent, null, or `object` is NULL or no object. */
 const cJSON *luff_json_get(const cJSON *object, const char *key);
 /** NULL if absent or of another type. */

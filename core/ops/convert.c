@@ -120,6 +120,8 @@ int luff_convert_manifest(char **out, const char *document, size_t len,
 	int rc = luff_json_parse(&tree, document, len, "manifest", err);
 
 	*out = NULL;
+	if (rc == 0)
+		rc = luff_json_keep_numbers(tree, document, len, err);
 	cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(tree, "layers"))
 	{
 		if (rc == 0)

@@ -1,6 +1,7 @@
 /* See document.h. */
 #include "ops/document.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,6 +10,21 @@
 #define MEMBERS_MAX 4096 /* of one object whose order is kept: members are looked for one by one */
 
 static bool order_like(cJSON *tree, const cJSON *old);
+
+/* The same number, as it was written: 1.0 stays that. */
+static bool spell_like(cJSON *number, const cJSON *old)
+{
+	char *text = cJSON_IsRaw(old) ? strdup(old->valuestring) : NULL;
+
+	if (cJSON_IsRaw(old) && !text)
+		return false;
+	free(number->valuestring);
+	number->valuestring = text;
+	number->type = old->type;
+	number->valueint = old->valueint;
+	number->valuedouble = old->valuedouble;
+	return true;
+}
 
 static bool order_members(cJSON *object, const cJSON *old)
 {
@@ -43,6 +59,8 @@ static bool order_like(cJSON *tree, const cJSON *old)
 	const cJSON *like = old ? old->child : NULL;
 	cJSON *item;
 
+	if (old && luff_json_same_number(tree, old))
+		return spell_like(tree, old);
 	if (!like || tree->type != old->type)
 		return true;
 	if (cJSON_IsObject(tree)) {
@@ -76,7 +94,13 @@ int luff_document_reprint(char **out, const char *text, const char *old, const c
 		return rc;
 	if (!cJSON_IsObject(tree))
 		return luff_fail(err, LUFF_EFORMAT, "the %s is no JSON object", what);
+	rc = luff_json_keep_numbers(tree, text, strlen(text), err);
+	if (rc < 0)
+		return rc;
 	if (old && luff_json_parse(&before, old, strlen(old), what, &ignored) == 0) {
+		rc = luff_json_keep_numbers(before, old, strlen(old), err);
+		if (rc < 0)
+			return rc;
 		same = cJSON_PrintUnformatted(before);
 		if (!same || !order_like(tree, before))
 			return luff_fail_nomem(err);

@@ -62,6 +62,8 @@ static int make_manifest(struct image_edit *e, struct luff_error *err)
 	LUFF_AUTO(text) printed = NULL;
 	int rc = luff_json_parse(&e->manifest, text, strlen(text), "manifest", err);
 
+	if (rc == 0)
+		rc = luff_json_keep_numbers(e->manifest, text, strlen(text), err);
 	if (rc < 0)
 		return rc;
 	config = cJSON_GetObjectItemCaseSensitive(e->manifest, "config");

@@ -11,7 +11,7 @@ for _, name in ipairs {
 	luff[name] = core[name]
 end
 
-luff.json = { encode = core.encode, decode = core.decode }
+luff.json = require "luff.json"
 
 -- What is made of the core in files of their own, which are read when they are needed: method = file.
 local methods = {

@@ -18,13 +18,15 @@ local luff = {}
 ---@class luff.json
 luff.json = {}
 
----A Lua value of a JSON text (RFC 8259). Arrays carry luff.array's mark, so that empty ones stay arrays; null is luff.null.
+---A Lua value of a JSON text (RFC 8259). Arrays carry luff.array's mark, so that empty ones stay arrays; null is luff.null. Whole
+---numbers of 64 bits are integers. Of objects it is remembered in which order their names stood.
 ---@param text string at most 64 levels deep, no name twice in one object
 ---@return any
 function luff.json.decode(text) end
 
----JSON of a Lua value, names sorted. A table is an array if it has a value at 1 or luff.array's mark, else an object. What
----JSON cannot hold raises: other keys in an array, text that is not UTF-8, functions.
+---JSON of a Lua value. Names are in the order in which they were decoded, others behind them, sorted; floats have as many digits
+---as they need. A table is an array if it has a value at 1 or luff.array's mark, else an object. What
+---JSON cannot hold raises: other keys in an array, text that is not UTF-8 or has a NUL, functions.
 ---@param value any at most 64 levels deep
 ---@param opts { indent: boolean? }?
 ---@return string

@@ -1,5 +1,6 @@
 -- Values as the REPL prints them: tables indented and sorted, long ones cut with a hint, strings quoted, and luff's
 -- objects with what there is to know about them.
+local core = require "luff.core"
 local facts = require "luff.facts"
 local terminal = require "luff.terminal"
 
@@ -130,6 +131,8 @@ function format(value, state, depth)
 		return quoted(value, depth == 0 and longest or inner)
 	elseif type(value) == "table" then
 		return own_text(value) or format_table(value, state, depth)
+	elseif value == core.null then
+		return "null"
 	end
 	return terminal.printable(tostring(value))
 end

@@ -8,8 +8,8 @@ local sandbox = {}
 
 -- The modules that a script may require: none of them opens files or starts programs.
 local modules = {}
-for _, name in ipairs { "diff", "glob", "log", "mirror", "prune", "regex", "select", "semver", "template", "time",
-	"yaml" } do
+for _, name in ipairs { "diff", "glob", "json", "log", "mirror", "prune", "regex", "select", "semver", "template",
+	"time", "yaml" } do
 	modules["luff." .. name] = true
 end
 modules.luff = true

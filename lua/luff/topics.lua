@@ -109,6 +109,7 @@ Each is require "luff.NAME"; lua/luff/meta.lua and the head of its file describe
   regex       regular expressions (PCRE2): regex.new "^v(\\d+)$":match(tag)
   log         lines on stderr, as text or JSON: log.info("copied", { tag = tag })
   template    {{ .tag | upper }}: places in a text to fill in
+  json        luff.json: json.encode(value), json.decode(text)
   yaml        yaml.decode(text), with anchors and merge keys
   schedule    cron's five fields, @hourly, @every 90m: schedule.parse(text)(now) is when it is due next
   time        RFC 3339 and ages: time.older(config.created, "30d")

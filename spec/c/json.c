@@ -162,6 +162,59 @@ static void refuses(void)
 	}
 }
 
+static void keeps_numbers(void)
+{
+	const char text[] =
+		"{\"1\":\"2\\\"3\",\"a\":[-0,0,1.0,1E+2,123456789012345,9007199254740993],\"b\":{\"-4\":-4}}";
+	const char *const all[] = {"-0", "0", "1.0", "1E+2", "123456789012345", "9007199254740993", "-4"};
+	const char *at = text;
+	LUFF_AUTO(json) tree = NULL;
+	LUFF_AUTO(text) printed = NULL;
+	struct luff_error err;
+	int64_t n;
+	size_t len;
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		const char *number = luff_json_next_number(&at, text + strlen(text), &len);
+
+		CHECK(number && len == strlen(all[i]) && memcmp(number, all[i], len) == 0);
+	}
+	CHECK(!luff_json_next_number(&at, text + strlen(text), &len));
+	OK(luff_json_parse(&tree, text, strlen(text), "it", &err));
+	OK(luff_json_keep_numbers(tree, text, strlen(text), &err));
+	printed = cJSON_PrintUnformatted(tree);
+	CHECK_STR(printed, text);
+	cJSON_Delete(luff_take(tree));
+	OK(luff_json_parse(&tree, "{\"size\":1e3,\"a\":1.0,\"b\":1}", 26, "it", &err));
+	OK(luff_json_keep_numbers(tree, "{\"size\":1e3,\"a\":1.0,\"b\":1}", 26, &err));
+	CHECK(luff_json_int64(&n, tree, "size") && n == 1000);
+	CHECK(luff_json_same_number(luff_json_get(tree, "a"), luff_json_get(tree, "b")));
+	CHECK(!luff_json_same_number(luff_json_get(tree, "a"), luff_json_get(tree, "size")));
+	CHECK(!luff_json_same_number(luff_json_get(tree, "a"), tree));
+}
+
+static void knows_whole_numbers(void)
+{
+	static const struct {
+		const char *text;
+		int64_t n;
+	} whole[] = {{"0", 0},
+		     {"-1", -1},
+		     {"9223372036854775807", INT64_MAX},
+		     {"-9223372036854775808", INT64_MIN},
+		     {"9007199254740993", 9007199254740993}};
+	static const char *const none[] = {
+		"", "-", "1.0", "1e3", "9223372036854775808", "-9223372036854775809", "99999999999999999999"};
+	int64_t n;
+
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+		CHECK(luff_json_whole(&n, whole[i].text, strlen(whole[i].text)));
+		CHECK(n == whole[i].n);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		CHECK(!luff_json_whole(&n, none[i], strlen(none[i])));
+}
+
 /* A byte that is NUL, in each place. */
 static void refuses_nul(void)
 {
@@ -281,6 +334,8 @@ int main(void)
 	parses();
 	refuses();
 	refuses_nul();
+	keeps_numbers();
+	knows_whole_numbers();
 	refuses_prefixes();
 	caps_depth();
 	caps_values();

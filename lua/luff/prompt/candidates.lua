@@ -111,7 +111,7 @@ end
 local function module_names()
 	local list = {}
 	for _, e in ipairs(manual.entries()) do
-		if e.kind == "class" and e.name:find "^luff%.%l+$" and e.name ~= "luff.json" then
+		if e.kind == "class" and e.name:find "^luff%.%l+$" then
 			list[#list + 1] = e.name
 		end
 	end
