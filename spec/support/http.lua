@@ -40,7 +40,7 @@ return function(method, url, opts)
 	local bytes = table.concat(lines, "\r\n") .. "\r\n\r\n" .. body
 	client.to:write(("%s %s %d\n"):format(host, port, #bytes), bytes)
 	client.to:flush()
-	local length = assert(client.from:read "n", "http.pl has ended")
+	local length = assert(client.from:read "*n", "http.pl has ended")
 	client.from:read(1)
 	local text = length > 0 and client.from:read(length) or ""
 	local head, rest = text:match "^(HTTP/1.1 .-\r\n)\r\n(.*)$"

@@ -6,10 +6,10 @@ local older = {}
 -- others.
 local unfit = { "manual", "meta", "prompt", "repl", "scripted", "segments", "table" }
 if _VERSION == "Lua 5.1" then
-	for _, name in ipairs { "entries", "log", "notice", "progress", "schedule", "task", "template", "tree" } do
+	for _, name in ipairs { "entries", "log", "notice", "progress", "schedule", "task", "template", "toc", "tree" } do
 		unfit[#unfit + 1] = name
 	end
-	for _, name in ipairs(rawget(_G, "jit") and {} or { "diff", "loop" }) do
+	for _, name in ipairs(rawget(_G, "jit") and {} or { "diff", "gc", "image", "loop" }) do
 		unfit[#unfit + 1] = name
 	end
 end
@@ -96,7 +96,9 @@ end
 function older.text(text)
 	text = text:gsub("^#[^\n]*", ""):gsub(" <close>", ""):gsub(" <const>", "")
 	text = text:gsub("(%d+) << (%d+)", function(n, by) return ("%d"):format(tonumber(n) * 2 ^ tonumber(by)) end)
-	text = text:gsub("([#%w_%.]+) // (#?[%w_]+)", "math.floor(%1 / %2)"):gsub("(%b()) // (#?[%w_]+)", "math.floor(%1 / %2)")
+	for _, left in ipairs { "([#%w_%.]+)", "(%b())" } do
+		text = text:gsub(left .. " // (#?[%w_]+)", "math.floor(%1 / %2)")
+	end
 	if "\x41" ~= "A" then
 		text = text:gsub("(\\+)x(%x%x)", function(before, digits)
 			return #before % 2 == 1 and before .. ("%03d"):format(tonumber(digits, 16)) or nil
