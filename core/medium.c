@@ -139,6 +139,19 @@ int luff_medium_fetch_part(struct luff_reader **out, struct luff_medium *m, cons
 	return rc < 0 ? rc : luff_reader_open_exact(out, raw, m, size, err);
 }
 
+void luff_medium_pack(struct luff_medium *m)
+{
+	if (m->ops->pack)
+		m->ops->pack(m);
+}
+
+int luff_medium_packed(int *fd_out, struct luff_descriptor *out, struct luff_medium *m,
+		       const struct luff_descriptor *d, struct luff_error *err)
+{
+	*fd_out = -1;
+	return m->ops->packed ? m->ops->packed(fd_out, out, m, d, err) : 0;
+}
+
 /* What was kept of a blob, then the rest, which is asked for when its turn has come. */
 struct rest_reader {
 	struct luff_reader base;

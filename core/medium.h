@@ -57,6 +57,17 @@ struct luff_medium_ops {
 	 */
 	int (*kept)(struct luff_reader **out, int64_t *size_out, struct luff_medium *m,
 		    const struct luff_descriptor *d, struct luff_error *err);
+	/*
+	 * Optional. Plain layers are wanted as gzip: what comes by but once may be compressed then, for `packed`. A hint, which changes
+	 * nothing of what else m answers.
+	 */
+	void (*pack)(struct luff_medium *m);
+	/*
+	 * Optional, with pack. The plain layer d as luff_reader_open_deflate() makes it, in a file that the caller closes; `out` gets
+	 * its digest and size. *fd_out stays -1 where there is none. The plain bytes were found to be d's.
+	 */
+	int (*packed)(int *fd_out, struct luff_descriptor *out, struct luff_medium *m,
+		      const struct luff_descriptor *d, struct luff_error *err);
 	/* Optional. Takes d over from another medium without moving bytes, or says false. NULL: never. */
 	int (*mount)(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		     struct luff_medium *from, struct luff_error *err);
@@ -135,6 +146,11 @@ int luff_medium_fetch_for(struct luff_reader **out, int64_t *kept_out, struct lu
 /** luff_medium_tag() for several manifests, all at once where m can do that. */
 int luff_medium_tag_all(struct luff_medium *m, const struct luff_tagging *list, size_t count,
 			struct luff_error *err);
+/** ops->pack */
+void luff_medium_pack(struct luff_medium *m);
+/** ops->packed */
+int luff_medium_packed(int *fd_out, struct luff_descriptor *out, struct luff_medium *m,
+		       const struct luff_descriptor *d, struct luff_error *err);
 /** The innermost medium that holds d; borrowed. */
 struct luff_medium *luff_medium_origin(struct luff_medium *m, const struct luff_descriptor *d);
 /** `size` bytes of d from `offset` on, and as few others as m can; nothing but their number is checked. LUFF_EFORMAT beyond d's end. */

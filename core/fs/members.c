@@ -121,6 +121,15 @@ static bool is_sum_right(const unsigned char *header)
 	return parse_number(&want, header + SUM_AT, 8) && (want == sum || want == with_sign);
 }
 
+bool luff_tar_peek(char *type_out, int64_t *size_out, const char *header)
+{
+	const unsigned char *bytes = (const unsigned char *)header;
+
+	*type_out = header[TYPE_AT];
+	return is_sum_right(bytes) && parse_number(size_out, bytes + SIZE_AT, 12) &&
+	       *size_out < INT64_MAX - BLOCK;
+}
+
 static char *field(const unsigned char *p, size_t len)
 {
 	return strndup((const char *)p, len);

@@ -38,6 +38,9 @@ void luff_members_at(struct luff_member *out, const struct luff_members *m, size
 int luff_members_find(struct luff_member *out, const struct luff_members *m, const char *path,
 		      struct luff_error *err);
 
+/** What one header (512 bytes) says of itself: its type, and the bytes that follow. False: it is none. */
+bool luff_tar_peek(char *type_out, int64_t *size_out, const char *header);
+
 /* What else a header may say. */
 struct luff_tar_file {
 	const char *path, *link; /* of at most LUFF_MEMBER_PATH_MAX; link may be NULL */

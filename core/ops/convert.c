@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "medium.h"
 #include "stream/streams.h"
 
 #define DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar"
@@ -43,10 +44,17 @@ int luff_convert_layer(struct luff_descriptor *out, int *fd_out, struct luff_med
 	LUFF_AUTO(reader) r = NULL;
 	LUFF_AUTO(fd) fd = -1;
 	bool zstd = compress == LUFF_COMPRESS_ZSTD, docker = strcmp(d->media_type, DOCKER_LAYER) == 0, packed;
-	int rc = is_packed(&packed, src, d, err);
+	int rc;
 
 	*out = *d;
 	*fd_out = -1;
+	if (compress == LUFF_COMPRESS_GZIP) {
+		rc = luff_medium_packed(fd_out, out, src, d, err);
+		if (rc < 0)
+			return rc;
+	}
+	packed = false;
+	rc = *fd_out < 0 ? is_packed(&packed, src, d, err) : 0;
 	if (rc < 0 || packed)
 		return rc;
 	if (docker && zstd)
@@ -55,6 +63,10 @@ int luff_convert_layer(struct luff_descriptor *out, int *fd_out, struct luff_med
 		       docker ? DOCKER_LAYER ".gzip"
 		       : zstd ? LUFF_MEDIA_OCI_LAYER "+zstd"
 			      : LUFF_MEDIA_OCI_LAYER "+gzip");
+	if (*fd_out >= 0) {
+		count(arg, (size_t)d->size);
+		return 0;
+	}
 	rc = luff_spool_open(&fd, err);
 	if (rc == 0)
 		rc = luff_medium_fetch(&r, src, d, 0, err);

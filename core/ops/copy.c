@@ -741,6 +741,8 @@ static int run(struct luff_copy_root *out, struct copy *c, const struct luff_nam
 	size_t first;
 	int rc = early ? luff_current_find(&there, c->dst, dst_name->tag, err) : 0;
 
+	if (choose_compress(c, dst_name) == LUFF_COMPRESS_GZIP)
+		luff_medium_pack(c->src);
 	if (rc == 0 && there.text[0])
 		rc = luff_current_is(&current, &root, &there, c->src, src_name, err);
 	if (rc == 0 && (!current || choose_compress(c, dst_name) != LUFF_COMPRESS_NONE))

@@ -77,9 +77,11 @@ void luff_archive_blob_path(char path[LUFF_BLOB_PATH_MAX], const struct luff_dig
 int luff_archive_open(struct luff_reader **out, struct luff_archive *a, const struct luff_member *member,
 		      struct luff_error *err)
 {
-	int fd = fcntl(a->old.fd, F_DUPFD_CLOEXEC, 0);
+	int rc = luff_archive_pack_open(out, &a->packs, member->offset, member->size, err), fd;
 
-	*out = NULL;
+	if (rc < 0 || *out)
+		return rc;
+	fd = fcntl(a->old.fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return luff_fail_errno(err, errno, "cannot read the archive");
 	return luff_reader_open_range(out, fd, member->offset, member->size, err);
@@ -146,7 +148,7 @@ static int open_blob(struct luff_reader **out, int64_t *size_out, struct luff_ar
 	const struct luff_archive_blob *blob;
 	LUFF_AUTO(text) bytes = NULL;
 	struct luff_archive_blob found = {.size = 0};
-	int fd, sys_errno;
+	int fd, sys_errno, rc;
 
 	pthread_mutex_lock(&a->lock);
 	blob = luff_archive_find_in(&a->new, d);
@@ -179,6 +181,11 @@ static int open_blob(struct luff_reader **out, int64_t *size_out, struct luff_ar
 			     : luff_fail_nomem(err);
 	if (fd < 0)
 		return luff_fail_errno(err, sys_errno, "cannot read the archive");
+	rc = luff_archive_pack_open(out, &a->packs, found.offset + offset, found.size - offset, err);
+	if (rc < 0 || *out) {
+		close(fd);
+		return rc;
+	}
 	return luff_reader_open_range(out, fd, found.offset + offset, found.size - offset, err);
 }
 
@@ -209,7 +216,7 @@ int luff_archive_read_blob(char **out, struct luff_archive *a, const struct luff
 }
 
 /* A compressed archive, or one that can be read but once, becomes a file. *fd_out takes the place of the descriptor. */
-static int spool(int *fd_out, struct luff_reader *src, struct luff_error *err)
+static int spool(int *fd_out, struct luff_archive *a, struct luff_reader *src, struct luff_error *err)
 {
 	LUFF_AUTO(reader) plain = NULL;
 	LUFF_AUTO(fd) fd = -1;
@@ -219,7 +226,8 @@ static int spool(int *fd_out, struct luff_reader *src, struct luff_error *err)
 	if (rc == 0)
 		rc = luff_spool_open(&fd, err);
 	if (rc == 0)
-		rc = luff_spool_fill(&size, fd, plain, err);
+		rc = a->packing ? luff_archive_pack_fill(&a->packs, fd, plain, LUFF_ARCHIVE_PACK_MIN, err)
+				: luff_spool_fill(&size, fd, plain, err);
 	if (rc == 0) {
 		*fd_out = fd;
 		fd = -1;
@@ -261,7 +269,7 @@ static int prepare(int *fd_out, struct luff_archive *a, int fd, struct luff_erro
 	}
 	rc = S_ISREG(a->old.stat.st_mode) ? luff_reader_open_fd(&src, fd, 0, err)
 					  : luff_reader_open_pipe(&src, fd, err);
-	return rc < 0 ? rc : spool(fd_out, src, err);
+	return rc < 0 ? rc : spool(fd_out, a, src, err);
 }
 
 /* What is in the tar a->old.fd. */
@@ -293,7 +301,7 @@ static int open_source(struct luff_archive *a, struct luff_error *err)
 	if (a->make)
 		return a->make(&a->old.fd, a->text, err);
 	if (!a->path)
-		return a->src ? spool(&a->old.fd, luff_take(a->src), err) : 0;
+		return a->src ? spool(&a->old.fd, a, luff_take(a->src), err) : 0;
 	if (strcmp(a->path, "-") == 0) {
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	} else {
@@ -358,6 +366,37 @@ static int archive_fetch(struct luff_reader **out, struct luff_store *s, const s
 	return rc < 0 ? rc : open_blob(out, &size, luff_archive_of(s), d, offset, err);
 }
 
+void luff_store_archive_pack(struct luff_store *s)
+{
+	struct luff_archive *a = luff_archive_of(s);
+
+	pthread_mutex_lock(&a->lock);
+	a->packing = true;
+	pthread_mutex_unlock(&a->lock);
+}
+
+int luff_store_archive_packed(int *fd_out, struct luff_descriptor *out, struct luff_store *s,
+			      const struct luff_descriptor *d, struct luff_error *err)
+{
+	struct luff_archive *a = luff_archive_of(s);
+	int rc = ensure(a, err);
+
+	*fd_out = -1;
+	for (int i = 0; rc == 0 && i < a->packs.count; i++) {
+		const struct luff_archive_pack *p = &a->packs.list[i];
+
+		if (p->size != d->size || !luff_digest_equal(&p->plain, &d->digest))
+			continue;
+		*fd_out = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+		if (*fd_out < 0)
+			return luff_fail(err, LUFF_EIO, "too many open files");
+		out->digest = p->becomes.digest;
+		out->size = p->becomes.size;
+		break;
+	}
+	return rc;
+}
+
 static int archive_open_file(int *fd_out, struct luff_store *s, const struct luff_digest *d,
 			     struct luff_error *err)
 {
@@ -399,6 +438,7 @@ static void archive_destroy(struct luff_store *s)
 	struct luff_archive *a = luff_archive_of(s);
 
 	luff_archive_release(&a->old);
+	luff_archive_packs_release(&a->packs);
 	luff_archive_drop_new(a);
 	luff_reader_close(a->src);
 	pthread_mutex_destroy(&a->lock);

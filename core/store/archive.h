@@ -43,6 +43,17 @@ int luff_store_open_archive_stream(struct luff_store **out, struct luff_reader *
 				   void *arg, const struct luff_archive_dialect *dialect,
 				   struct luff_error *err);
 
+/** Layers of a stream that was not read yet are wanted as gzip: they are compressed as they come (luff_reader_open_deflate). */
+void luff_store_archive_pack(struct luff_store *s);
+/**
+ * A plain layer that was.
+ *
+ * @param fd_out  a file with its gzip, which the caller closes; -1: it was not
+ * @param out     gets digest and size of the gzip, and keeps the rest
+ */
+int luff_store_archive_packed(int *fd_out, struct luff_descriptor *out, struct luff_store *s,
+			      const struct luff_descriptor *d, struct luff_error *err);
+
 /**
  * An archive that is made when it is first asked for, and read-only.
  *

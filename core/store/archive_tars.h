@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "store/archive.h"
+#include "store/archive_pack.h"
 #include "store/backing.h"
 
 struct luff_archive_blob {
@@ -42,8 +43,10 @@ struct luff_archive {
 	bool packed;              /* the file is compressed: it is read by way of a temporary file */
 	struct luff_error failed; /* how reading it ended */
 	struct luff_archive_tar old, new;
-	char *new_path; /* of `new`, where the file system knows no files without a name */
-	bool broken;    /* a blob broke off in the middle of `new` */
+	bool packing;                    /* layers of a stream are compressed on their way */
+	struct luff_archive_packs packs; /* of `old` */
+	char *new_path;                  /* of `new`, where the file system knows no files without a name */
+	bool broken;                     /* a blob broke off in the middle of `new` */
 };
 
 static inline struct luff_archive *luff_archive_of(struct luff_store *s)

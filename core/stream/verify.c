@@ -90,6 +90,9 @@ static int verify_read(size_t *n_out, struct luff_reader *r, void *buf, size_t l
 	struct verify_reader *v = (struct verify_reader *)r;
 	int rc = luff_reader_read(n_out, v->inner, buf, len, err);
 
+	/* a file knows neither whose it is nor what it holds */
+	if ((rc == LUFF_EFORMAT || rc == LUFF_EIO) && v->owner && v->hashes)
+		return luff_fail_context(err, "%s: %s", luff_medium_place(v->owner), v->digest.text);
 	if (rc < 0)
 		return rc;
 	if (*n_out == 0)

@@ -39,6 +39,7 @@ struct daemon {
 	struct luff_name name; /* that it was opened with */
 	bool writing;
 	bool by_platform;
+	atomic_bool packing; /* layers are wanted as gzip */
 	struct luff_platform platform;
 	struct luff_store *staged; /* what is written */
 	struct luff_medium *staging;
@@ -70,7 +71,8 @@ static void held_free(struct held *h)
 
 LUFF_DEFINE_AUTO(held, struct held *, held_free);
 
-static int held_new(struct held **out, struct luff_client *client, const struct luff_digest *id,
+/* @param packing  its layers are wanted as gzip */
+static int held_new(struct held **out, bool packing, struct luff_client *client, const struct luff_digest *id,
 		    const struct luff_platform *platform, struct luff_error *err)
 {
 	LUFF_AUTO(held) h = calloc(1, sizeof *h);
@@ -85,6 +87,8 @@ static int held_new(struct held **out, struct luff_client *client, const struct 
 	if (rc == 0)
 		rc = luff_store_open_archive_stream(&h->store, archive, NULL, NULL, &luff_archive_docker,
 						    err);
+	if (rc == 0 && packing)
+		luff_store_archive_pack(h->store);
 	if (rc == 0)
 		rc = luff_layout_new(&h->layout, h->store, LUFF_DAEMON, err);
 	if (rc == 0)
@@ -114,7 +118,7 @@ static int hold(struct held **out, struct daemon *d, const struct luff_digest *i
 	for (h = d->held; h && !(luff_digest_equal(&h->id, id) && h->part == (platform != NULL));)
 		h = h->next;
 	if (!h) {
-		rc = held_new(&h, d->client, id, platform, err);
+		rc = held_new(&h, d->packing, d->client, id, platform, err);
 		if (rc == 0) {
 			h->next = d->held;
 			d->held = h;
@@ -274,6 +278,21 @@ static int daemon_fetch(struct luff_reader **out, struct luff_medium *m, const s
 	int rc = find_store(&store, &size, daemon_of(m), &d->digest, err);
 
 	return rc < 0 ? rc : here(luff_store_fetch(out, store, &d->digest, offset, err), err);
+}
+
+static void daemon_pack(struct luff_medium *m)
+{
+	daemon_of(m)->packing = true;
+}
+
+static int daemon_packed(int *fd_out, struct luff_descriptor *out, struct luff_medium *m,
+			 const struct luff_descriptor *d, struct luff_error *err)
+{
+	struct luff_store *store;
+	int64_t size;
+	int rc = find_store(&store, &size, daemon_of(m), &d->digest, err);
+
+	return rc < 0 ? rc : here(luff_store_archive_packed(fd_out, out, store, d, err), err);
 }
 
 static int daemon_exists(bool *out, struct luff_medium *m, const struct luff_descriptor *d,
@@ -498,6 +517,8 @@ static const struct luff_medium_ops daemon_ops = {
 	.resolve = daemon_resolve,
 	.fetch = daemon_fetch,
 	.exists = daemon_exists,
+	.pack = daemon_pack,
+	.packed = daemon_packed,
 	.push = daemon_push,
 	.tag = daemon_tag,
 	.tag_all = daemon_tag_all,
