@@ -356,6 +356,29 @@ describe("writing an archive", function()
 		assert.same(tags, have)
 	end)
 
+	it("says which of its layers is at fault", function()
+		local layer = support.tar { ["etc/x"] = support.random(1 << 20) }
+		local path = place:match ":(.*)"
+		support.make_image("memory:cut:v1", { layers = { support.tar { a = "b" }, layer:sub(1, 20000) } })
+		luff.copy("memory:cut:v1", place .. ":app:v1")
+		local image = luff.open(place)
+		local err = support.fails(image.read, image, "/etc/x")
+		local digest = image:layers()[2]:digest()
+		assert.equal(("%s: layer %s: the tar is cut off"):format(place, digest:sub(1, 19)), err.message)
+
+		-- it becomes shorter while it is read
+		os.remove(path)
+		support.make_image("memory:whole:v1", { layers = { layer } })
+		luff.copy("memory:whole:v1", place .. ":app:v1")
+		local whole = luff.open(place):layers()[1]
+		local reader <close> = whole:compressed()
+		reader:read(1000)
+		support.must { "truncate", "-s", "4096", path }
+		err = support.fails(reader.read, reader, "a")
+		assert.equal("bad_format", err.code)
+		assert.truthy(err.message:find(place .. ": " .. whole:digest() .. ": ", 1, true), err.message)
+	end)
+
 	it("carries indexes, and sizes and names that no plain header holds", function()
 		local index = support.make_index("memory:index:v1", { "linux/amd64", "linux/arm64" })
 		luff.copy(index, place .. ":app:v1")

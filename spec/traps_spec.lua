@@ -46,8 +46,10 @@ describe("an image with every trap", function()
 		return extracted
 	end
 
-	it("is sound", function()
-		assert.same({}, (require("luff").validate(name)))
+	it("is sound but for the paths that are there more than once", function()
+		for _, finding in ipairs((require("luff").validate(name))) do
+			assert.matches(" in it more than once", finding.what, 1, true)
+		end
 	end)
 
 	it("comes out of umoci as it does of luff", function()

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "medium.h"
+#include "model/layer.h"
 #include "stream/streams.h"
 
 struct luff_entries {
@@ -49,23 +50,15 @@ int luff_entries_open(struct luff_entries **out, struct luff_layer *layer, struc
 	return rc < 0 ? rc : luff_entries_open_plain(out, layer, plain, err);
 }
 
-/* Says of which layer a fault of its bytes is; those of transport and digest say it themselves. */
-static int of_layer(struct luff_entries *entries, int rc, struct luff_error *err)
-{
-	if (rc == LUFF_EFORMAT || rc == LUFF_ELIMIT)
-		luff_fail_context(err, "layer %.19s", luff_layer_descriptor(entries->layer)->digest.text);
-	return rc;
-}
-
 int luff_entries_next(const struct luff_entry **out, struct luff_entries *entries, struct luff_error *err)
 {
-	return of_layer(entries, luff_tar_next(out, entries->tar, err), err);
+	return luff_layer_blame(entries->layer, luff_tar_next(out, entries->tar, err), err);
 }
 
 int luff_entries_read(size_t *n_out, struct luff_entries *entries, void *buf, size_t len,
 		      struct luff_error *err)
 {
-	return of_layer(entries, luff_tar_read(n_out, entries->tar, buf, len, err), err);
+	return luff_layer_blame(entries->layer, luff_tar_read(n_out, entries->tar, buf, len, err), err);
 }
 
 int64_t luff_entries_offset(const struct luff_entries *entries)

@@ -10,6 +10,7 @@
 #include "fs/path.h"
 #include "fs/pax.h"
 #include "fs/seek.h"
+#include "model/layer.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
 
@@ -224,9 +225,8 @@ static int scan(struct luff_listing *l, struct luff_entries *entries, struct luf
 	while (rc == 0 && (rc = luff_entries_next(&e, entries, err)) == 0 && e) {
 		bool added = false;
 
-		rc = luff_listing_add(&added, l, e, luff_entries_offset(entries), err);
-		if (rc == LUFF_EFORMAT || rc == LUFF_ELIMIT)
-			luff_fail_context(err, "layer %.19s", luff_layer_descriptor(l->layer)->digest.text);
+		rc = luff_layer_blame(l->layer,
+				      luff_listing_add(&added, l, e, luff_entries_offset(entries), err), err);
 		if (rc == 0 && added && sink && l->records[l->count - 1].kind == LUFF_ENTRY_FILE)
 			rc = pour(sink, l, entries, e, err);
 	}

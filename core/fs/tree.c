@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "fs/path.h"
 #include "fs/toc.h"
+#include "model/layer.h"
 
 #define SCANS 8 /* layers at a time */
 #define NAMES_MAX ((size_t)2 << 30)
@@ -571,9 +572,7 @@ static int lay(struct luff_tree *t, size_t layer, struct luff_error *err)
 		rc = l->records[i].kind >= LUFF_RECORD_WHITEOUT ? hide(t, &p, l, layer, id, err)
 								: put(t, &p, l, layer, id, err);
 	}
-	if (rc == LUFF_EFORMAT || rc == LUFF_ELIMIT)
-		luff_fail_context(err, "layer %.19s", luff_layer_descriptor(l->layer)->digest.text);
-	return rc;
+	return luff_layer_blame(l->layer, rc, err);
 }
 
 /* ---- order ---- */

@@ -70,6 +70,15 @@ struct luff_medium *luff_layer_medium(const struct luff_layer *layer)
 	return layer->medium;
 }
 
+int luff_layer_blame(const struct luff_layer *layer, int rc, struct luff_error *err)
+{
+	const char *place = luff_medium_place(layer->medium);
+
+	if ((rc == LUFF_EFORMAT || rc == LUFF_ELIMIT) && !luff_text_starts(err->msg, place))
+		luff_fail_context(err, "%s: layer %.19s", place, layer->descriptor.digest.text);
+	return rc;
+}
+
 struct luff_layer *luff_layer_ref(struct luff_layer *layer)
 {
 	atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);

@@ -15,4 +15,7 @@ const char *luff_layer_annotation(const struct luff_layer *layer, const char *ke
 /** Where its bytes are; borrowed. */
 struct luff_medium *luff_layer_medium(const struct luff_layer *layer);
 
+/** Says in *err where the layer is, and which it is, if its bytes are at fault; those of transport and digest say it. Returns rc. */
+int luff_layer_blame(const struct luff_layer *layer, int rc, struct luff_error *err);
+
 #endif
