@@ -1,6 +1,7 @@
 -- Not under the thread sanitizer.
--- An image with every trap there is, unpacked by luff, by umoci, and by GNU tar from luff's export: one tree, byte for byte,
+-- An image with every trap there is, unpacked by luff, by umoci, by Podman, and by GNU tar from luff's export: one tree, byte for byte,
 -- with owners, modes, times, links and extended attributes. LUFF_TRAPS says how many entries it has.
+local daemons = require "spec.support.daemons"
 local support = require "spec.support"
 local traps = require "spec.support.traps"
 
@@ -24,9 +25,9 @@ local function differences(a, b)
 end
 
 describe("an image with every trap", function()
-	local name, dir
+	local name, dir, count
 	setup(function()
-		local count = tonumber(os.getenv "LUFF_TRAPS") or support.scaled(1500)
+		count = tonumber(os.getenv "LUFF_TRAPS") or support.scaled(1500)
 		dir = support.scratch()
 		name = "oci:" .. dir .. "/layout:v1"
 		local layers = traps.layers(count)
@@ -62,6 +63,27 @@ describe("an image with every trap", function()
 		support.must { umoci, "unpack", "--image", dir .. "/layout:v1", bundle }
 		assert.equal("", differences(bundle .. "/rootfs", ours))
 		assert.equal(digest(bundle .. "/rootfs"), digest(ours))
+	end)
+
+	it("comes out of Podman as it does of luff", function()
+		local home, words = daemons.home "podman"
+		if not home or not root then
+			return pending(home and "not root" or "Podman is not installed")
+		end
+		local function podman(...)
+			local argv = table.move(words, 1, #words, 1, {})
+			for _, word in ipairs { "--root", home .. "/root", "--runroot", home .. "/run", "--storage-driver", "vfs", ... } do
+				argv[#argv + 1] = word
+			end
+			return (support.must(argv):gsub("%s+$", ""))
+		end
+		support.make_image("oci:" .. home .. "/layout:v1", { layers = traps.layers(count, true) })
+		local image = podman("pull", "--quiet", "oci:" .. home .. "/layout:v1")
+		local theirs, ours = podman("image", "mount", image), dir .. "/tamed" -- with vfs a plain folder
+		assert.equal(0, support.luff("extract", "oci:" .. home .. "/layout:v1", ours).code)
+		support.must { "touch", "-d", "@0", theirs, ours } -- the time of the root is nobody's for Podman
+		assert.equal("", differences(theirs, ours))
+		assert.equal(digest(theirs), digest(ours))
 	end)
 
 	it("comes out of GNU tar by way of luff export as it does of luff", function()

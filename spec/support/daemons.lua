@@ -20,9 +20,9 @@ local function is_root()
 	return process.sh "id -u" == "0"
 end
 
--- Where a daemon lives, and the words in front of its program: on this machine, else in the root folder that lies beside the
--- other peers, of which it sees nothing else.
-local function home_of(program)
+--- Where a program like that lives, and the words in front of its own: on this machine, else in the root folder that lies beside
+-- the other peers, of which it sees nothing else. Nothing where there is none.
+function daemons.home(program)
 	local inside = process.peer "in-sid"
 	if inside then
 		local dir = assert(process.sh("mktemp -d " .. process.quote(inside:gsub("bin/in%-sid$", "run") .. "/spec-XXXXXX")))
@@ -75,7 +75,7 @@ local function start(entry)
 	if not is_root() then
 		return nil, "only root can start " .. entry.program
 	end
-	local dir, words = home_of(entry.program)
+	local dir, words = daemons.home(entry.program)
 	if not dir then
 		return nil, entry.program .. " is not installed"
 	end
