@@ -91,7 +91,9 @@ int main(int argc, char **argv)
 	lua_State *L;
 	int code = 1;
 
+#ifdef M_ARENA_MAX
 	mallopt(M_ARENA_MAX, 2); /* memory is bounded by buffers, not by threads */
+#endif
 	prefer_tree();
 	L = luaL_newstate();
 	if (!L) {

@@ -56,21 +56,21 @@ struct regex {
 static int load(struct luff_error *err)
 {
 	static const struct luff_lazy_symbol symbols[] = {
-		{"pcre2_compile_context_create_8", &lib.compile_context},
-		{"pcre2_set_max_pattern_length_8", &lib.max_pattern},
-		{"pcre2_compile_context_free_8", &lib.compile_context_free},
-		{"pcre2_code_free_8", &lib.code_free},
-		{"pcre2_pattern_info_8", &lib.pattern_info},
-		{"pcre2_match_data_create_from_pattern_8", &lib.match_data},
-		{"pcre2_match_data_free_8", &lib.match_data_free},
-		{"pcre2_get_ovector_pointer_8", &lib.ovector},
-		{"pcre2_match_context_create_8", &lib.match_context},
-		{"pcre2_match_context_free_8", &lib.match_context_free},
-		{"pcre2_set_heap_limit_8", &lib.heap_limit},
-		{"pcre2_set_callout_8", &lib.set_callout},
-		{"pcre2_match_8", &lib.match},
-		{"pcre2_get_error_message_8", &lib.error_message},
-		{"pcre2_compile_8", &lib.compile},
+		LUFF_LAZY(pcre2_compile_context_create_8, &lib.compile_context),
+		LUFF_LAZY(pcre2_set_max_pattern_length_8, &lib.max_pattern),
+		LUFF_LAZY(pcre2_compile_context_free_8, &lib.compile_context_free),
+		LUFF_LAZY(pcre2_code_free_8, &lib.code_free),
+		LUFF_LAZY(pcre2_pattern_info_8, &lib.pattern_info),
+		LUFF_LAZY(pcre2_match_data_create_from_pattern_8, &lib.match_data),
+		LUFF_LAZY(pcre2_match_data_free_8, &lib.match_data_free),
+		LUFF_LAZY(pcre2_get_ovector_pointer_8, &lib.ovector),
+		LUFF_LAZY(pcre2_match_context_create_8, &lib.match_context),
+		LUFF_LAZY(pcre2_match_context_free_8, &lib.match_context_free),
+		LUFF_LAZY(pcre2_set_heap_limit_8, &lib.heap_limit),
+		LUFF_LAZY(pcre2_set_callout_8, &lib.set_callout),
+		LUFF_LAZY(pcre2_match_8, &lib.match),
+		LUFF_LAZY(pcre2_get_error_message_8, &lib.error_message),
+		LUFF_LAZY(pcre2_compile_8, &lib.compile),
 		{NULL, NULL}};
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int rc = 0;

@@ -1,5 +1,6 @@
 /* What the program needs of a terminal: its width, a line editor, a clock for progress. */
 #include <dirent.h>
+#include <editline/readline.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,9 +19,9 @@
 #include "bind.h"
 
 static char *(*read_line)(const char *prompt);
-static void (*add_history)(const char *line);
-static int (*read_history)(const char *file);
-static int (*write_history)(const char *file);
+static int (*keep_line)(const char *line);
+static int (*load_history)(const char *file);
+static int (*save_history)(const char *file);
 static char **(*matches_of)(const char *text, char *(*next)(const char *text, int state));
 
 /* libedit's own variables */
@@ -69,17 +70,18 @@ static char **complete(const char *text, int start, int end)
 
 static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"add_history", &add_history},
-							  {"read_history", &read_history},
-							  {"write_history", &write_history},
-							  {"rl_completion_matches", &matches_of},
-							  {"rl_attempted_completion_function", &when_tab},
-							  {"rl_attempted_completion_over", &nothing_else},
-							  {"rl_completion_append_character", &appended},
-							  {"rl_line_buffer", &line_buffer},
-							  {"rl_basic_word_break_characters", &word_ends},
-							  {"readline", &read_line}, /* the last */
-							  {NULL, NULL}};
+	static const struct luff_lazy_symbol symbols[] = {
+		LUFF_LAZY(add_history, &keep_line),
+		LUFF_LAZY(read_history, &load_history),
+		LUFF_LAZY(write_history, &save_history),
+		LUFF_LAZY(rl_completion_matches, &matches_of),
+		LUFF_LAZY(rl_attempted_completion_function, &when_tab),
+		LUFF_LAZY(rl_attempted_completion_over, &nothing_else),
+		LUFF_LAZY(rl_completion_append_character, &appended),
+		LUFF_LAZY(rl_line_buffer, &line_buffer),
+		LUFF_LAZY(rl_basic_word_break_characters, &word_ends),
+		LUFF_LAZY(readline, &read_line), /* the last */
+		{NULL, NULL}};
 	int rc = read_line ? 0 : luff_lazy_load("libedit.so.2", symbols, err);
 
 	if (rc == 0) {
@@ -100,7 +102,7 @@ static int can_edit(lua_State *L)
 }
 
 /* core.readline(prompt, candidates): a line, or nil at the end. candidates(line, start): what TAB may put from there on */
-static int readline(lua_State *L)
+static int edit_line(lua_State *L)
 {
 	const char *prompt = luaL_optstring(L, 1, "> ");
 	struct luff_error err = {0};
@@ -113,11 +115,11 @@ static int readline(lua_State *L)
 	line = read_line(prompt);
 	editing = NULL;
 	if (line && *line)
-		add_history(line);
+		keep_line(line);
 	lua_pushstring(L, line);
 	free(line);
 	if (lua_getfield(L, LUA_REGISTRYINDEX, "luff.history") == LUA_TSTRING)
-		write_history(lua_tostring(L, -1));
+		save_history(lua_tostring(L, -1));
 	lua_pop(L, 1);
 	return 1;
 }
@@ -147,7 +149,7 @@ static int history(lua_State *L)
 	if (load(&err) < 0)
 		return luff_raise(L, &err);
 	make_folders(file);
-	read_history(file);
+	load_history(file);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "luff.history");
 	return 0;
@@ -277,7 +279,7 @@ static int clock_seconds(lua_State *L)
 
 void luff_terminal_functions(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"can_edit", can_edit},   {"readline", readline},
+	static const luaL_Reg functions[] = {{"can_edit", can_edit},   {"readline", edit_line},
 					     {"history", history},     {"terminal", terminal},
 					     {"folder", folder},       {"secret", secret},
 					     {"clock", clock_seconds}, {NULL, NULL}};

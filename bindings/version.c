@@ -1,6 +1,8 @@
 /* Which luff this is, and what it stands on. */
 #include <cjson/cJSON.h>
+#include <curl/curl.h>
 #include <libdeflate.h>
+#include <microhttpd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -15,14 +17,17 @@ static void set(lua_State *L, const char *name, const char *text)
 	lua_setfield(L, -2, name);
 }
 
-/* A library that is opened at its first use, by the function that tells its version. */
-static const char *ask(const char *soname, const char *function)
+/* Of libraries that are opened at their first use. */
+static void set_opened(lua_State *L)
 {
-	const char *(*version)(void) = NULL;
-	const struct luff_lazy_symbol symbols[] = {{function, &version}, {NULL, NULL}};
+	const char *(*version)(void);
+	const struct luff_lazy_symbol curl[] = {LUFF_LAZY(curl_version, &version), {NULL, NULL}};
+	const struct luff_lazy_symbol mhd[] = {LUFF_LAZY(MHD_get_version, &version), {NULL, NULL}};
 	struct luff_error ignored = {0};
 
-	return luff_lazy_load(soname, symbols, &ignored) < 0 ? "not installed" : version();
+	set(L, "libcurl", luff_lazy_load("libcurl.so.4", curl, &ignored) < 0 ? "not installed" : version());
+	set(L, "libmicrohttpd",
+	    luff_lazy_load("libmicrohttpd.so.12", mhd, &ignored) < 0 ? "not installed" : version());
 }
 
 /* luff.version{ libraries = true }: with the libraries, which opens those that are opened late */
@@ -42,8 +47,7 @@ static int version(lua_State *L)
 		set(L, "zlib", zlibVersion());
 		set(L, "zstd", ZSTD_versionString());
 		set(L, "cjson", cJSON_Version());
-		set(L, "libcurl", ask("libcurl.so.4", "curl_version"));
-		set(L, "libmicrohttpd", ask("libmicrohttpd.so.12", "MHD_get_version"));
+		set_opened(L);
 	}
 	return 1;
 }

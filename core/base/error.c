@@ -58,7 +58,6 @@ int luff_fail(struct luff_error *err, int code, const char *fmt, ...)
 int luff_fail_errno(struct luff_error *err, int sys_errno, const char *fmt, ...)
 {
 	int code = sys_errno == ENOENT ? LUFF_ENOTFOUND : sys_errno == ENOMEM ? LUFF_ENOMEM : LUFF_EIO;
-	char word[128] = "";
 	size_t len;
 	va_list ap;
 
@@ -67,7 +66,7 @@ int luff_fail_errno(struct luff_error *err, int sys_errno, const char *fmt, ...)
 	vsnprintf(err->msg, sizeof err->msg, fmt, ap);
 	va_end(ap);
 	len = strlen(err->msg);
-	snprintf(err->msg + len, sizeof err->msg - len, ": %s", strerror_r(sys_errno, word, sizeof word));
+	snprintf(err->msg + len, sizeof err->msg - len, ": %s", strerror(sys_errno));
 	keep_to_one_line(err);
 	return code;
 }

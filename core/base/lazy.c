@@ -6,6 +6,15 @@
 
 #include "base/error.h"
 
+#ifdef LUFF_STATIC
+int luff_lazy_load(const char *soname, const struct luff_lazy_symbol *symbols, struct luff_error *err)
+{
+	(void)soname, (void)err;
+	for (; symbols->name; symbols++)
+		memcpy(symbols->slot, &symbols->linked, sizeof symbols->linked);
+	return 0;
+}
+#else
 int luff_lazy_load(const char *soname, const struct luff_lazy_symbol *symbols, struct luff_error *err)
 {
 	/* never closed: libraries that start threads or keep exit handlers do not survive that */
@@ -23,3 +32,4 @@ int luff_lazy_load(const char *soname, const struct luff_lazy_symbol *symbols, s
 	}
 	return 0;
 }
+#endif

@@ -67,10 +67,12 @@ static int set_files(posix_spawn_file_actions_t *files, const struct pipes *p)
 		failure = posix_spawn_file_actions_adddup2(files, p->out[1], 1);
 	if (!failure)
 		failure = posix_spawn_file_actions_adddup2(files, p->words[1], 2);
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 34)
 	/* luff's own are closed by exec; those of a program that it is part of may not be */
 	if (!failure)
 		failure = posix_spawn_file_actions_addclosefrom_np(files, 3);
+#endif
 #endif
 	return failure;
 }

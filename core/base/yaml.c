@@ -46,13 +46,14 @@ struct build {
 
 static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"yaml_parser_delete", &lib.delete},
-							  {"yaml_parser_set_input_string", &lib.set_input},
-							  {"yaml_parser_set_encoding", &lib.set_encoding},
-							  {"yaml_parser_parse", &lib.parse},
-							  {"yaml_event_delete", &lib.event_delete},
-							  {"yaml_parser_initialize", &lib.init},
-							  {NULL, NULL}};
+	static const struct luff_lazy_symbol symbols[] = {
+		LUFF_LAZY(yaml_parser_delete, &lib.delete),
+		LUFF_LAZY(yaml_parser_set_input_string, &lib.set_input),
+		LUFF_LAZY(yaml_parser_set_encoding, &lib.set_encoding),
+		LUFF_LAZY(yaml_parser_parse, &lib.parse),
+		LUFF_LAZY(yaml_event_delete, &lib.event_delete),
+		LUFF_LAZY(yaml_parser_initialize, &lib.init),
+		{NULL, NULL}};
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int rc = 0;
 

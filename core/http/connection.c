@@ -142,9 +142,11 @@ static void set_options(struct luff_connection *c)
 	luff_curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	luff_curl.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
 	set_proxy(c);
-	c->all_authorities = false;
+	c->all_authorities = luff_curl.bundle;
 	if (file && *file)
 		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, file);
+	else if (luff_curl.bundle)
+		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, luff_curl.bundle);
 	else if (luff_curl.authorities && !atomic_load(&all_authorities))
 		luff_curl.easy_setopt(easy, CURLOPT_CAINFO, NULL); /* the folder alone */
 	else
@@ -170,7 +172,7 @@ bool luff_connection_try_otherwise(struct luff_connection *c, CURLcode result)
 int luff_connection_fail(struct luff_connection *c, CURLcode result, const char *reason, const char *place,
 			 int64_t moved, struct luff_error *err)
 {
-	char why[CURL_ERROR_SIZE], word[96];
+	char why[CURL_ERROR_SIZE];
 	long sys_errno = 0, connects = 1, proxy_status = 0;
 
 	luff_curl.easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
@@ -201,7 +203,7 @@ int luff_connection_fail(struct luff_connection *c, CURLcode result, const char 
 				"%s: a server leads there, to the private address %s, which nobody named",
 				place, c->refused);
 		luff_fail(err, LUFF_ENET, "%s: cannot connect: %s", place,
-			  sys_errno ? strerror_r((int)sys_errno, word, sizeof word) : why);
+			  sys_errno ? strerror((int)sys_errno) : why);
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY:

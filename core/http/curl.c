@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/lazy.h"
@@ -41,11 +42,26 @@ static bool is_authority_folder(const char *path)
 	return found;
 }
 
+/* Where Debian, Alpine and others, Fedora, SUSE, OpenWrt keep the certificates of all authorities. */
+static const char *const bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+};
+
 static void find_authorities(void)
 {
 	const curl_version_info_data *info = luff_curl.version_info(CURLVERSION_NOW);
 
-	luff_curl.authorities = NULL;
+	luff_curl.authorities = luff_curl.bundle = NULL;
+	for (size_t i = 0; !info->cainfo && !info->capath && !luff_curl.bundle; i++) {
+		if (i == sizeof bundles / sizeof *bundles)
+			return;
+		if (access(bundles[i], R_OK) == 0)
+			luff_curl.bundle = bundles[i];
+	}
 	if (info->age >= CURLVERSION_SEVENTH && info->cainfo && info->capath &&
 	    is_authority_folder(info->capath))
 		luff_curl.authorities = info->cainfo;
@@ -76,7 +92,7 @@ static int open_share(struct luff_error *err)
 int luff_curl_load(struct luff_error *err)
 {
 	static const struct luff_lazy_symbol symbols[] = {
-#define X(name) {"curl_" #name, &luff_curl.name},
+#define X(name) LUFF_LAZY(curl_##name, &luff_curl.name),
 		LUFF_CURL_FUNCTIONS(X)
 #undef X
 			{NULL, NULL}};

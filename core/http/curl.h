@@ -49,6 +49,8 @@ struct luff_curl {
 	 * libcurl also has a folder to look up the one that counts. That goes first, see exchange.c.
 	 */
 	const char *authorities;
+	const char
+		*bundle; /* the system's, where libcurl itself knows neither a file nor a folder; else NULL */
 };
 
 extern struct luff_curl luff_curl;

@@ -55,7 +55,7 @@ static struct {
 
 static int load(struct luff_error *err)
 {
-#define SYMBOL(function) {#function, &wolf.function},
+#define SYMBOL(function) LUFF_LAZY(function, &wolf.function),
 	static const struct luff_lazy_symbol symbols[] = {WOLFSSL_FUNCTIONS(SYMBOL){NULL, NULL}};
 #undef SYMBOL
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

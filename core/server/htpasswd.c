@@ -51,7 +51,7 @@ static struct {
 
 static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"crypt_r", &library.crypt_r}, {NULL, NULL}};
+	static const struct luff_lazy_symbol symbols[] = {LUFF_LAZY(crypt_r, &library.crypt_r), {NULL, NULL}};
 	/* libxcrypt on Debian, on Fedora, and musl */
 	static const char *const names[] = {"libcrypt.so.1", "libcrypt.so.2", "libc.so"};
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

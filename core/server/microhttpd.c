@@ -9,7 +9,7 @@ struct luff_microhttpd luff_mhd;
 
 int luff_microhttpd_load(struct luff_error *err)
 {
-#define SYMBOL(function) {"MHD_" #function, &luff_mhd.function},
+#define SYMBOL(function) LUFF_LAZY(MHD_##function, &luff_mhd.function),
 	static const struct luff_lazy_symbol symbols[] = {LUFF_MICROHTTPD(SYMBOL){NULL, NULL}};
 #undef SYMBOL
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

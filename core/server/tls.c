@@ -77,11 +77,11 @@ struct luff_tls {
 
 static int load(struct luff_error *err)
 {
-#define SYMBOL(function) {"wolfSSL_" #function, &wolf.function},
+#define SYMBOL(function) LUFF_LAZY(wolfSSL_##function, &wolf.function),
 	static const struct luff_lazy_symbol symbols[] = {
-		WOLFSSL_FUNCTIONS(SYMBOL){"wolfSSLv23_server_method", &wolf.method},
+		WOLFSSL_FUNCTIONS(SYMBOL) LUFF_LAZY(wolfSSLv23_server_method, &wolf.method),
 #ifdef FP_ECC
-		{"wc_ecc_fp_free", &wolf.forget_points},
+		LUFF_LAZY(wc_ecc_fp_free, &wolf.forget_points),
 #endif
 		{NULL, NULL}};
 #undef SYMBOL

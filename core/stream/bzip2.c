@@ -16,9 +16,9 @@ static struct {
 
 static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"BZ2_bzDecompressInit", &bz2.init},
-							  {"BZ2_bzDecompress", &bz2.step},
-							  {"BZ2_bzDecompressEnd", &bz2.end},
+	static const struct luff_lazy_symbol symbols[] = {LUFF_LAZY(BZ2_bzDecompressInit, &bz2.init),
+							  LUFF_LAZY(BZ2_bzDecompress, &bz2.step),
+							  LUFF_LAZY(BZ2_bzDecompressEnd, &bz2.end),
 							  {NULL, NULL}};
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct luff_error first = {0};

@@ -30,8 +30,9 @@ static int (*inflate_step)(struct inflate_state *state); /* the last that is loa
 
 static void load(void)
 {
-	static const struct luff_lazy_symbol symbols[] = {
-		{"isal_inflate_init", &inflate_init}, {"isal_inflate", &inflate_step}, {NULL, NULL}};
+	static const struct luff_lazy_symbol symbols[] = {LUFF_LAZY(isal_inflate_init, &inflate_init),
+							  LUFF_LAZY(isal_inflate, &inflate_step),
+							  {NULL, NULL}};
 	struct luff_error ignored = {0};
 
 	(void)luff_lazy_load("libisal.so.2", symbols, &ignored);

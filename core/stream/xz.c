@@ -18,10 +18,11 @@ static struct {
 
 static int load(struct luff_error *err)
 {
-	static const struct luff_lazy_symbol symbols[] = {{"lzma_stream_decoder", &lzma.stream_decoder},
-							  {"lzma_code", &lzma.code},
-							  {"lzma_end", &lzma.end},
-							  {NULL, NULL}};
+	static const struct luff_lazy_symbol symbols[] = {
+		LUFF_LAZY(lzma_stream_decoder, &lzma.stream_decoder),
+		LUFF_LAZY(lzma_code, &lzma.code),
+		LUFF_LAZY(lzma_end, &lzma.end),
+		{NULL, NULL}};
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int rc = 0;
 
