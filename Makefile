@@ -233,6 +233,17 @@ fuzz-run: $(fuzzers)
 			-artifact_prefix=$(BUILD)/$$n- $$c $$(ls -d spec/fuzz/corpus/$$n 2>/dev/null) 2>&1 || \
 			{ echo "fuzz $$n: FAILED"; exit 255; }' sh FUZZER
 
+# One file that runs anywhere: static/Makefile.
+static_sources := lua5.4 cjson zlib libdeflate libzstd bzip2 xz-utils libyaml pcre2 nghttp2 wolfssl curl libmicrohttpd libedit libisal libxcrypt
+static: $(BUILD)/embedded.c
+	@sh .ci/deps static
+	@static/fetch $(BUILD)/static $(static_sources)
+	+@$(again) -f static/Makefile BUILD=$(BUILD)/static CC='$(CC)' luff_c='$(core_c) $(module_c) $(host_c)' embedded=$<
+
+check-static: static test-static
+test-static: deps-test
+	@$(again) test-run T=spec/static_spec.lua
+
 # All that `luff help` knows, in one file.
 doc: all
 	$(call say,DOC)
@@ -315,13 +326,14 @@ help:
 	@echo '                  can run there'
 	@echo 'make check-asan   all specs under the address, undefined and leak sanitizers; check-tsan: threads'
 	@echo 'make fuzz T=NAME  one fuzz target for SECONDS=30; check-fuzz: each of them for 5'
+	@echo 'make static       build/static/luff: one file with all libraries in it, for any Linux; check-static: its specs'
 	@echo 'make doc          the reference of commands and Lua, build/reference.md'
 	@echo 'make bench        time and memory beside the peers on PATH'
 	@echo 'make lint         clang-format, clang-tidy, cppcheck, luacheck, headers alone; format: reformat'
 	@echo 'make install      under PREFIX=/usr/local, below DESTDIR=; uninstall takes it away again'
 	@echo 'make clean        remove build/'
 
-.PHONY: all module modules FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz \
+.PHONY: all static check-static test-static module modules FORCE have-libraries deps deps-test deps-lint demo test test-run check-asan check-tsan fuzz \
 	check-fuzz fuzz-run doc bench lint lint-format lint-headers lint-tidy lint-cppcheck lint-lua format install install-module \
 	uninstall clean help
 .DELETE_ON_ERROR:

@@ -1,0 +1,2 @@
+/* See options.h, whose answers the assembly wants, too. */
+#include "options.h"

@@ -1,0 +1,18 @@
+/* libxcrypt on Linux with musl. */
+#define HAVE_ENDIAN_H 1
+#define HAVE_EXPLICIT_BZERO 1
+#define HAVE_SYS_PARAM_H 1
+#define HAVE_UNISTD_H 1
+#define HAVE_SYS_TYPES_H 1
+#define HAVE_STDALIGN_H 1
+#define HAVE_ALIGNAS_IN_STDALIGN_H 1
+#define HAVE_ALIGNOF_IN_STDALIGN_H 1
+#define HAVE_MAX_ALIGN_T 1
+#define HAVE_STATIC_ASSERT_IN_ASSERT_H 1
+#define PACKAGE_NAME "libxcrypt"
+#define ENABLE_FAILURE_TOKENS 0
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define ENDIANNESS_IS_BIG 1
+#else
+#define ENDIANNESS_IS_LITTLE 1
+#endif

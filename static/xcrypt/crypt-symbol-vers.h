@@ -1,0 +1,1 @@
+/* No symbol has a version in a static program. */
