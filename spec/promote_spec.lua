@@ -46,6 +46,16 @@ describe("luff.promote", function()
 		assert.same({ "rc" }, support.tags(app))
 	end)
 
+	it("names nothing where one of the names cannot be, and says what it named where it fails late", function()
+		for name, code in pairs { ["/bad::x"] = "invalid_name", ["127.0.0.1:1/x:y"] = "network" } do
+			assert.equal(code, support.fails(promote.run, { from = app .. ":rc", to = { ":first", name } }).code)
+		end
+		assert.same({ "rc" }, support.tags(app))
+		local other <close> = luff.serve { faults = { { method = "PUT", path = "/v2/x/manifests/y", status = 403 } } }
+		local err = support.fails(promote.run, { from = app .. ":rc", to = { ":first", other:address() .. "/x:y" } })
+		assert.truthy(err.message:find("; named before that: " .. app .. ":first", 1, true), err.message)
+	end)
+
 	it("knows cosign's tags, and looks at each image of an index", function()
 		local index = support.make_index(app .. ":multi", { "linux/amd64", "linux/arm64" }, { config = { config = {
 			Labels = { rev = "1" } } } })

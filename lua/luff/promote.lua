@@ -74,6 +74,15 @@ local function check_age(complaints, object, opts)
 	end
 end
 
+-- What luff.copy would find out of a destination's name only when others have theirs: that it is none, or that nobody answers.
+local function check_destination(name, opts)
+	local _, err = luff.try(luff.resolve, name, { plain_http = opts.plain_http })
+	local fine = { not_found = true, denied = true, unauthorized = true, bad_format = true }
+	if err and not fine[err.code] then
+		error(err, 0)
+	end
+end
+
 -- All that is wrong with it.
 local function complaints_of(object, place, opts)
 	local complaints = {}
@@ -113,13 +122,19 @@ end
 --	referrers    false: to other places, signatures and the like do not come along
 --	progress     function() that gives what luff.copy takes under that name, for each copy
 --
--- Returns { digest, names }. "denied", with all that is wrong in `detail`, where it may not be; nothing is named then.
+-- Returns { digest, names }. "denied", with all that is wrong in `detail`, where it may not be; nothing is named then. Neither is
+-- where one of the names is none, or its registry does not answer; what fails later says which were named before.
 function promote.run(opts)
 	options.check(opts, known, "option")
 	if type(opts.from) ~= "string" or not opts.to then
 		fail("invalid", '"from" is a name, and "to" a name or a list of them')
 	end
 	local place = place_of(opts.from)
+	local names = {}
+	for i, name in ipairs(type(opts.to) == "table" and opts.to or { opts.to }) do
+		names[i] = name:sub(1, 1) == ":" and place .. name or name
+		check_destination(names[i], opts)
+	end
 	local object = luff.open(opts.from, { plain_http = opts.plain_http })
 	local complaints = complaints_of(object, place, opts)
 	if #complaints > 0 then
@@ -128,11 +143,14 @@ function promote.run(opts)
 		err.detail = complaints
 		error(err, 0)
 	end
-	local names = {}
-	for i, name in ipairs(type(opts.to) == "table" and opts.to or { opts.to }) do
-		names[i] = name:sub(1, 1) == ":" and place .. name or name
-		luff.copy(place .. "@" .. object:digest(), names[i], { plain_http = opts.plain_http,
-			referrers = opts.referrers ~= false and place_of(names[i]) ~= place, progress = opts.progress and opts.progress() })
+	for i, name in ipairs(names) do
+		local _, err = luff.try(luff.copy, place .. "@" .. object:digest(), name, { plain_http = opts.plain_http,
+			referrers = opts.referrers ~= false and place_of(name) ~= place, progress = opts.progress and opts.progress() })
+		if err then
+			err.message = i == 1 and err.message
+				or ("%s; named before that: %s"):format(err.message, table.concat(names, ", ", 1, i - 1))
+			error(err, 0)
+		end
 	end
 	return { digest = object:digest(), names = names }
 end
