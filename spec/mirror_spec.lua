@@ -60,6 +60,19 @@ describe("luff.mirror", function()
 		assert.equal("1.25.1 1.25.2 1.26.0 latest", tags_of(to))
 	end)
 
+	it("says what it does not delete, and why", function()
+		local none <close> = luff.serve { faults = { { method = "DELETE", path = "*", status = 405 } } }
+		local place = none:address() .. "/to"
+		luff.copy(from .. ":edge", place .. ":edge")
+		luff.tag(place .. ":edge", "old")
+		local result = support.luff("mirror", "--prune", "--allow", "edge", from, place)
+		assert.equal(0, result.code, result.stderr)
+		assert.truthy(result.stdout:find "kept\told\tsha256:%x+\tno tag goes alone in this registry\n", result.stdout)
+		assert.truthy(result.stderr:find("0 deleted, 1 kept, 0 failed", 1, true), result.stderr)
+		local summary = luff.json.decode(support.luff("mirror", "--json", "--prune", "--allow", "edge", from, place).stdout)
+		assert.same({ 1, "no tag goes alone in this registry" }, { summary.kept, summary.entries[2].why })
+	end)
+
 	it("goes on past what fails, and deletes nothing then", function()
 		local source, target = "oci:" .. support.scratch() .. "/from", "oci:" .. support.scratch() .. "/to"
 		for _, tag in ipairs { "1", "edge", "2" } do
@@ -81,6 +94,25 @@ describe("luff.mirror", function()
 		local summary = mirror.run { from = from, to = to, dry_run = true }
 		assert.same({ 5, 1 }, { summary.copied, summary.unchanged })
 		assert.equal("edge", tags_of(to))
+	end)
+
+	it("refuses what is no place of many tags, before it does anything", function()
+		for message, rules in pairs {
+			['"from" is a repository or layout, without a tag: "' .. from .. '", not'] = { from = from .. ":edge", to = to },
+			['"oci:a", not "oci:a:b"'] = { from = "oci:a:b", to = to },
+			['"alpine", not "alpine:3"'] = { from = "alpine:3", to = to },
+			['"to" of ' .. from .. ' is a repository, and "localhost:5000" a registry alone: "localhost:5000/NAME"'] = {
+				to = "localhost:5000", repositories = { { from = from } } },
+			['"mirror.example.com" a registry alone'] = { from = from, to = "mirror.example.com" },
+			["want os/arch"] = { from = from, to = to, platforms = { "linux/amd64,linux" .. "/a/b/c" } },
+		} do
+			local err = support.fails(mirror.run, rules)
+			assert.truthy(err.message:find(message, 1, true), err.message)
+			assert.equal(2, require("luff.cli").exit_codes[err.code])
+		end
+		local err = support.fails(require("luff.prune").run, { from = from .. ":edge", keep = 1 })
+		assert.truthy(err.message:find("without a tag", 1, true), err.message)
+		assert.equal(0, mirror.run { from = "oci:" .. support.scratch(), to = "docker://" .. to, tags = { "none" } }.copied)
 	end)
 
 	it("refuses options that it does not know", function()
@@ -146,9 +178,10 @@ describe("luff.mirror, on the way,", function()
 
 	it("makes indexes of the platforms that are wanted", function()
 		local rules = { from = from, to = to, platforms = { "linux/amd64", "linux/arm64" } }
+		local less = luff.index(from .. ":v1"):filter { platform = rules.platforms }
+		rules.platforms = "linux/amd64,linux/arm64"
 		assert.equal(2, mirror.run(rules).copied)
 		assert.equal(2, #luff.index(to .. ":v1"):index_manifest().manifests)
-		local less = luff.index(from .. ":v1"):filter { platform = rules.platforms }
 		assert.equal(less:digest(), luff.resolve(to .. ":v1").digest)
 		requests()
 		assert.equal(2, mirror.run(rules).unchanged)

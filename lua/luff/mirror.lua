@@ -59,6 +59,7 @@ local function find_stale(one, opts)
 	local entries = removal.list(one.to, opts, names)
 	for _, entry in ipairs(entries) do
 		entry.goes = not is_meant(entry.tag, one.jobs) and not removal.about(entry.tag) or nil
+		entry.stale = entry.goes
 	end
 	return removal.plan(one.to, entries, opts)
 end
@@ -68,9 +69,10 @@ local function apply(plan, opts, report)
 		removal.apply(plan, opts)
 	end
 	for _, entry in ipairs(plan.entries) do
-		local status = opts.dry_run and entry.goes and "deleted" or entry.status
-		if status == "deleted" or status == "failed" then
-			report { to = plan.place, target = entry.tag, digest = entry.digest, status = status, error = entry.error }
+		local status = opts.dry_run and (entry.goes and "deleted" or "kept") or entry.status
+		if status == "deleted" or status == "failed" or status == "kept" and entry.stale then
+			report { to = plan.place, target = entry.tag, digest = entry.digest, status = status, error = entry.error,
+				why = entry.why }
 		end
 	end
 end
@@ -155,12 +157,12 @@ end
 --	each          function(entry), for each tag as it is done
 --	progress      function() that gives what luff.copy takes under that name, for each copy
 --
--- Versions are copied newest first. The summary: { copied, unchanged, left_out, deleted, failed: numbers; bytes; entries =
--- { { from, to, tag, target, status, digest, followers, error }, … } }, where status is one of these words; an entry without a
--- tag is of a repository that failed as a whole.
+-- Versions are copied newest first. The summary: { copied, unchanged, left_out, deleted, kept, failed: numbers; bytes; entries =
+-- { { from, to, tag, target, status, digest, followers, why, error }, … } }, where status is one of these words; an entry without
+-- a tag is of a repository that failed as a whole. kept: what was to be deleted and is not, and why.
 function mirror.run(opts)
 	options.check(opts, known, "option")
-	local summary = { copied = 0, unchanged = 0, left_out = 0, deleted = 0, failed = 0, bytes = 0, entries = {} }
+	local summary = { copied = 0, unchanged = 0, left_out = 0, deleted = 0, kept = 0, failed = 0, bytes = 0, entries = {} }
 	local function report(entry)
 		summary[entry.status] = summary[entry.status] + 1
 		summary.bytes = summary.bytes + (entry.bytes or 0)

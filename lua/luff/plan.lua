@@ -64,7 +64,10 @@ function plan.read(folder)
 	if #text > FILE_MAX then
 		fail("too_large", "%s: the plan has more than %d bytes", folder, FILE_MAX)
 	end
-	local document = core.decode(text)
+	local ok, document = pcall(core.decode, text)
+	if not ok then
+		fail("bad_format", "%s: %s", path_of(folder), document.message or document)
+	end
 	if type(document) ~= "table" or document.version ~= 1 or type(document.steps) ~= "table" then
 		fail("bad_format", "%s: this is no plan of this luff", folder)
 	end
@@ -112,10 +115,9 @@ function plan.run(folder, f, ...)
 		end
 		finished = true
 		if fine then
-			io.stderr:write(plan.describe(plan.finish(folder)))
+			io.stderr:write(plan.describe(plan.finish(folder)), "nothing was done: this was a dry run\n")
 		else
 			finish()
-			io.stderr:write "luff: it failed: there is no plan\n"
 		end
 	end
 	function os.exit(code, close) -- luacheck: ignore

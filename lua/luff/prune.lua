@@ -3,6 +3,7 @@ local fail = require "luff.fail"
 local glob = require "luff.glob"
 local luff = require "luff"
 local options = require "luff.options"
+local check_place = require "luff.place"
 local removal = require "luff.prune.removal"
 local select_tags = require "luff.select"
 local semver = require "luff.semver"
@@ -22,7 +23,9 @@ local function check(opts)
 		fail("invalid", 'say what stays: "keep" a number of tags, or only those go that are "older_than" an age')
 	elseif opts.keep ~= nil and (math.type(opts.keep) ~= "integer" or opts.keep < 0) then
 		fail("invalid", '"keep" is a whole number from 0 on')
-	elseif opts.by ~= nil and opts.by ~= "created" and opts.by ~= "version" and type(opts.by) ~= "function" then
+	end
+	check_place('"from"', opts.from)
+	if opts.by ~= nil and opts.by ~= "created" and opts.by ~= "version" and type(opts.by) ~= "function" then
 		fail("invalid", '"by" is "created", "version" or a function')
 	end
 end

@@ -10,7 +10,8 @@ local function count(n, what)
 end
 
 local function sum_up(result, seconds)
-	local parts = { ("copied %s (%s)"):format(count(result.copied, "blob"), terminal.size(result.bytes)) }
+	local what = core.plan_is_on() and "would have copied" or "copied"
+	local parts = { ("%s %s (%s)"):format(what, count(result.copied, "blob"), terminal.size(result.bytes)) }
 	if result.kept > 0 then
 		parts[#parts + 1] = ("%s had come before"):format(terminal.size(result.kept))
 	end

@@ -1,4 +1,5 @@
 -- luff mirror: keeps repositories or layouts like others.
+local core = require "luff.core"
 local lines = require "luff.mirror.lines"
 local mirror = require "luff.mirror"
 local options = require "luff.options"
@@ -56,7 +57,7 @@ return {
 		{ name = "by", value = "WHAT", help = "what is newest: version (that is the default) or created" },
 		{ name = "rename", value = "PATTERN=TEXT", help = "another tag at the destination, as string.gsub makes it" },
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
-		{ name = "platforms", value = "P", type = "list", help = "of an index, only the images for these, as a new index" },
+		{ name = "platforms", value = "P", type = "list", help = "of an index, the images for these (P,P), as a new one" },
 		{ name = "sparse", help = "the index as it is, without the images for other platforms" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
 		{ name = "digest-tags", help = "of tags as cosign makes them, only those about what is copied" },
@@ -73,9 +74,9 @@ return {
 		{ name = "plain-http", help = "speak http to the registries" },
 	},
 	help = [[
-Prints a line for each tag: copied, unchanged, left_out or deleted. What fails is told and the rest goes on;
-the exit code is 1 then. Run again, it goes on where it stopped. lua/luff/mirror.lua says what the file may
-hold, filters and changes on the way among that:
+Prints a line for each tag: copied, unchanged, left_out, deleted, or kept where it was to be deleted and could
+not be. What fails is told and the rest goes on; the exit code is 1 then. Run again, it goes on where it
+stopped. lua/luff/mirror.lua says what the file may hold, filters and changes on the way among that:
 
   return {
     to = "registry.example.com/mirror", platforms = { "linux/amd64", "linux/arm64" }, prune = true,
@@ -111,9 +112,11 @@ examples
 		if opts.json then
 			terminal.write(lines.json(summary), "\n")
 		else
-			io.stderr:write(("%s%d copied (%s), %d unchanged, %s%d deleted, %d failed\n"):format(
-				opts.dry_run and "would be: " or "", summary.copied, terminal.size(summary.bytes), summary.unchanged,
-				summary.left_out > 0 and summary.left_out .. " left out, " or "", summary.deleted, summary.failed))
+			local dry = opts.dry_run or core.plan_is_on()
+			io.stderr:write(("%s%d copied (%s), %d unchanged, %s%d deleted, %s%d failed\n"):format(
+				dry and "would be: " or "", summary.copied, terminal.size(summary.bytes), summary.unchanged,
+				summary.left_out > 0 and summary.left_out .. " left out, " or "", summary.deleted,
+				summary.kept > 0 and summary.kept .. " kept, " or "", summary.failed))
 		end
 		return summary.failed > 0 and 1 or 0
 	end,

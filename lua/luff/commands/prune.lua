@@ -1,4 +1,5 @@
 -- luff prune: takes from a repository or layout the tags that nobody keeps.
+local core = require "luff.core"
 local luff = require "luff"
 local prune = require "luff.prune"
 local terminal = require "luff.terminal"
@@ -77,7 +78,7 @@ examples
 					show(entry)
 				end
 				io.stderr:write(("%s: %s %d tags and %d manifests, kept %d tags%s\n"):format(terminal.printable(place),
-					opts.yes and "deleted" or "would delete", opts.yes and summary.deleted or summary.count,
+					opts.yes and not core.plan_is_on() and "deleted" or "would delete", opts.yes and summary.deleted or summary.count,
 					summary.manifests, summary.kept, summary.over and "; that is more than --max" or ""))
 			end
 		end

@@ -1,6 +1,8 @@
 -- What a mirror is about: from which repository to which, and which of its tags under which names.
 local fail = require "luff.fail"
 local glob = require "luff.glob"
+local check_place = require "luff.place"
+local core = require "luff.core"
 local luff = require "luff"
 local options = require "luff.options"
 local removal = require "luff.prune.removal"
@@ -24,11 +26,30 @@ local function named(tags)
 	return tags and #tags > 0 and tags or nil
 end
 
+-- "linux/amd64,linux/arm64" is two of them.
+local function check_platforms(platforms)
+	local list = {}
+	for _, text in ipairs(type(platforms) == "table" and platforms or { platforms }) do
+		for one in (type(text) == "string" and text or ""):gmatch "[^,]+" do
+			core.platform_match(one, "linux/amd64") -- raises what is wrong
+			list[#list + 1] = one
+		end
+	end
+	if #list == 0 then
+		fail("invalid", '"platforms" is a list of platforms: { "linux/amd64" }')
+	end
+	return list
+end
+
 local function check(job)
 	for _, name in ipairs { "from", "to" } do
 		if type(job[name]) ~= "string" then
 			fail("invalid", '"%s" is missing: a repository or layout, without a tag', name)
 		end
+		check_place(('"%s"'):format(name) .. (name == "to" and " of " .. job.from or ""), job[name])
+	end
+	if job.platform then
+		core.platform_match(job.platform, "linux/amd64")
 	end
 	for _, name in ipairs(functions) do
 		if job[name] ~= nil and type(job[name]) ~= "function" then
@@ -38,10 +59,8 @@ local function check(job)
 	if job.verify ~= nil and type(job.verify) ~= "boolean" and type(job.verify) ~= "function" then
 		fail("invalid", '"verify" is true, or a function')
 	end
-	job.platforms = type(job.platforms) == "string" and { job.platforms } or job.platforms
-	if job.platforms and (type(job.platforms) ~= "table" or #job.platforms == 0) then
-		fail("invalid", '"platforms" is a list of platforms: { "linux/amd64" }')
-	elseif job.platforms and job.platform then
+	job.platforms = job.platforms and check_platforms(job.platforms)
+	if job.platforms and job.platform then
 		fail("invalid", '"platform" takes one image out of an index, "platforms" keeps an index: say one of them')
 	elseif job.sparse and (not job.platforms or job.transform) then
 		fail("invalid", '"sparse" wants "platforms", and no "transform"')

@@ -14,7 +14,8 @@ function lines.show(entry, many)
 	if entry.error then
 		io.stderr:write("luff: ", (name:gsub("\t", ": ")), ": ", terminal.printable(tostring(entry.error)), "\n")
 	else
-		terminal.write(entry.status, "\t", name, entry.digest and "\t" .. entry.digest or "", "\n")
+		terminal.write(entry.status, "\t", name, entry.digest and "\t" .. entry.digest or "",
+			entry.why and "\t" .. terminal.printable(entry.why) or "", "\n")
 	end
 end
 
@@ -23,7 +24,8 @@ function lines.json(summary)
 	luff.array(summary.entries)
 	for i, entry in ipairs(summary.entries) do
 		summary.entries[i] = { from = entry.from, to = entry.to, tag = entry.tag, target = entry.target,
-			status = entry.status, digest = entry.digest, followers = entry.followers and luff.array(entry.followers),
+			status = entry.status, digest = entry.digest, why = entry.why,
+			followers = entry.followers and luff.array(entry.followers),
 			error = entry.error and tostring(entry.error) }
 	end
 	return luff.json.encode(summary, { indent = true })
