@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fence.h"
 #include "bind.h"
+#include "medium.h"
 
 #define MEDIUM "luff.Medium"
 
@@ -153,6 +154,7 @@ struct place_call {
 	bool blob, force;  /* how to delete */
 	char *key, *value; /* what goes by its annotation, in one piece of memory; NULL: nothing */
 	int64_t removed;
+	bool unnames;
 	struct luff_platform platform; /* of an 'i'mage */
 	struct luff_descriptor descriptor;
 	char tag[LUFF_TAG_MAX + 1];
@@ -222,6 +224,8 @@ static int place_run(struct luff_work *base, struct luff_error *err)
 		return referrers_run(c, err);
 	if (c->kind == 'd')
 		return delete_run(c, err);
+	if (c->kind == 'n')
+		return luff_medium_unnames(&c->unnames, c->medium, err);
 	if (c->kind == 'b')
 		return blob_run(c, err);
 	if (c->kind == 'r')
@@ -249,6 +253,10 @@ static int place_finish(lua_State *L, struct luff_work *base)
 		c->reader = NULL;
 		lua_pushinteger(L, c->descriptor.size);
 		return 2;
+	}
+	if (c->kind == 'n') {
+		lua_pushboolean(L, c->unnames);
+		return 1;
 	}
 	if (c->kind == 'd' && c->key) {
 		lua_pushinteger(L, c->removed);
@@ -399,6 +407,17 @@ static int delete_name(lua_State *L)
 	if (c->blob)
 		want_digest(L, c);
 	check_annotation(c, L);
+	return luff_work_go(L);
+}
+
+/* core.unnames(place, { plain_http = }): whether a name can be deleted alone there */
+static int unnames(lua_State *L)
+{
+	static const char *const options[] = {"plain_http", NULL};
+
+	lua_settop(L, 2);
+	luff_check_options(L, 2, options);
+	new_place(L, 'n', 2);
 	return luff_work_go(L);
 }
 
@@ -572,6 +591,7 @@ void luff_medium_functions(lua_State *L)
 					     {"index", open_index},
 					     {"tags", list_tags},
 					     {"delete", delete_name},
+					     {"unnames", unnames},
 					     {"tag", tag_name},
 					     {"referrers", list_referrers},
 					     {"catalog", list_repositories},

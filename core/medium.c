@@ -479,6 +479,12 @@ int luff_medium_remove(struct luff_digest *out, struct luff_medium *m, const str
 	return rc;
 }
 
+int luff_medium_unnames(bool *out, struct luff_medium *m, struct luff_error *err)
+{
+	*out = true;
+	return m->ops->unnames ? m->ops->unnames(out, m, err) : 0;
+}
+
 int luff_medium_remove_annotated(int64_t *count_out, struct luff_medium *m, const char *key,
 				 const char *value, struct luff_error *err)
 {

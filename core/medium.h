@@ -103,6 +103,8 @@ struct luff_medium_ops {
 	/* Optional. NULL: read-only. Sets *out (which is "") where the manifest goes and not its name alone. */
 	int (*remove)(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
 		      bool force, struct luff_error *err);
+	/* Optional, with remove. Whether a name can go alone, and what it stands for stays. Changes nothing. NULL: it can. */
+	int (*unnames)(bool *out, struct luff_medium *m, struct luff_error *err);
 	/* Optional. All entries with that annotation go, not what they name. NULL: LUFF_ENOTSUP. */
 	int (*remove_annotated)(int64_t *count_out, struct luff_medium *m, const char *key, const char *value,
 				struct luff_error *err);
@@ -156,6 +158,8 @@ struct luff_medium *luff_medium_origin(struct luff_medium *m, const struct luff_
 /** `size` bytes of d from `offset` on, and as few others as m can; nothing but their number is checked. LUFF_EFORMAT beyond d's end. */
 int luff_medium_fetch_part(struct luff_reader **out, struct luff_medium *m, const struct luff_descriptor *d,
 			   int64_t offset, int64_t size, struct luff_error *err);
+/** Whether a name can be removed alone; true where that cannot be known before. */
+int luff_medium_unnames(bool *out, struct luff_medium *m, struct luff_error *err);
 /** Takes d over from another medium without moving bytes, where m can; else says false. For copying. */
 int luff_medium_mount(bool *mounted, struct luff_medium *m, const struct luff_descriptor *d,
 		      struct luff_medium *from, struct luff_error *err);

@@ -402,6 +402,11 @@ static int cache_remove(struct luff_digest *out, struct luff_medium *m, const st
 	return rc;
 }
 
+static int cache_unnames(bool *out, struct luff_medium *m, struct luff_error *err)
+{
+	return luff_medium_unnames(out, cache_of(m)->inner, err);
+}
+
 static int cache_remove_blob(struct luff_medium *m, const struct luff_digest *digest, struct luff_error *err)
 {
 	struct cache *c = cache_of(m);
@@ -442,6 +447,7 @@ static void set_ops(struct luff_medium_ops *ops, const struct luff_medium_ops *i
 	ops->tags = inner->tags ? cache_tags : NULL;
 	ops->referrers = inner->referrers ? cache_referrers : NULL;
 	ops->remove = inner->remove ? cache_remove : NULL;
+	ops->unnames = inner->unnames ? cache_unnames : NULL;
 	ops->stat = inner->stat ? cache_stat : NULL;
 	ops->remove_blob = inner->remove_blob ? cache_remove_blob : NULL;
 }

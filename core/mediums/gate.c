@@ -259,6 +259,11 @@ static void drop_names(struct gate *g, const struct luff_digest *digest)
 	}
 }
 
+static int gate_unnames(bool *out, struct luff_medium *m, struct luff_error *err)
+{
+	return luff_medium_unnames(out, gate_of(m)->inner, err);
+}
+
 static int gate_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
 		       bool force, struct luff_error *err)
 {
@@ -350,6 +355,7 @@ static void set_ops(struct luff_medium_ops *ops, const struct luff_medium_ops *i
 	ops->tags = inner->tags ? luff_gate_tags : NULL;
 	ops->referrers = inner->referrers ? luff_gate_referrers : NULL;
 	ops->remove = inner->remove ? gate_remove : NULL;
+	ops->unnames = inner->unnames ? gate_unnames : NULL;
 	ops->remove_annotated = inner->remove_annotated ? gate_remove_annotated : NULL;
 	ops->stat = inner->stat ? gate_stat : NULL;
 	ops->remove_blob = inner->remove_blob ? gate_remove_blob : NULL;

@@ -1055,6 +1055,7 @@ function mirror.run(opts) end
 ---@field copied integer tags
 ---@field unchanged integer
 ---@field left_out integer by filter or transform
+---@field kept integer was to be deleted and could not be
 ---@field deleted integer
 ---@field failed integer
 ---@field bytes integer that moved

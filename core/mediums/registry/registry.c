@@ -466,6 +466,7 @@ const struct luff_medium_ops luff_registry_ops = {
 	.tags = luff_registry_tags,
 	.referrers = luff_registry_referrers,
 	.remove = luff_registry_remove,
+	.unnames = luff_registry_unnames,
 	.stat = registry_stat,
 	.remove_blob = luff_registry_remove_blob,
 	.destroy = registry_destroy,

@@ -98,6 +98,7 @@ int luff_registry_unrefer(struct luff_registry *r, const struct luff_digest *dig
 /* remove.c */
 int luff_registry_remove(struct luff_digest *out, struct luff_medium *m, const struct luff_name *name,
 			 bool force, struct luff_error *err);
+int luff_registry_unnames(bool *out, struct luff_medium *m, struct luff_error *err);
 int luff_registry_remove_blob(struct luff_medium *m, const struct luff_digest *digest,
 			      struct luff_error *err);
 

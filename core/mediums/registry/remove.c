@@ -2,8 +2,10 @@
  * Deleting (distribution-spec, "Content Management"). Where a registry can take no tag away alone, only the manifest with all
  * its tags, that is done for those alone who insist.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -177,6 +179,34 @@ int luff_registry_remove(struct luff_digest *out, struct luff_medium *m, const s
 	rc = remove_digest(r, &whole, err);
 	if (rc == 0)
 		*out = whole.digest;
+	return rc;
+}
+
+/*
+ * A registry tells by what it says of a tag that is not there: those that know how look for it. Whoever may not delete learns that
+ * when they do.
+ */
+int luff_registry_unnames(bool *out, struct luff_medium *m, struct luff_error *err)
+{
+	struct luff_registry *r = luff_registry_of(m);
+	struct luff_name name = {.digest = {""}};
+	struct luff_error failure = {0};
+	struct luff_target t;
+	bool unable = false;
+	uint64_t number;
+	int rc;
+
+	if (getrandom(&number, sizeof number, 0) != sizeof number)
+		return luff_fail_errno(err, errno, "cannot make a random number");
+	snprintf(name.tag, sizeof name.tag, "luff-no-such-tag-%016llx", (unsigned long long)number);
+	rc = luff_registry_find_target(&t, r, &name, err);
+	if (rc < 0)
+		return rc;
+	rc = remove_target(&unable, r, &t, &failure);
+	*out = !unable;
+	if (rc == 0 || failure.http_status || rc == LUFF_ENOTFOUND || rc == LUFF_EDENIED || rc == LUFF_EAUTH)
+		return 0;
+	*err = failure;
 	return rc;
 }
 

@@ -1,5 +1,6 @@
 -- How tags are taken from a repository or layout, and with them what only they stood for. What a tag that stays reaches is never
 -- deleted: its manifest, what an index lists, what refers to it by its subject.
+local core = require "luff.core"
 local luff = require "luff"
 
 local removal = {}
@@ -7,6 +8,7 @@ local removal = {}
 removal.MAX = 20 -- tags that one run deletes, unless it is told otherwise
 
 local JOBS = 8
+local ALONE = "no tag goes alone in this registry"
 local DEPTH_MAX = 8 -- of indexes in indexes, and of what refers to referrers
 
 local indexes = {
@@ -146,14 +148,31 @@ local function follow(entries, manifests)
 	return followers
 end
 
+-- Where a registry deletes no tag alone, one whose manifest stays, stays.
+local function keep_alone(place, entries, manifests, opts)
+	local gone, alone = {}, {}
+	for _, digest in ipairs(manifests) do
+		gone[digest] = true
+	end
+	for _, entry in ipairs(entries) do
+		alone[#alone + 1] = entry.goes and not gone[entry.digest] and entry or nil
+	end
+	if #alone > 0 and not core.unnames(place, { plain_http = opts.plain_http }) then
+		for _, entry in ipairs(alone) do
+			entry.goes, entry.why = nil, ALONE
+		end
+	end
+end
+
 --- Says of entries (removal.list) of which some have `goes` set what that means: { place, entries, manifests, count }, where
 -- manifests are the digests that are deleted, and count the tags that go, followers aside.
 function removal.plan(place, entries, opts)
 	local count = 0
+	local manifests = find_manifests(place, entries, opts)
+	keep_alone(place, entries, manifests, opts)
 	for _, entry in ipairs(entries) do
 		count = count + (entry.goes and 1 or 0)
 	end
-	local manifests = find_manifests(place, entries, opts)
 	for _ = 1, DEPTH_MAX do
 		if not follow(entries, manifests) then
 			break
@@ -215,7 +234,7 @@ function removal.apply(plan, opts)
 			end
 			entry.status, entry.error = err and "failed" or "deleted", err
 			if err and err.code == "unsupported" and not gone[entry.digest] then
-				entry.status, entry.error, entry.why = "kept", nil, "no tag goes alone in this registry"
+				entry.status, entry.error, entry.why = "kept", nil, ALONE
 			end
 		else
 			entry.status = "kept"
