@@ -1,6 +1,7 @@
 -- Shell patterns as functions: * and ? (not /), ** (also /), [a-z], [!a-z], {a,b}; a backslash takes what follows as it is.
 local core = require "luff.core"
 local fail = require "luff.fail"
+local want = require "luff.want"
 
 local glob = {}
 
@@ -156,6 +157,7 @@ end
 
 --- A function that says whether a text matches the pattern as a whole.
 function glob.matcher(pattern)
+	want.text(pattern, "a pattern")
 	local alternatives = expand(pattern)
 	for i, alternative in ipairs(alternatives) do
 		alternatives[i] = compile(alternative)
@@ -179,7 +181,8 @@ function glob.any(name, patterns)
 	end
 	local list = {}
 	for i, pattern in ipairs(patterns) do
-		list[i] = core.is_regex(pattern) and function(text) return pattern:test(text) end or glob.matcher(pattern)
+		list[i] = core.is_regex(pattern) and function(text) return pattern:test(text) end
+			or glob.matcher(want.text(pattern, ('a pattern of "%s"'):format(name)))
 	end
 	return function(text)
 		for _, matches_one in ipairs(list) do

@@ -7,6 +7,7 @@ local fail = require "luff.fail"
 local options = require "luff.options"
 local terminal = require "luff.terminal"
 local time = require "luff.time"
+local want = require "luff.want"
 
 local log = {}
 
@@ -50,20 +51,21 @@ local function text_of(value)
 end
 
 local function write(level, message, fields)
+	fields = want.table(fields == nil and {} or fields, "fields of a log")
 	if levels[level] < levels[settings.level] then
 		return
 	end
 	local now = time.format(time.now())
 	if settings.format == "json" then
 		local line = {}
-		for name, value in pairs(fields or {}) do
+		for name, value in pairs(fields) do
 			line[tostring(name)] = plain(value)
 		end
 		line.time, line.level, line.msg = now, level, plain(tostring(message))
 		return settings.write(core.encode(line))
 	end
 	local parts = { now, level:upper(), terminal.printable(tostring(message)) }
-	for _, name in ipairs(sorted(fields or {})) do
+	for _, name in ipairs(sorted(fields)) do
 		parts[#parts + 1] = terminal.printable(name) .. "=" .. text_of(fields[name])
 	end
 	settings.write(table.concat(parts, " "))

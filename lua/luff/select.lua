@@ -20,10 +20,12 @@ local glob = require "luff.glob"
 local options = require "luff.options"
 local semver = require "luff.semver"
 local time = require "luff.time"
+local want = require "luff.want"
 
 local known = { "allow", "deny", "suffix", "semver", "per", "newest", "newer_than", "older_than", "by" }
 
 local function check(rules)
+	want.table(rules, "rules of tags")
 	options.check(rules, known, "rule")
 	if rules.newest ~= nil and (math.type(rules.newest) ~= "integer" or rules.newest < 1) then
 		fail("invalid", '"newest" is a whole number from 1 on')

@@ -1,6 +1,7 @@
 -- Versions as tags spell them, compared after Semantic Versioning 2.0.0 (section 11), but with any number of numbers: "v1.27",
 -- "1.27.3-rc.1", "8.0.36.1". And ranges of them, as npm and Cargo spell those.
 local fail = require "luff.fail"
+local want = require "luff.want"
 
 local semver = {}
 
@@ -83,6 +84,7 @@ end
 
 --- The version that a text spells, nil where it spells none.
 function semver.parse(text)
+	want.text(text, "a version")
 	local body, build = text:match "^([^+]*)%+([%w.-]+)$"
 	body = (body or text):gsub("^[vV](%d)", "%1")
 	local core, prerelease = body:match "^([%d.]+)%-([%w.-]+)$"
@@ -191,6 +193,7 @@ end
 --- A function that says whether a version, or a text that spells one, is in the range: "^1.25", "~1.2", ">=1.25 <2", "1.x",
 -- "1.2 - 1.5", "1.2 || 3". A text that spells no version is in no range.
 function semver.range(text)
+	want.text(text, "a range of versions")
 	local alternatives = {}
 	for part in (text .. "||"):gmatch "(.-)||" do
 		if not part:find "%S" then

@@ -13,6 +13,7 @@ local core = require "luff.core"
 local fail = require "luff.fail"
 local options = require "luff.options"
 local values = require "luff.template.values"
+local want = require "luff.want"
 
 local template = {}
 
@@ -438,6 +439,7 @@ end
 
 --- A function from a table to the text. opts: functions (more of them by name), name (of the template, for messages).
 function template.compile(text, opts)
+	want.text(text, "a template")
 	opts = opts or {}
 	options.check(opts, { "functions", "name" }, "option")
 	local known = {}
