@@ -3,6 +3,8 @@
 #include <editline/readline.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "base/clock.h"
 #include "base/lazy.h"
@@ -49,19 +52,56 @@ static char *next_candidate(const char *text, int state)
 	return copy;
 }
 
-/* TAB: libedit says where its word is in the line; readline's second argument knows what that may become. */
+/*
+ * libedit reads characters, those of the locale: while a line is edited this thread has one, whatever the process has, so that scripts
+ * see what they always see. The user's own, or, where that knows ASCII alone, UTF-8.
+ */
+static locale_t enter_locale(void)
+{
+	static locale_t own;
+
+	if (!own)
+		own = newlocale(LC_CTYPE_MASK, "", NULL);
+	if (own && strcmp(nl_langinfo_l(CODESET, own), "ANSI_X3.4-1968") == 0) {
+		freelocale(own);
+		own = NULL;
+	}
+	if (!own)
+		own = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	return uselocale(own); /* NULL changes nothing */
+}
+
+/* How many bytes of the text so many characters are. */
+static size_t bytes_of(const char *text, int characters)
+{
+	mbstate_t state = {0};
+	const char *p = text;
+
+	while (characters-- > 0 && *p) {
+		size_t n = mbrlen(p, strlen(p), &state);
+
+		if (n == (size_t)-1 || n == (size_t)-2) { /* no character, but one all the same */
+			memset(&state, 0, sizeof state);
+			n = 1;
+		}
+		p += n;
+	}
+	return (size_t)(p - text);
+}
+
+/* TAB: libedit says where its word is in the line, in characters; readline's second argument knows what that may become. */
 static char **complete(const char *text, int start, int end)
 {
 	lua_State *L = editing;
 	char **matches = NULL;
 
 	*nothing_else = 1;
-	if (!L || !lua_isfunction(L, 2) || end < start || (size_t)end > strlen(*line_buffer))
+	if (!L || !lua_isfunction(L, 2) || start < 0 || end < start)
 		return NULL;
 	lua_settop(L, 2);
 	lua_pushvalue(L, 2);
-	lua_pushlstring(L, *line_buffer, (size_t)end);
-	lua_pushinteger(L, start);
+	lua_pushlstring(L, *line_buffer, bytes_of(*line_buffer, end));
+	lua_pushinteger(L, (lua_Integer)bytes_of(*line_buffer, start));
 	if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_istable(L, -1))
 		matches = matches_of(text, next_candidate);
 	lua_settop(L, 2);
@@ -106,14 +146,17 @@ static int edit_line(lua_State *L)
 {
 	const char *prompt = luaL_optstring(L, 1, "> ");
 	struct luff_error err = {0};
+	locale_t before;
 	char *line;
 
 	if (load(&err) < 0)
 		return luff_raise(L, &err);
 	lua_settop(L, 2);
+	before = enter_locale();
 	editing = L;
 	line = read_line(prompt);
 	editing = NULL;
+	uselocale(before);
 	if (line && *line)
 		keep_line(line);
 	lua_pushstring(L, line);
@@ -145,11 +188,14 @@ static int history(lua_State *L)
 {
 	const char *file = luaL_checkstring(L, 1);
 	struct luff_error err = {0};
+	locale_t before;
 
 	if (load(&err) < 0)
 		return luff_raise(L, &err);
 	make_folders(file);
+	before = enter_locale(); /* it is here that libedit looks which characters there are */
 	load_history(file);
+	uselocale(before);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "luff.history");
 	return 0;

@@ -158,9 +158,10 @@ describe("The REPL", function()
 		local out = result.stdout
 		assert.truthy(out:find "^42\n%d+%.%d%d%d s\nx = 5\nreturn x %* 2\n10\n3 pieces in [^\n]+\n$", out)
 		assert.equal("error 'no'\n", support.read(dir .. "/seen"))
-		assert.equal('#!/usr/bin/env luff\nlocal luff = require "luff"\n\nprint(6 * 7)\ny = 1\nx = 5\nreturn x * 2\n',
-			support.read(script))
-		assert.equal("42\n", support.must { support.program, script })
+		assert.equal('#!/usr/bin/env luff\nlocal luff = require "luff"\nlocal _\nsetmetatable(_G, nil)\n\n'
+			.. '_ = require("luff.repl").show(6 * 7)\ny = 1\n'
+			.. '_ = require("luff.repl").show((function(...)\nx = 5\nreturn x * 2\nend)(...))\n', support.read(script))
+		assert.equal("42\n10\n", support.must { support.program, script })
 		local lines = {}
 		for line in result.stderr:gmatch "[^\n]+" do
 			lines[#lines + 1] = line
@@ -169,6 +170,18 @@ describe("The REPL", function()
 		assert.truthy(lines[2]:find "saved.lua is there: choose another name %[exists%]")
 		assert.truthy(lines[3]:find "^say where: :save FILE")
 		assert.truthy(lines[4]:find "^no :svae %(did you mean :save%?%)")
+	end)
+
+	it("saves scripts that do what the sitting did", function()
+		local script = support.scratch() .. "/saved.lua"
+		local lines = { "1 + 1", "_ * 21 -- all", "'a', nil", "f = print", "(f)('b')", "{ _ };", "x = 1",
+			"local x = 2 -- gone", "x", "function g() new = _ end", "g()", "undefined", "luff.null", "return 1, 2",
+			"for _, v in ipairs { 3 } do print(v) end" }
+		local talked = support.luff({ "-i" }, { stdin = table.concat(lines, "\n") .. "\n:save " .. script .. "\n" })
+		assert.equal("", talked.stderr)
+		local shown = talked.stdout:gsub("%d+ pieces in [^\n]*\n$", "")
+		assert.equal('2\n42\n"a"\nnil\nb\n{ "a" }\n1\nnil\nnull\n1\n2\n3\n', shown)
+		assert.same({ code = 0, stdout = shown, stderr = "" }, support.luff(script))
 	end)
 
 	it("says that an editor failed", function()
@@ -208,7 +221,7 @@ describe("The REPL of the program", function()
 	describe("on a terminal", function()
 		-- The program behind a pseudo-terminal, made by util-linux's script(1). Instead of its shell, not below it: libedit
 		-- passes SIGTERM on to the whole process group.
-		local function on_terminal(state, library_path)
+		local function on_terminal(state, library_path, locale)
 			if not support.peer "script" then
 				pending "script is not installed"
 			end
@@ -216,7 +229,7 @@ describe("The REPL of the program", function()
 			assert(os.execute("mkfifo " .. fifo))
 			local program = support.start({ "sh", "-c", ('exec script -qfec "exec $LUFF" /dev/null <%s'):format(fifo) },
 				{ env = { LUFF = support.program, XDG_STATE_HOME = state, TERM = "xterm", NO_COLOR = "1",
-					LD_LIBRARY_PATH = library_path } })
+					LD_LIBRARY_PATH = library_path, LC_ALL = locale } })
 			local keys = assert(io.open(fifo, "r+"))
 			keys:setvbuf "no"
 			local tty, seen = { program = program }, 0
@@ -315,6 +328,38 @@ describe("The REPL of the program", function()
 				support.sleep(0.3)
 				assert(os.execute("kill -TERM " .. tty.program:stdout():match '"pid (%d+)'))
 				assert.equal(143, tty.program:wait())
+			end
+		end)
+
+		it("reads and completes what is not ASCII, whatever the locale", function()
+			for _, locale in ipairs { "C", "C.UTF-8" } do
+				local state = support.scratch()
+				local tty = on_terminal(state, nil, locale)
+				tty.type "u = '日本ü'\n"
+				tty.expect "\n"
+				tty.expect "> "
+				tty.type "#u, '日本' .. u\n"
+				tty.expect '\n8\r\n'
+				tty.expect '"日本日本ü"\r\n'
+				tty.expect "> "
+				tty.type "'日本', luff.dige\t'x'\n"
+				tty.expect '"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"\r\n'
+				tty.expect "> "
+				-- scripts do not notice
+				tty.type "('Ü'):lower() == 'Ü', os.setlocale(nil, 'ctype')\n"
+				tty.expect '\ntrue\r\n"C"\r\n'
+				tty.expect "> "
+				tty.type "'日本ü'\n"
+				tty.expect '"日本ü"\r\n'
+				tty.expect "> "
+				assert.equal(0, tty.close())
+				tty = on_terminal(state, nil, locale)
+				tty.type "\27[A"
+				tty.expect "日本ü"
+				tty.type "\n"
+				tty.expect '"日本ü"\r\n'
+				tty.expect "> "
+				assert.equal(0, tty.close())
 			end
 		end)
 

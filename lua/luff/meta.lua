@@ -1235,6 +1235,11 @@ local repl = {}
 ---@param opts { input: (file*|fun(prompt: string): string?)?, output: (file*|fun(text: string))?, errors: (file*|fun(text: string))?, env: table?, columns: integer? }? input: gives a line for each prompt, nil at the end; it may yield, where run was called in a coroutine; output: takes values; errors: takes what goes wrong; where output does in its absence; env: the globals of what is typed, _G where absent; columns: how wide values are shown
 function repl.run(opts) end
 
+---Prints values as the prompt shows them; scripts that :save wrote call it.
+---@param ... any
+---@return any # the first
+function repl.show(...) end
+
 ---What is different between two images: `require "luff.diff"`.
 ---@class luff.diff
 local diff = {}

@@ -69,6 +69,30 @@ local function describe(err, trace, text)
 	return pretty.format(err)
 end
 
+-- What was typed as a part of a script (:save), where its locals are gone behind it as at the prompt. shown: it gave values.
+local function as_statement(text, shown)
+	local comment = text:find("--", 1, true) and "\n" or ""
+	if shown then
+		local show = '_ = require("luff.repl").show(%s)'
+		local line = show:format(text .. comment)
+		if load(line) then
+			return line
+		end
+		return show:format(("(function(...)\n%s\nend)(...)"):format(load("return " .. text) and "return " .. text or text))
+	elseif text:find "%f[%w_]local%f[^%w_]" then
+		return ("do %s%send"):format(text, comment ~= "" and comment or " ")
+	end
+	return (text:find "^%s*%(" and ";" or "") .. text
+end
+
+--- Prints values as the prompt does, and returns the first: what :save writes calls it.
+function repl.show(...)
+	for i = 1, select("#", ...) do
+		print(pretty.format((select(i, ...)), { width = terminal.columns "stdout" }))
+	end
+	return (...)
+end
+
 local Repl = {}
 Repl.__index = Repl
 
@@ -133,9 +157,8 @@ function Repl:go(chunk, text)
 		self:complain(results[2], trace, text)
 		return
 	end
-	local _, _, is_expression = compile(text, self.env)
 	if not text:find "^%s*help%f[%W]" then
-		self.log[#self.log + 1] = is_expression and results.n > 1 and "print(" .. text .. ")" or text
+		self.log[#self.log + 1] = as_statement(text, results.n > 1)
 	end
 	if results.n > 1 then
 		self.env._ = results[2]

@@ -84,7 +84,8 @@ function run.save(repl, path)
 		file:close()
 		fail("exists", "%s is there: choose another name", path)
 	end
-	local head = '#!/usr/bin/env luff\nlocal luff = require "luff"\n\n'
+	-- as at the prompt, where no global has to be known
+	local head = '#!/usr/bin/env luff\nlocal luff = require "luff"\nlocal _\nsetmetatable(_G, nil)\n\n'
 	write(path, head .. table.concat(repl.log, "\n") .. "\n")
 	repl.write(("%d %s in %s\n"):format(#repl.log, #repl.log == 1 and "piece" or "pieces", path))
 end
