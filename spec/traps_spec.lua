@@ -1,6 +1,6 @@
 -- Not under the thread sanitizer.
--- An image with every trap there is, unpacked by luff, by umoci, by Podman, and by GNU tar from luff's export: one tree, byte for byte,
--- with owners, modes, times, links and extended attributes. LUFF_TRAPS says how many entries it has.
+-- An image with every trap there is, unpacked by luff, by umoci, by Podman, and by GNU tar from luff's export: one tree, byte
+-- for byte, with owners, modes, times, links and extended attributes. LUFF_TRAPS says how many entries it has.
 local daemons = require "spec.support.daemons"
 local support = require "spec.support"
 local traps = require "spec.support.traps"
