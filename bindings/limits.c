@@ -99,7 +99,9 @@ void luff_limits_look(lua_State *L)
 	if (!is_running() || !limits.resident_max || resident() <= limits.resident_max)
 		return;
 	lua_gc(L, LUA_GCCOLLECT, 0);
+#ifdef __GLIBC__
 	malloc_trim(0);
+#endif
 	limits.full = resident() > limits.resident_max;
 	if (limits.full) {
 		lua_sethook(L, check, LUA_MASKCOUNT, 1);

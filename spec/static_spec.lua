@@ -57,7 +57,7 @@ describe("the static program", function()
 			print(require("luff.regex").new("^(\\w+)-([0-9]+)$"):match "alpine-320")
 		]])
 		assert.equal("alpine\t320", want("/x.lua", "oci:/a:v1"):match "([^\n]*)\n$")
-		local result = support.run({ "chroot", root, "/luff" }, { stdin = "1 + 2\nluff.version().lua\n" })
+		local result = support.run({ "chroot", root, "/luff", "repl" }, { stdin = "1 + 2\nluff.version().lua\n" })
 		assert.equal(0, result.code, result.stderr)
 		assert.truthy(result.stdout:find "3\n", result.stdout)
 		assert.truthy(result.stdout:find "Lua 5.4", result.stdout)
@@ -93,7 +93,7 @@ describe("the static program", function()
 					("return { hosts = { [%q] = { scheme = 'https' } } }"):format(server:address()))
 				local result = run("digest", name)
 				assert.equal("", result.stdout)
-				assert.truthy(result.stderr:find "certificate", result.stderr)
+				assert.truthy(result.stderr:find "certificate" or result.stderr:find "CA signer", result.stderr)
 				-- where the system keeps them
 				support.must { "sh", "-ec", 'mkdir -p "$1/etc/pki/tls/certs" && cp "$2" "$1/etc/pki/tls/certs/ca-bundle.crt"',
 					"sh", root, cert }
