@@ -113,19 +113,23 @@ static void set_names(Cert *cert, const char *host)
 {
 	static const unsigned char v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
 	struct names n = {.len = 0};
+	size_t head = 0;
 
 	add_name(&n, TAG_DNS, "localhost", 9);
 	add_name(&n, TAG_DNS, host, strlen(host));
 	add_name(&n, TAG_IP, v4, sizeof v4);
 	add_name(&n, TAG_IP, v6, sizeof v6);
 	add_addresses(&n);
-	cert->altNames[0] = 0x30;
-	cert->altNames[1] = 0x82;
-	cert->altNames[2] = (unsigned char)(n.len >> 8);
-	cert->altNames[3] = (unsigned char)n.len;
 	_Static_assert(sizeof cert->altNames >= sizeof n.bytes + SEQUENCE_HEAD, "room for the names");
-	memcpy(cert->altNames + SEQUENCE_HEAD, n.bytes, n.len);
-	cert->altNamesSz = (int)n.len + SEQUENCE_HEAD;
+	cert->altNames[head++] = 0x30;
+	if (n.len > 127)
+		cert->altNames[head++] =
+			n.len > 255 ? 0x82 : 0x81; /* so many bytes of length, no more than it takes */
+	if (n.len > 255)
+		cert->altNames[head++] = (unsigned char)(n.len >> 8);
+	cert->altNames[head++] = (unsigned char)n.len;
+	memcpy(cert->altNames + head, n.bytes, n.len);
+	cert->altNamesSz = (int)(head + n.len);
 }
 
 /* ---- The certificate ---- */
