@@ -202,6 +202,13 @@ describe("luff.mirror, on the way,", function()
 		assert.equal(2, mirror.run(rules).unchanged)
 	end)
 
+	it("says where a registry wants all images of an index", function()
+		local rules = { from = from, to = to, platforms = "linux/arm64", sparse = true, tags = { "v1" } }
+		local err = mirror.run(rules).entries[1].error
+		assert.equal("unsupported", err.code)
+		assert.equal(to .. ":v1: this registry takes no index without all its images: leave out sparse", err.message)
+	end)
+
 	it("filters, changes and leaves out", function()
 		local seen = {}
 		local rules = {

@@ -139,7 +139,8 @@ end
 --	tags          which (luff.select); all of them where absent. A list names tags and digests, which are not looked for
 --	platform      of indexes, only the image for it
 --	platforms     of indexes, only the images for these: a new index
---	sparse        with platforms: the index as it is, without the other images, where the destination takes that
+--	sparse        with platforms: the index as it is, without the other images, where the destination takes that ("unsupported"
+--	              elsewhere, as in luff.serve)
 --	referrers     signatures and attestations, too
 --	digest_tags   tags about what is copied (cosign's sha256-<hex>.sig), and else none of these
 --	foreign       layers that may not be distributed, too (luff.copy)

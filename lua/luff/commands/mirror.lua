@@ -58,7 +58,7 @@ return {
 		{ name = "rename", value = "PATTERN=TEXT", help = "another tag at the destination, as string.gsub makes it" },
 		{ name = "platform", value = "P", help = "of an index, only the image for it (linux/arm64)" },
 		{ name = "platforms", value = "P", type = "list", help = "of an index, the images for these (P,P), as a new one" },
-		{ name = "sparse", help = "the index as it is, without the images for other platforms" },
+		{ name = "sparse", help = "the index as it is, without the other images; not every registry takes it" },
 		{ name = "referrers", help = "also what refers to it: signatures, attestations" },
 		{ name = "digest-tags", help = "of tags as cosign makes them, only those about what is copied" },
 		{ name = "validate", help = "copy only what luff validate finds sound" },
@@ -76,7 +76,9 @@ return {
 	help = [[
 Prints a line for each tag: copied, unchanged, left_out, deleted, or kept where it was to be deleted and could
 not be. What fails is told and the rest goes on; the exit code is 1 then. Run again, it goes on where it
-stopped. lua/luff/mirror.lua says what the file may hold, filters and changes on the way among that:
+stopped. A registry may refuse an index of which images are missing (--sparse): luff serve does, and so does the
+distribution project's, unless its validation of manifests is switched off; a layout takes it.
+lua/luff/mirror.lua says what the file may hold, filters and changes on the way among that:
 
   return {
     to = "registry.example.com/mirror", platforms = { "linux/amd64", "linux/arm64" }, prune = true,

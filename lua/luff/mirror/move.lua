@@ -82,7 +82,12 @@ local function copy_sparse(job, object, less, to)
 		local child = indexes[entry.mediaType] and object:image_index(entry.digest) or object:image(entry.digest)
 		add(sum, luff.copy(child, job.to .. "@" .. entry.digest, how_to_copy(job)))
 	end
-	luff.push_manifest(to, object:raw_manifest(), { plain_http = job.plain_http })
+	local _, err = luff.try(luff.push_manifest, to, object:raw_manifest(), { plain_http = job.plain_http })
+	if err and err.status == 400 and err.message:find "MANIFEST_[%u_]*UNKNOWN" then
+		fail("unsupported", "%s: this registry takes no index without all its images: leave out sparse", to)
+	elseif err then
+		error(err, 0)
+	end
 	if job.referrers then
 		for one in luff.referrers(job.from .. "@" .. object:digest(), { plain_http = job.plain_http }) do
 			add(sum, luff.copy(job.from .. "@" .. one.digest, job.to .. "@" .. one.digest, how_to_copy(job)))
