@@ -25,12 +25,15 @@ describe("luff.json", function()
 	end)
 
 	it("keeps numbers of 64 bits, and floats as short as they read back", function()
-		for _, text in ipairs { "9007199254740993", "9223372036854775807", "-9223372036854775808",
-			"[0.1,1.1,1e+300,5e-324,0.30000000000000004,9.223372036854776e+18]" } do
+		local list = { "[0.1,1.1,1e+300,5e-324,0.30000000000000004]" }
+		if 9007199254740993 % 2 == 1 then -- not in Lua 5.1
+			list = { list[1], "9007199254740993", "9223372036854775807", "-9223372036854775808", "9.223372036854776e+18" }
+			assert.equal("integer", math.type(luff.json.decode "9223372036854775807"))
+			assert.equal("float", math.type(luff.json.decode "9223372036854775808"))
+		end
+		for _, text in ipairs(list) do
 			assert.equal(text, luff.json.encode(luff.json.decode(text)))
 		end
-		assert.equal("integer", math.type(luff.json.decode "9223372036854775807"))
-		assert.equal("float", math.type(luff.json.decode "9223372036854775808"))
 		assert.same({ 1, "2", { ["3"] = 4 }, 5 }, luff.json.decode '[1,"2",{"3":4},5]')
 	end)
 
@@ -53,12 +56,6 @@ describe("luff.json", function()
 	it("is a module, too", function()
 		assert.equal(luff.json, require "luff.json")
 		assert.equal("[1]\n", support.must { support.program, "-e", "print(require('luff.json').encode { 1 })" })
-	end)
-
-	it("shows null as what it is", function()
-		assert.equal("null", require("luff.pretty").format(luff.null))
-		assert.equal("{ null }", require("luff.pretty").format { luff.null })
-		assert.equal("null\n", support.must { support.program, "-e", "print(luff.null)" })
 	end)
 
 	it("sorts names, and indents where asked", function()

@@ -444,6 +444,12 @@ describe("A pretty printed value", function()
 			"^docker.io/library/alpine:3\n  registry +docker.io\n  repository +library/alpine\n  tag +3$"))
 	end)
 
+	it("shows null as what it is", function()
+		assert.equal("null", pretty.format(luff.null))
+		assert.equal("{ null }", pretty.format { luff.null })
+		assert.equal("null\n", support.must { support.program, "-e", "print(luff.null)" })
+	end)
+
 	it("ends where a table is deep, long or in itself", function()
 		local deep, long, own = {}, {}, {}
 		for _ = 1, 50 do
