@@ -114,7 +114,7 @@ describe("luff.bundle", function()
 	it("goes on where a run broke off", function()
 		local layers = luff.image(here .. "/base:v1", { platform = "linux/amd64" }):layers()
 		local flaky <close> = luff.serve { record = true, faults = { { method = "GET",
-			path = "/v2/base/blobs/" .. layers[2]:digest(), status = 404, count = 1 } } }
+			path = "/v2/base/blobs/" .. layers[2]:digest(), status = 404, count = 1, stall = 0.5 } } }
 		local from, file = flaky:address() .. "/base:v1", dir .. "/b.tar"
 		luff.copy(here .. "/base:v1", from)
 		support.write(file .. ".unfinished", "what somebody left")
@@ -122,9 +122,11 @@ describe("luff.bundle", function()
 		assert.truthy(err.message:find("what has come is in " .. file .. ".unfinished", 1, true), err.message)
 		assert.is_false(support.exists(file))
 		flaky:requests()
+		-- the failure of one may have ended the other
+		local came = support.exists(file .. ".unfinished/blobs/" .. layers[1]:digest():gsub(":", "/"))
 		bundle.create(file, { from })
 		local asked = flaky:requests()
-		assert.same({ 0, 1 }, { support.count(asked, "GET", "blobs/" .. layers[1]:digest()),
+		assert.same({ came and 0 or 1, 1 }, { support.count(asked, "GET", "blobs/" .. layers[1]:digest()),
 			support.count(asked, "GET", "blobs/" .. layers[2]:digest()) })
 		assert.same({ file }, support.files(dir))
 		-- what was left and is damaged, or none of this run's

@@ -66,7 +66,7 @@ environment
   SSL_CERT_FILE                                           certificates to trust
   TMPDIR                                                  where archives are unpacked; else /var/tmp
   XDG_STATE_HOME                                          for uploads that broke off, and the REPL's history
-  XDG_CACHE_HOME                                          for what is known of layers that were read, at most 256 MiB
+  XDG_CACHE_HOME                                          for what is known of layers that were read (256 MiB)
   NO_COLOR                                                no colours
 ]] },
 	{ name = "scripts", summary = "how luff runs a script", text = [[
