@@ -76,8 +76,8 @@ return {
 	help = [[
 Prints a line for each tag: copied, unchanged, left_out, deleted, or kept where it was to be deleted and could
 not be. What fails is told and the rest goes on; the exit code is 1 then. Run again, it goes on where it
-stopped. A registry may refuse an index of which images are missing (--sparse): luff serve does, and so does the
-distribution project's, unless its validation of manifests is switched off; a layout takes it.
+stopped. A registry may refuse an index of which images are missing (--sparse): luff serve does, and so does
+the distribution project's, unless its validation of manifests is switched off; a layout takes it.
 lua/luff/mirror.lua says what the file may hold, filters and changes on the way among that:
 
   return {
