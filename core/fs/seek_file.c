@@ -44,7 +44,7 @@ static int put_text(struct luff_buffer *b, const char *text, struct luff_error *
 
 static uint64_t fold_sign(int64_t n)
 {
-	return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
+	return (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0);
 }
 
 static int put_xattrs(struct luff_buffer *b, const struct luff_listing *l, const struct luff_record *r,

@@ -172,7 +172,7 @@ int luff_gate_note_tags(struct gate *g, struct luff_error *err)
 	if (!noted)
 		rc = luff_standing_list(&list, &count, g->inner, err);
 	pthread_mutex_lock(&g->plan->lock);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
+	for (size_t i = 0; rc == 0 && list && i < count; i++) {
 		struct luff_planned step = {.kind = LUFF_PLANNED_STANDS, .descriptor = list[i].d};
 
 		memcpy(step.tag, list[i].tag, sizeof step.tag);

@@ -69,8 +69,8 @@ static void check_points(const struct luff_points *p)
 		const struct luff_point *point = &p->list[i];
 		int64_t until = luff_points_until(p, point->plain);
 
-		if (point->packed < (point->bits > 0) || point->packed >= LAYER_SIZE || point->plain < last ||
-		    point->plain > p->plain || until <= 0 || until > LAYER_SIZE)
+		if (point->packed < (point->bits > 0 ? 1 : 0) || point->packed >= LAYER_SIZE ||
+		    point->plain < last || point->plain > p->plain || until <= 0 || until > LAYER_SIZE)
 			abort();
 		last = point->plain;
 		if (point->bits >= 0)
