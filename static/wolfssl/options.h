@@ -10,7 +10,9 @@
 
 /* The kernel's random bytes, also where there is no /dev/urandom: seed.c */
 #define CUSTOM_RAND_GENERATE_SEED luff_wolfssl_seed
+#ifndef __ASSEMBLER__
 int luff_wolfssl_seed(unsigned char *out, unsigned int len);
+#endif
 
 /* Numbers, with the machine's own instructions where it has them */
 #define WOLFSSL_SP_MATH_ALL
