@@ -119,6 +119,31 @@ describe("nginx", function()
 	end)
 end)
 
+describe("lighttpd", function()
+	it("decides about images with scripts/embed/lighttpd.lua", function()
+		local program = need "lighttpd"
+		if not support.exists "/usr/lib/lighttpd/mod_magnet.so" then
+			pending "lighttpd's Lua module is not installed"
+		end
+		local server <close> = serve()
+		local dir, address, port = support.scratch(), nil, support.free_port()
+		address = "127.0.0.1:" .. port
+		support.write(dir .. "/lighttpd.conf", ([[
+			server.modules = ("mod_magnet")
+			server.document-root = "%s"
+			server.bind = "127.0.0.1"
+			server.port = %d
+			server.errorlog = "%s/error.log"
+			$HTTP["url"] =~ "^/admit" { magnet.attract-raw-url-to = ("%s/lighttpd.lua") }
+		]]):format(dir, port, dir, embed))
+		local lighttpd = support.start({ program, "-D", "-f", dir .. "/lighttpd.conf" }, { env = {
+			ADMIT = server:address(), LUA_PATH = embed .. "/?.lua;;", LUA_CPATH = os.getenv "LUFF_BUILD" .. "/?.so;;",
+		} })
+		eventually_get(lighttpd, "http://" .. address)
+		check_admission(address, server)
+	end)
+end)
+
 describe("HAProxy", function()
 	it("decides about images with scripts/embed/haproxy.lua", function()
 		local program, folder = need "haproxy", module_for "lua5.3"
