@@ -14,6 +14,7 @@ files["lua/luff/sandbox.lua"] = { ignore = { "12." } }
 -- What programs give to the Lua in them.
 files["scripts/embed/nvim.lua"] = { globals = { "vim" } }
 files["scripts/embed/nginx.lua"] = { globals = { "ngx" } }
+files["scripts/embed/lighttpd.lua"] = { globals = { "lighty" } }
 files["scripts/embed/haproxy.lua"] = { globals = { "core" } }
 files["scripts/embed/mod_tags.lua"] = { globals = { "module" } }
 -- It declares what C registers: every definition is there to be read.

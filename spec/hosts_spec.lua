@@ -126,8 +126,8 @@ describe("lighttpd", function()
 			pending "lighttpd's Lua module is not installed"
 		end
 		local server <close> = serve()
-		local dir, address, port = support.scratch(), nil, support.free_port()
-		address = "127.0.0.1:" .. port
+		local dir, port = support.scratch(), support.free_port()
+		local address = "127.0.0.1:" .. port
 		support.write(dir .. "/lighttpd.conf", ([[
 			server.modules = ("mod_magnet")
 			server.document-root = "%s"

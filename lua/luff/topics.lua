@@ -147,8 +147,8 @@ or from time to time; both wait for nothing. What calls luff is a task then:
     callback(ok, done)
   end)
 
-scripts/embed has examples that are tested in the real programs: stock Lua, libuv, nginx, HAProxy, Prosody,
-Neovim, and a program in C. A process that forks uses luff in its children, or not before it forks.
+scripts/embed has examples that are tested in the real programs: stock Lua, libuv, nginx, lighttpd, HAProxy,
+Prosody, Neovim, and programs in C. A process that forks uses luff in its children, or not before it forks.
 ]] },
 	{ name = "c", summary = "luff in C and C++", text = [[
 make install installs libluff (pkg-config luff) with its header luff.h, which tells how to begin, and
