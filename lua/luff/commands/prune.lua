@@ -54,7 +54,8 @@ Prints what would be done with each tag, and does it with --yes. A manifest goes
 unless another that stays lists it; so do its signatures and whatever else refers to it. When an image was
 made, its annotation org.opencontainers.image.created tells, else its config, for an index the newest of its
 images; tags of no known age stay. Some registries delete no tag alone: there one stays whose manifest does.
-luff asks for that by deleting a tag that is not there. In a layout, luff gc frees the room.
+luff asks for that by deleting a tag that is not there (not under luff --dry-run). In a layout, luff gc frees
+the room.
 
 The exit code is 1 where something failed, 4 where it would be more than --max.
 
