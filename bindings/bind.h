@@ -5,6 +5,7 @@
 #ifndef LUFF_BIND_H
 #define LUFF_BIND_H
 
+#include <limits.h>
 #include <pthread.h>
 
 #include "base/buffer.h"
@@ -328,6 +329,11 @@ int luff_diff_trees(lua_State *L);
 int luff_image_export(lua_State *L);
 int luff_image_extract(lua_State *L);
 int luff_image_save(lua_State *L);
+
+/* ---- file.c ---- */
+
+/** Where a path's links lead, though there may be nothing yet; false: nowhere. */
+bool luff_file_real(char real[PATH_MAX], const char *path);
 
 /* ---- limits.c ---- */
 

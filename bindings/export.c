@@ -13,8 +13,9 @@
 struct export_call {
 	struct luff_work base;
 	struct luff_image *image;
-	const char *target; /* kept by the user value */
-	char *unfinished;   /* the file until it is whole */
+	const char *target;  /* kept by the user value */
+	char real[PATH_MAX]; /* where the target's links lead */
+	char *unfinished;    /* the file until it is whole */
 	int fd;
 	bool keep_owner;
 	struct luff_extract_result result;
@@ -41,17 +42,19 @@ static int write_fd(void *arg, const void *bytes, size_t len, struct luff_error 
 /* Into a file of another name, which takes the real one when it is whole; into what is no file (/dev/null, a pipe) as it is. */
 static int open_unfinished(struct export_call *c, struct luff_error *err)
 {
-	size_t size = strlen(c->target) + 32;
+	size_t size = sizeof c->real + 32;
 	struct stat st;
 
 	if (stat(c->target, &st) == 0 && !S_ISREG(st.st_mode)) {
 		c->fd = open(c->target, O_WRONLY | O_CLOEXEC);
 		return c->fd < 0 ? luff_fail_errno(err, errno, "%s: cannot write", c->target) : 0;
 	}
+	if (!luff_file_real(c->real, c->target))
+		return luff_fail(err, LUFF_EINVAL, "%s: its links lead nowhere", c->target);
 	c->unfinished = malloc(size);
 	if (!c->unfinished)
 		return luff_fail_nomem(err);
-	snprintf(c->unfinished, size, "%s.part-%ld", c->target, (long)getpid());
+	snprintf(c->unfinished, size, "%s.part-%ld", c->real, (long)getpid());
 	c->fd = open(c->unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (c->fd < 0) {
 		int error = errno;
@@ -65,7 +68,7 @@ static int open_unfinished(struct export_call *c, struct luff_error *err)
 
 static int finish_file(struct export_call *c, struct luff_error *err)
 {
-	if (c->unfinished && rename(c->unfinished, c->target) < 0)
+	if (c->unfinished && rename(c->unfinished, c->real) < 0)
 		return luff_fail_errno(err, errno, "%s: cannot make the file", c->target);
 	free(c->unfinished);
 	c->unfinished = NULL;

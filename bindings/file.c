@@ -36,6 +36,15 @@ static bool follow(char real[PATH_MAX])
 	return false;
 }
 
+bool luff_file_real(char real[PATH_MAX], const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return realpath(path, real) != NULL;
+	return luff_text_copy(real, PATH_MAX, path) && follow(real);
+}
+
 /* core.real_path(path): where its links lead, itself where there is nothing yet; and whether it is, or can become, a file. */
 static int real_path(lua_State *L)
 {
@@ -43,14 +52,11 @@ static int real_path(lua_State *L)
 	struct luff_error err = {0};
 	char real[PATH_MAX];
 	struct stat st;
-	bool there, fine;
 
 	if (luff_fence_local(path, &err) < 0)
 		return luff_raise(L, &err);
-	there = stat(path, &st) == 0;
-	fine = there ? realpath(path, real) != NULL : luff_text_copy(real, sizeof real, path) && follow(real);
-	lua_pushstring(L, fine ? real : path);
-	lua_pushboolean(L, !there || S_ISREG(st.st_mode));
+	lua_pushstring(L, luff_file_real(real, path) ? real : path);
+	lua_pushboolean(L, stat(path, &st) < 0 || S_ISREG(st.st_mode));
 	return 2;
 }
 

@@ -256,6 +256,20 @@ describe("both", function()
 		assert.equal(2, gets())
 	end)
 
+	it("write where a link leads, and leave the link", function()
+		local dir = support.scratch()
+		local image = image_of(rich, "oci:" .. dir .. "/layout:v1")
+		image:export(dir .. "/plain.tar")
+		for _, target in ipairs { "plain.tar", "new.tar" } do
+			support.sh(("ln -sfn %s %s/link"):format(target, dir))
+			image:export(dir .. "/link")
+			assert.equal(target, support.sh("readlink " .. dir .. "/link"))
+			assert.equal(support.read(dir .. "/plain.tar"), support.read(dir .. "/" .. target))
+		end
+		support.sh(("ln -sfn loop %s/loop"):format(dir))
+		assert.truthy(support.fails(image.export, image, dir .. "/loop").message:find("lead nowhere", 1, true))
+	end)
+
 	it("write the same tar where there is no room for a temporary file", function()
 		local dir = support.scratch()
 		local name = "oci:" .. dir .. "/layout:v1"

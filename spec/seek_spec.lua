@@ -74,17 +74,8 @@ local function serve(layer, opts)
 	os.remove(file)
 end
 
--- Bytes of parts of blobs that were asked for since the last time, and the number of layers that were as a whole.
 local function moved()
-	local sum, whole = 0, 0
-	for _, request in ipairs(server:requests()) do
-		if request.method == "GET" and request.path:find "/blobs/" then
-			local first, last = (request.headers.range or ""):match "^bytes=(%d+)%-(%d+)$"
-			sum = sum + (first and last - first + 1 or 0)
-			whole = whole + (first and 0 or 1)
-		end
-	end
-	return sum, whole
+	return support.moved(server)
 end
 
 -- How much of the layer it takes.

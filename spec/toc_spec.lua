@@ -25,17 +25,8 @@ local entries = {
 	{ path = "usr/lib/last", content = "last\n" },
 }
 
--- Bytes of blobs that were asked for since the last time.
 local function moved()
-	local sum, whole = 0, 0
-	for _, request in ipairs(server:requests()) do
-		if request.method == "GET" and request.path:find "/blobs/" then
-			local first, last = (request.headers.range or ""):match "^bytes=(%d+)%-(%d+)$"
-			sum = sum + (first and last - first + 1 or 0)
-			whole = whole + (first and 0 or 1)
-		end
-	end
-	return sum, whole
+	return support.moved(server)
 end
 
 local function remote(layers)

@@ -367,7 +367,7 @@ describe("an upload that is broken", function()
 	it("at " .. breaks .. " places, by the network and by kill -9 in turn, sends little twice", function()
 		local dir = support.scratch()
 		local source, layer = large_image(dir)
-		local server = serve { root = dir .. "/root" }
+		local server = serve { root = dir .. "/store" }
 		local places, kills = {}, {}
 		math.randomseed(11)
 		for i = 1, breaks do
@@ -400,9 +400,9 @@ describe("an upload that is broken", function()
 		local total = tonumber(support.read(proxy.folder .. "/total"))
 		-- What sockets held when a connection broke is the same for blobs of all sizes; of a gigabyte it may be a twentieth.
 		assert.is_true(total - size < math.max(size, 1000 * MB) * 0.05, total - size)
-		assert.equal(layer, luff.digest { file = ("%s/root/app/blobs/%s"):format(dir, (layer:gsub(":", "/"))) })
+		assert.equal(layer, luff.digest { file = ("%s/store/app/blobs/%s"):format(dir, (layer:gsub(":", "/"))) })
 		assert.equal("", support.sh(("find %s/state -type f"):format(dir)))
-		assert.equal("", support.sh(("find %s/root -path '*ingest/*' -type f"):format(dir)))
+		assert.equal("", support.sh(("find %s/store -path '*ingest/*' -type f"):format(dir)))
 	end)
 
 	it("starts anew at docker-registry, which forgets what broke in the middle of a request", function()

@@ -71,6 +71,19 @@ function support.count(of, method, pattern)
 	return n
 end
 
+--- Bytes of parts of blobs that a server was asked for since the last time, and the number of blobs that were as a whole.
+function support.moved(server)
+	local sum, whole = 0, 0
+	for _, request in ipairs(server:requests()) do
+		if request.method == "GET" and request.path:find "/blobs/" then
+			local first, last = (request.headers.range or ""):match "^bytes=(%d+)%-(%d+)$"
+			sum = sum + (first and last - first + 1 or 0)
+			whole = whole + (first and 0 or 1)
+		end
+	end
+	return sum, whole
+end
+
 --- The tags of a place, sorted.
 function support.tags(place)
 	local tags = {}

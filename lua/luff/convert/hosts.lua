@@ -44,14 +44,6 @@ local function plain(text)
 	return text and writer.text(text)
 end
 
-local function list(texts)
-	local items = {}
-	for i, text in ipairs(texts or {}) do
-		items[i] = writer.text(text)
-	end
-	return texts and writer.table(items, 1)
-end
-
 local function number(n)
 	return n and (math.tointeger(n) and ("%d"):format(n) or ("%.14g"):format(n))
 end
@@ -66,7 +58,7 @@ local function settings(host, name, needs, say)
 		{ "user", text_of(host.user, needs, true) },
 		{ "password", host.user and secret(host.password, name, "PASSWORD", needs, say) },
 		{ "credentials", token and ("function() return { identity_token = %s } end"):format(token) },
-		{ "mirrors", list(host.mirrors) }, { "chunk_size", number(host.chunk_size) }, { "rate", number(host.rate) },
+		{ "mirrors", writer.list(host.mirrors, 1) }, { "chunk_size", number(host.chunk_size) }, { "rate", number(host.rate) },
 		{ "requests", number(host.requests) },
 	}, 1, #name + 8)
 end

@@ -58,14 +58,6 @@ local function rules(of, needs)
 		{ "deny", expressions(of.deny, of.part, needs) }, { "semver", of.semver and writer.text(of.semver) } }, 2, 10)
 end
 
-local function list(texts)
-	local items = {}
-	for i, text in ipairs(texts or {}) do
-		items[i] = writer.text(text)
-	end
-	return texts and writer.table(items, 2, 10)
-end
-
 -- ---- What is done before a copy ----------------------------------------------------------------------------
 
 -- Media types that a step leaves out, of those that luff copies.
@@ -186,7 +178,8 @@ local function add_step(items, of, filters, needs)
 		tag, target = nil, nil
 	end
 	for _, set in ipairs(of.tags or { false }) do
-		local tags = of.names and list(of.names) or tag and list { tag } or set and rules(set, needs)
+		local names = of.names or tag and { tag }
+		local tags = writer.list(names, 2, 10) or set and rules(set, needs)
 		items[#items + 1] = writer.comment(of.source.place .. (of.due and "; as a server " .. of.due or "")) .. "\t"
 			.. writer.block({
 				{ "from", from }, { "to", to },
@@ -195,7 +188,7 @@ local function add_step(items, of, filters, needs)
 				{ "tags", tags },
 				{ "rename", not of.names and target ~= tag and ("function() return %s end"):format(writer.text(target))
 					or nil },
-				{ "platform", of.platform and writer.text(of.platform) }, { "platforms", list(of.platforms) },
+				{ "platform", of.platform and writer.text(of.platform) }, { "platforms", writer.list(of.platforms, 2, 10) },
 				{ "sparse", flag(of.platforms) }, { "referrers", flag(of.referrers) },
 				{ "digest_tags", flag(of.digest_tags) }, { "foreign", flag(of.foreign) }, { "deep", flag(of.deep) },
 				{ "filter", before and filters[before] },

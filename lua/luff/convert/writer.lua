@@ -61,6 +61,15 @@ function writer.table(members, indent, taken)
 	return writer.block(members, indent)
 end
 
+--- A list of texts; nil stays nil. indent, taken: as table has them.
+function writer.list(texts, indent, taken)
+	local items = {}
+	for i, text in ipairs(texts or {}) do
+		items[i] = writer.text(text)
+	end
+	return texts and writer.table(items, indent, taken)
+end
+
 --- Lines, each with so many tabs in front; empty ones stay empty.
 function writer.indent(text, tabs)
 	return (text:gsub("[^\n]+", ("\t"):rep(tabs) .. "%0"))
